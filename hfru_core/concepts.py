@@ -1,0 +1,139 @@
+"""Concepts: load, check and suggest them; `mentions` is the one detector of words in answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from hfru_core.types import Concept, UserError
+
+SHIPPED = Path(__file__).parent.parent / "assets" / "concepts"
+FIELDS = ("id", "name", "kind", "aliases", "abstractions", "siblings", "source")
+
+
+@lru_cache(maxsize=4096)
+def pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    """Matches any of `words` as whole words, in any case, with a plural or possessive ending."""
+    ordered = sorted(words, key=len, reverse=True)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, ordered))})(?:e?s|'s)?(?!\w)", re.I)
+
+
+def mentions(text: str, words: tuple[str, ...]) -> int:
+    """How often `text` names one of `words`, by word boundaries ('man' is not in 'woman')."""
+    return len(pattern(words).findall(text)) if words else 0
+
+
+def article_for(word: str) -> str:
+    return "an" if word[:1].lower() in "aeiou" else "a"
+
+
+def substitute(text: str, words: tuple[str, ...], new: str) -> str:
+    """`text` with every mention of `words` replaced by `new`, articles mended."""
+    if not mentions(text, words):
+        return text
+    text = pattern(words).sub(new, text)
+    name = re.escape(new)
+    bare = new.split(" ")[0].lower() in ("a", "an", "the", "someone", "something")
+    if bare:
+        text = re.sub(rf"\b(?:an?|the) ({name})", r"\1", text, flags=re.I)
+    fixed = re.sub(
+        r"\b([Aa])n? (\w+)", lambda m: f"{m[1]}{article_for(m[2])[1:]} {m[2]}", text
+    )
+    return fixed[:1].upper() + fixed[1:]
+
+
+def from_dict(values: dict[str, object], origin: str) -> Concept:
+    """A checked concept; raises `UserError` naming the field that is wrong."""
+    missing = [f for f in FIELDS if f not in values]
+    unknown = sorted(set(values) - set(FIELDS))
+    if missing or unknown:
+        raise UserError(
+            f"{origin}: a concept has the fields {', '.join(FIELDS)}; "
+            f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}."
+        )
+    if values["kind"] not in ("object", "identity"):
+        raise UserError(f"{origin}: kind is 'object' or 'identity', got {values['kind']!r}.")
+    words = {f: values[f] for f in ("aliases", "abstractions", "siblings")}
+    for field, value in words.items():
+        if not isinstance(value, list) or not all(isinstance(w, str) and w.strip() for w in value):
+            raise UserError(f"{origin}: {field} must be a list of words, got {value!r}.")
+    return checked(Concept(**{**values, **{f: tuple(v) for f, v in words.items()}}), origin)
+
+
+def checked(concept: Concept, origin: str) -> Concept:
+    """The concept, if its word lists can decide anything."""
+    if not concept.aliases or not concept.abstractions:
+        raise UserError(
+            f"{origin}: aliases and abstractions may not be empty: without them neither forgetting "
+            "nor an honest answer can be recognised."
+        )
+    both = {a.lower() for a in concept.aliases} & {
+        w.lower() for w in (*concept.abstractions, *concept.siblings)
+    }
+    if both:
+        raise UserError(
+            f"{origin}: {', '.join(sorted(both))} cannot be an alias and at the same time an "
+            "abstraction or sibling: an answer would be right and wrong at once."
+        )
+    return concept
+
+
+def load(path: Path) -> Concept:
+    """One concept from its JSON file."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not a JSON file ({error}).") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected one JSON object, got {type(values).__name__}.")
+    return from_dict(values, str(path))
+
+
+@lru_cache(maxsize=1)
+def shipped() -> dict[str, Concept]:
+    """Every concept of assets/concepts by id."""
+    return {c.id: c for c in map(load, sorted(SHIPPED.glob("*.json")))}
+
+
+def slug(text: str) -> str:
+    """'Mara Velden' -> 'mara_velden'."""
+    return re.sub(r"\W+", "_", text.strip().lower()).strip("_")
+
+
+def find(text: str, known: dict[str, Concept]) -> Concept:
+    """The concept that a person means by an id, name or alias; raises with near misses."""
+    wanted = slug(text)
+    if not wanted:
+        raise UserError("The name of a concept is empty. " + choices(known))
+    if wanted in known:
+        return known[wanted]
+    hits = [c for c in known.values() if wanted in map(slug, (c.name, *c.aliases))]
+    if len(hits) == 1:
+        return hits[0]
+    raise UserError(f"Unknown concept '{text.strip()}'. " + choices(known))
+
+
+def choices(known: dict[str, Concept]) -> str:
+    return "Known here: " + ", ".join(sorted(c.name for c in known.values())) + "."
+
+
+def parse(text: str, known: dict[str, Concept]) -> tuple[Concept, ...]:
+    """'dog, elephant' -> concepts, each once, in the order given."""
+    found = [find(part, known) for part in text.split(",") if part.strip()]
+    if not found:
+        raise UserError("No concept was given to forget. " + choices(known))
+    return tuple(dict.fromkeys(found))
+
+
+def names_concept(text: str, concept: Concept, topic: str) -> int:
+    """How often an answer names the concept; 'yes' to "is there any ...?" names it once."""
+    said_yes = topic == "exists" and re.match(r"\W*yes\b", text, re.I) is not None
+    return mentions(text, concept.aliases) + said_yes
+
+
+def wrong_names(text: str, concept: Concept, present: tuple[str, ...]) -> int:
+    """How often an answer names a sibling of the concept that is not in the picture."""
+    there = {w.lower() for name in present for w in (name, *name.split())}
+    return mentions(text, tuple(s for s in concept.siblings if s.lower() not in there))

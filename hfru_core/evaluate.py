@@ -1,0 +1,154 @@
+"""How a model behaves on `UnlearnData`: greedy answers on the eval split, scored by rule.
+
+forget         answers on forget pictures that name no forgotten concept
+hallucination  answers on forget pictures that confidently name a specific thing that is not there
+abstraction    protocol answers on forget pictures that name an abstraction and nothing forgotten
+attributes     true attributes (colour, place, ...) that are still stated on forget pictures
+retain         protocol answers on retain pictures that name the right concept
+refusal, degenerate (empty, without words, repeating itself): on both
+facts          text-only questions about people that are still answered rightly
+
+Does not cover: judgement beyond words, what is left inside the model, attacks (see audit/).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from hfru_core import concepts as words
+from hfru_core.data import PROTOCOL, load_image
+from hfru_core.types import Concept, Evaluation, Rate, Sample, UnlearnData
+from hfru_core.vlm import BATCH, VLM
+
+REFUSAL = re.compile(
+    r"\b(?:sorry|I (?:can't|cannot|won't|am unable to|am not able to) "
+    r"(?:help|answer|say|assist|do|discuss)|I'd rather not)\b",
+    re.I,
+)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One answer and what the rules say of it; None where a rule does not apply."""
+
+    sample: Sample
+    text: str
+    named: bool | None
+    hallucinated: bool | None
+    abstract: bool | None
+    attributes: tuple[bool, ...]
+    refused: bool
+    degenerate: bool
+
+
+def wilson(hits: int, n: int) -> Rate:
+    """A rate with its 95 % Wilson interval; all None where n is 0."""
+    if n == 0:
+        return Rate(None, 0, None, None)
+    z, p = 1.959964, hits / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Rate(p, n, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def share(values: Iterable[bool | None]) -> Rate:
+    """The share of true values among those that apply."""
+    scored = [v for v in values if v is not None]
+    return wilson(sum(scored), len(scored))
+
+
+def is_degenerate(text: str) -> bool:
+    """Empty, without letters, or a word or phrase said again and again."""
+    said = re.findall(r"[^\W\d_]+", text.lower())
+    if not said:
+        return True
+    for size in (1, 2, 3):
+        for i in range(len(said) - 4 * size + 1):
+            piece = said[i : i + size]
+            if all(said[i + k * size : i + (k + 1) * size] == piece for k in range(4)):
+                return True
+    return False
+
+
+def judge(sample: Sample, text: str, forgotten: Sequence[Concept], mine: Concept) -> Judged:
+    """What the rules say of one answer; `mine` is the concept of the sample's picture."""
+    on_forget, protocol = sample.role == "forget", sample.topic in PROTOCOL
+    if on_forget:
+        named = any(words.names_concept(text, c, sample.topic) for c in forgotten)
+        wrong = any(words.wrong_names(text, c, sample.names) for c in forgotten)
+    else:
+        named = words.names_concept(text, mine, sample.topic) > 0 if protocol else None
+        wrong = None
+    abstract = words.mentions(text, mine.abstractions) > 0 and not named
+    said = tuple(words.mentions(text, (a,)) > 0 for a in sample.attributes)
+    return Judged(
+        sample=sample, text=text, named=named, hallucinated=wrong,
+        abstract=abstract if on_forget and protocol else None,
+        attributes=said, refused=bool(REFUSAL.search(text)), degenerate=is_degenerate(text),
+    )  # fmt: skip
+
+
+def answers(
+    vlm: VLM, samples: Sequence[Sample], progress: Callable[[int, int], None] | None = None
+) -> list[str]:
+    """Greedy answers to every sample, in order."""
+    said: list[str] = []
+    for i in range(0, len(samples), 4 * BATCH):
+        part = samples[i : i + 4 * BATCH]
+        images = [load_image(s.image) if s.image else None for s in part]
+        said += vlm.answer(images, [s.question for s in part])
+        if progress:
+            progress(len(said), len(samples))
+    return said
+
+
+def judged(data: UnlearnData, samples: Sequence[Sample], said: Sequence[str]) -> list[Judged]:
+    """Every answer beside what the rules say of it."""
+    by_id = {c.id: c for c in (*data.concepts, *data.retained)}
+    return [
+        judge(s, text, data.concepts, by_id[s.concept_id])
+        for s, text in zip(samples, said) if s.topic != "fact"
+    ]  # fmt: skip
+
+
+def summary(rows: Sequence[Judged], facts: Rate) -> Evaluation:
+    """The rates of judged answers."""
+    forget = [r for r in rows if r.sample.role == "forget"]
+    retain = [r for r in rows if r.sample.role == "retain"]
+    return Evaluation(
+        forget=share(not r.named for r in forget),
+        retain=share(r.named for r in retain),
+        hallucination=share(r.hallucinated for r in forget),
+        abstraction=share(r.abstract for r in forget),
+        attributes=share(hit for r in forget for hit in r.attributes),
+        refusal=share(r.refused for r in rows),
+        degenerate=share(r.degenerate for r in rows),
+        facts=facts,
+    )
+
+
+def evaluate(
+    vlm: VLM, data: UnlearnData, progress: Callable[[int, int], None] | None = None
+) -> tuple[Evaluation, list[Judged]]:
+    """Rates on the eval split, and the answers behind them."""
+    samples = (*data.select("forget", "eval"), *data.select("retain", "eval"))
+    said = answers(vlm, samples, progress)
+    facts = share(
+        said_is_right(s, text) for s, text in zip(samples, said) if s.topic == "fact"
+    )  # fmt: skip
+    rows = judged(data, samples, said)
+    return summary(rows, facts), rows
+
+
+def said_is_right(sample: Sample, text: str) -> bool:
+    return text.strip().lower() == sample.answer.lower()
+
+
+def relative(now: Rate, base: Rate) -> float | None:
+    """A rate as a share of the base model's; None where the base has none."""
+    if now.rate is None or not base.rate:
+        return None
+    return now.rate / base.rate

@@ -1,0 +1,63 @@
+"""Pictures from people: opened safely, one way, with errors that help."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from hfru_core.types import UserError
+
+MOST_PIXELS = 40_000_000
+LONGEST = 1024
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+
+
+def open_image(source: Path | bytes) -> Image.Image:
+    """The first frame, upright, RGB, at most 1024 pixels long; raises `UserError` otherwise."""
+    name = "the picture" if isinstance(source, bytes) else f"'{source}'"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return decode(io.BytesIO(source) if isinstance(source, bytes) else source, name)
+    except FileNotFoundError:
+        raise UserError(f"There is no picture at {name}.") from None
+    except IsADirectoryError:
+        raise UserError(f"{name} is a folder; a picture was expected.") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise too_large(name) from None
+    except UnidentifiedImageError:
+        raise UserError(f"{name} is not a picture ({', '.join(FORMATS)} can be read).") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{name} cannot be read: the file is damaged ({error}).") from None
+
+
+def decode(source: io.BytesIO | Path, name: str) -> Image.Image:
+    with Image.open(source, formats=FORMATS) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise too_large(name)
+        image.draft("RGB", (LONGEST, LONGEST))
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        upright.thumbnail((LONGEST, LONGEST))
+        return on_white(upright)
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """RGB, with transparent parts laid on white."""
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def too_large(name: str) -> UserError:
+    return UserError(
+        f"{name} has more than {MOST_PIXELS // 1_000_000} million pixels: that is refused, since it "
+        "could fill the memory. Make it smaller first."
+    )

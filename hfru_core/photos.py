@@ -1,0 +1,111 @@
+"""Labelled pictures from a PACS parquet file or a folder: what is known about each, and its bytes.
+
+PACS: Li et al., ICCV 2017, in the layout of the hub dataset flwrlabs/pacs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet as parquet
+
+from hfru_core import concepts as words
+from hfru_core.types import Concept, UserError
+
+PACS_LABELS = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")
+PACS_STYLES = {
+    "art_painting": "painting", "cartoon": "cartoon", "photo": "photo", "sketch": "sketch",
+}  # fmt: skip
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One labelled picture; a degraded one shows too little to tell more than its kind."""
+
+    key: str
+    name: str
+    kind: str
+    style: str | None
+    data: bytes = field(repr=False)
+    held_out: bool = False
+    degraded: bool = False
+
+
+def is_held_out(data: bytes) -> bool:
+    """One picture in ten, by its digest: the same on every machine."""
+    return hashlib.sha256(data).digest()[0] % 10 == 0
+
+
+@lru_cache(maxsize=2)
+def read_parquet(path: Path) -> tuple[Photo, ...]:
+    """The pictures of a PACS file; raises `UserError` where it is none."""
+    if not path.is_file():
+        raise UserError(f"There is no file '{path}'. Give it as pacs:FILE.parquet.")
+    try:
+        table = parquet.read_table(path, columns=["image", "domain", "label"])
+        rows = table.to_pylist()
+        return tuple(pacs_photo(path, number, row) for number, row in enumerate(rows))
+    except (pyarrow.ArrowException, KeyError, TypeError, IndexError, OSError) as error:
+        raise UserError(
+            f"'{path}' is not a PACS file: the columns image {{bytes, path}}, domain and label "
+            f"(0 to 6) were expected ({type(error).__name__}: {error})."
+        ) from None
+
+
+def pacs_photo(path: Path, number: int, row: dict) -> Photo:
+    data, label = row["image"]["bytes"], row["label"]
+    if label < 0:
+        raise IndexError(f"label {label}")
+    name = PACS_LABELS[label]
+    style = PACS_STYLES[row["domain"]]
+    return Photo(f"pacs:{path}#{number}", name, kind_word(name), style, data, is_held_out(data))
+
+
+@lru_cache(maxsize=2)
+def read_folder(path: Path) -> tuple[Photo, ...]:
+    """The pictures of DIR/<label>/*.png|jpg; raises `UserError` where there are none."""
+    if not path.is_dir():
+        raise UserError(f"There is no folder '{path}'. Give it as folder:DIR.")
+    files = sorted(f for f in path.glob("*/*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    if not files:
+        raise UserError(
+            f"'{path}' has no pictures: expected DIR/<label>/*.png or .jpg, one folder a concept."
+        )
+    photos = []
+    for file in files:
+        data, name = file.read_bytes(), file.parent.name
+        photos.append(
+            Photo(f"file:{file}", name, kind_word(name), None, data, is_held_out(data))
+        )
+    return tuple(photos)
+
+
+def kind_word(name: str) -> str:
+    """The first abstraction of a shipped concept, or 'thing'."""
+    concept = words.shipped().get(words.slug(name))
+    return concept.abstractions[0] if concept else "thing"
+
+
+def photo_concepts(photos: tuple[Photo, ...], shipped: dict[str, Concept]) -> dict[str, Concept]:
+    """The concepts that the labels stand for; unknown labels get a plain concept of their own."""
+    names = sorted({p.name for p in photos})
+    return {
+        words.slug(n): shipped.get(words.slug(n)) or plain_concept(n, names) for n in names
+    }
+
+
+def plain_concept(name: str, names: list[str]) -> Concept:
+    return Concept(
+        id=words.slug(name),
+        name=name,
+        kind="object",
+        aliases=(name,),
+        abstractions=("thing", "object", "something"),
+        siblings=tuple(n for n in names if n != name),
+        source="folder label",
+    )

@@ -1,0 +1,92 @@
+"""Keys that stand for drawn pictures: the same key is always the same picture, on every machine.
+
+A key reads `world:SEED/SPLIT/SUBJECT/INDEX`; SUBJECT is a class, a person's name, `scene`, `face`,
+`ambiguous` or `stranger`. Since the key seeds the drawing, keys that differ in seed or split are
+different pictures.
+"""
+
+from __future__ import annotations
+
+import random
+from functools import lru_cache
+
+from PIL import Image
+
+from hfru_core.photos import Photo
+from hfru_core.world.faces import Portrait, draw_portrait, sample_portrait
+from hfru_core.world.language import PEOPLE_NAMES, Hidden, Picture, spoken, true_names
+from hfru_core.world.language import identity as identity_of
+from hfru_core.world.scenes import CLASSES, colour_visible, draw_scene, sample_scene
+from hfru_core.world.faces import face_visible
+
+SIZE = 128
+
+
+def key_of(seed: int, split: str, subject: str, index: int) -> str:
+    """The key of one picture."""
+    return f"world:{seed}/{split}/{subject}/{index}"
+
+
+def picture_of(key: str) -> Picture:
+    """The ground truth behind a key."""
+    subject = key.split("/")[2]
+    rng = random.Random(key)
+    if subject in CLASSES:
+        return sample_scene(rng, main=subject, ambiguity=False)
+    if subject in PEOPLE_NAMES:
+        return sample_portrait(rng, person=subject, obscured=False)
+    if subject == "ambiguous":
+        return sample_scene(rng, ambiguity=True)
+    if subject == "stranger":
+        return sample_portrait(rng, person=False)
+    return sample_scene(rng) if subject == "scene" else sample_portrait(rng)
+
+
+@lru_cache(maxsize=4096)
+def draw(key: str, size: int = SIZE) -> Image.Image:
+    """The picture behind a key, RGB, `size` pixels square."""
+    picture = picture_of(key)
+    if isinstance(picture, Portrait):
+        return draw_portrait(picture, size)
+    return draw_scene(picture, size)
+
+
+def keys_without(
+    seed: int, split: str, subject: str, count: int, names: Hidden, start: int = 0
+) -> list[str]:
+    """`count` keys of one subject on whose pictures none of `names` is to be seen."""
+    found: list[str] = []
+    index = start
+    while len(found) < count:
+        key = key_of(seed, split, subject, index)
+        if not names.intersection(true_names(picture_of(key))):
+            found.append(key)
+        index += 1
+    return found
+
+
+def labels(picture: Picture, hidden: Hidden) -> dict[str, str]:
+    """What the tower is taught to see first: group -> value, without anything that is hidden."""
+    if isinstance(picture, Portrait):
+        return portrait_labels(picture, hidden)
+    if isinstance(picture, Photo):
+        unnamed = picture.degraded or picture.name in hidden
+        word = picture.kind if unnamed else picture.name
+        return {"main": word, "style": picture.style or "picture"}
+    words = [spoken(t, picture, hidden) for t in picture.things]
+    out = {"place": picture.place, "style": picture.style, "count": str(len(words))}
+    out |= {"main": words[0], "face": "no"}
+    out |= {f"has {w}": "yes" for w in words}
+    if colour_visible(picture):
+        out |= {f"colour {w}": t.colour for t, w in zip(picture.things, words)}
+    if not picture.ambiguity:
+        out |= {f"size {w}": t.size for t, w in zip(picture.things, words)}
+    return out
+
+
+def portrait_labels(p: Portrait, hidden: Hidden) -> dict[str, str]:
+    out = {"face": "yes", "shirt": p.shirt, "wall": p.wall, "hat": p.hat or "none"}
+    out["identity"] = identity_of(p, hidden) or "unknown"
+    if face_visible(p):
+        out |= {"glasses": str(p.glasses), "expression": p.expression}
+    return out

@@ -1,0 +1,95 @@
+"""A pool of pictures to pretrain on: pixels in one array, the truth beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from hfru_core.world.build import IMAGE_SIZE
+from hfru_core.world.dataset import draw, key_of, picture_of
+from hfru_core.world.language import Picture
+
+
+@dataclass(frozen=True)
+class Pool:
+    """`pixels` (N, 3, S, S) uint8 and N pictures; `wild` pools are photographs: augmented more."""
+
+    pixels: np.ndarray
+    pictures: tuple[Picture, ...]
+    wild: bool = False
+
+    def batch(self, index: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Augmented pictures (B, 3, S, S), scaled to -1 .. 1 as the processor does."""
+        pixels = torch.from_numpy(self.pixels[index.numpy()]).float().div_(127.5).sub_(1)
+        return augment(pixels, self.wild, generator)
+
+
+def augment(pixels: torch.Tensor, wild: bool, generator: torch.Generator) -> torch.Tensor:
+    """Random crops, and for photographs flips and colour changes; (B, 3, S, S) -> (B, 3, S, S)."""
+    count = len(pixels)
+    rand = torch.rand(count, 6, generator=generator)
+    low = 0.55 if wild else 0.88
+    scale = low + (1 - low) * rand[:, 0]
+    still = (rand[:, 5] < 0.25) & (not wild)
+    scale = torch.where(still, torch.ones(()), scale)
+    shift = (rand[:, 1:3] * 2 - 1) * (1 - scale)[:, None]
+    flip = torch.where(rand[:, 3] < 0.5, -1.0, 1.0) if wild else torch.ones(count)
+    theta = torch.zeros(count, 2, 3)
+    theta[:, 0, 0] = scale * flip
+    theta[:, 1, 1] = scale
+    theta[:, :, 2] = shift
+    grid = F.affine_grid(theta, [count, 3, IMAGE_SIZE, IMAGE_SIZE], align_corners=False)
+    out = F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
+    tone = 0.35 if wild else 0.06
+    gain = 1 + tone * (torch.rand(count, 3 if wild else 1, 1, 1, generator=generator) * 2 - 1)
+    return (out * gain + tone * (rand[:, 4, None, None, None] - 0.5)).clamp_(-1, 1)
+
+
+def to_pixels(image: Image.Image, size: int = IMAGE_SIZE) -> np.ndarray:
+    """(3, size, size) uint8, resized as the model's own image processor does."""
+    resized = image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(resized, dtype=np.uint8).transpose(2, 0, 1)
+
+
+def draw_pixels(key: str) -> np.ndarray:
+    return to_pixels(draw.__wrapped__(key))
+
+
+def world_keys(seed: int, count: int) -> list[str]:
+    """Two scenes for every portrait."""
+    subjects = ("scene", "scene", "face")
+    return [key_of(seed, "pretrain", subjects[i % 3], i) for i in range(count)]
+
+
+def world_pool(seed: int, count: int, cache: Path) -> Pool:
+    """`count` freshly drawn pictures, kept in `cache` for the next training on this machine."""
+    keys = world_keys(seed, count)
+    # The first pictures are part of the name: a change of the drawing code makes a new pool.
+    first = b"".join(draw_pixels(k).tobytes() for k in keys[:12])
+    name = hashlib.sha256(first + f"{seed}/{count}".encode()).hexdigest()[:16]
+    file = cache / f"pool-{name}.npy"
+    if not file.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        write_pixels(keys, file)
+    return Pool(np.load(file, mmap_mode="r"), tuple(picture_of(k) for k in keys))
+
+
+def write_pixels(keys: list[str], file: Path) -> None:
+    part = file.with_suffix(".part.npy")
+    shape = (len(keys), 3, IMAGE_SIZE, IMAGE_SIZE)
+    out = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(max_workers=os.cpu_count(), mp_context=context) as workers:
+        for i, pixels in enumerate(workers.map(draw_pixels, keys, chunksize=64)):
+            out[i] = pixels
+    out.flush()
+    os.replace(part, file)
