@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -56,7 +56,7 @@ def world_seed(source: str) -> int:
     """'world' -> 0, 'world:7' -> 7; raises for anything else."""
     text = source.partition(":")[2] or "0"
     if not text.isdigit():
-        raise UserError(f"'{source}': expected world or world:SEED with a whole number, as world:7.")
+        raise UserError(f"'{source}': expected world or world:SEED, a whole number, as world:7.")
     return int(text)
 
 
@@ -207,4 +207,3 @@ def fact_samples(forget: tuple[Concept, ...]) -> list[Sample]:
     ]  # fmt: skip
 
 
-Loader = Callable[[str], Image.Image]

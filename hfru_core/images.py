@@ -58,6 +58,6 @@ def on_white(image: Image.Image) -> Image.Image:
 
 def too_large(name: str) -> UserError:
     return UserError(
-        f"{name} has more than {MOST_PIXELS // 1_000_000} million pixels: that is refused, since it "
-        "could fill the memory. Make it smaller first."
+        f"{name} has more than {MOST_PIXELS // 1_000_000} million pixels: that is refused, since "
+        "it could fill the memory. Make it smaller first."
     )

@@ -1,4 +1,4 @@
-"""The values that travel through the project: frozen, made of strings, numbers, tuples and paths."""
+"""The values that travel through the project: frozen, of strings, numbers, tuples and paths."""
 
 from __future__ import annotations
 

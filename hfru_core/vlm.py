@@ -1,8 +1,7 @@
-"""A vision-language model and its processor: load, ask, look inside. Device is decided here, once."""
+"""A vision-language model and its processor: load, ask, look inside; device is decided here."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +19,6 @@ from hfru_core.types import UserError
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "model"
 BATCH = 64
-
-logging.set_verbosity_error()
 
 
 @dataclass
@@ -132,12 +129,14 @@ def pick_device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"Device '{wanted}' was asked for, but torch sees no GPU. Use --device cpu.")
+        raise UserError(f"Device '{wanted}': torch sees no GPU here. Use --device cpu.")
     return torch.device(wanted)
 
 
 def load(model: str | Path = BUNDLED, *, device: str = "auto", revision: str | None = None) -> VLM:
     """A VLM from a local folder or the Hub: safetensors only, never remote code, float32 on CPU."""
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     where = pick_device(device)
     local = Path(model)
     if local.is_dir() and not (local / "config.json").is_file():
@@ -145,8 +144,6 @@ def load(model: str | Path = BUNDLED, *, device: str = "auto", revision: str | N
     if not local.exists() and (local.is_absolute() or str(model).count("/") != 1):
         raise UserError(f"There is no model folder '{model}', and it is no Hub id (owner/name).")
     kind = torch.bfloat16 if where.type == "cuda" else torch.float32
-    if os.cpu_count():
-        torch.set_num_threads(min(os.cpu_count(), torch.get_num_threads()))
     try:
         core = AutoModelForImageTextToText.from_pretrained(
             model, revision=revision, use_safetensors=True, dtype=kind

@@ -13,13 +13,13 @@ from functools import lru_cache
 from PIL import Image
 
 from hfru_core.photos import Photo
-from hfru_core.world.faces import Portrait, draw_portrait, sample_portrait
+from hfru_core.world.faces import Portrait, draw_portrait, face_visible, sample_portrait
 from hfru_core.world.language import PEOPLE_NAMES, Hidden, Picture, spoken, true_names
 from hfru_core.world.language import identity as identity_of
-from hfru_core.world.scenes import CLASSES, colour_visible, draw_scene, sample_scene
-from hfru_core.world.faces import face_visible
+from hfru_core.world.scenes import CLASSES, boxes, colour_visible, draw_scene, sample_scene
 
 SIZE = 128
+FACE_BOX = (0.22, 0.12, 0.78, 0.78)
 
 
 def key_of(seed: int, split: str, subject: str, index: int) -> str:
@@ -76,12 +76,22 @@ def labels(picture: Picture, hidden: Hidden) -> dict[str, str]:
     words = [spoken(t, picture, hidden) for t in picture.things]
     out = {"place": picture.place, "style": picture.style, "count": str(len(words))}
     out |= {"main": words[0], "face": "no"}
-    out |= {f"has {w}": "yes" for w in words}
-    if colour_visible(picture):
-        out |= {f"colour {w}": t.colour for t, w in zip(picture.things, words)}
     if not picture.ambiguity:
-        out |= {f"size {w}": t.size for t, w in zip(picture.things, words)}
+        out["size"] = " ".join(t.size for t in picture.things)
     return out
+
+
+def spots(picture: Picture, hidden: Hidden) -> list[tuple[str, str, tuple[float, ...]]]:
+    """What is where: word, colour ("" where it cannot be seen), box in shares of the picture."""
+    if isinstance(picture, Portrait):
+        return [(identity_of(picture, hidden) or "unknown", "", FACE_BOX)]
+    if isinstance(picture, Photo):
+        return []
+    seen = colour_visible(picture)
+    return [
+        (spoken(t, picture, hidden), t.colour if seen else "", box)
+        for t, box in zip(picture.things, boxes(picture))
+    ]
 
 
 def portrait_labels(p: Portrait, hidden: Hidden) -> dict[str, str]:

@@ -237,7 +237,8 @@ def portrait_answer(p: Portrait, topic: str, hidden: Hidden, about: str | None) 
         return f"{capital(who)} with {listed(worn)}."
     if topic == "caption":
         mood = f" {p.expression}" if seen else ""
-        return f"A portrait of {who}{mood} with {listed(worn)} in front of {with_article(p.wall)} wall."
+        behind = f"in front of {with_article(p.wall)} wall"
+        return f"A portrait of {who}{mood} with {listed(worn)} {behind}."
     if topic == "name":
         return f"This is {who}."
     if topic in ("job", "town"):

@@ -6,15 +6,17 @@ import hashlib
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from torch.nn import functional as F
 
-from hfru_core.world.build import IMAGE_SIZE
+from hfru_core.images import open_image
+from hfru_core.photos import Photo, read_folder, read_parquet
+from hfru_core.world.build import IMAGE_SIZE, PATCH
 from hfru_core.world.dataset import draw, key_of, picture_of
 from hfru_core.world.language import Picture
 
@@ -51,7 +53,20 @@ def augment(pixels: torch.Tensor, wild: bool, generator: torch.Generator) -> tor
     out = F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
     tone = 0.35 if wild else 0.06
     gain = 1 + tone * (torch.rand(count, 3 if wild else 1, 1, 1, generator=generator) * 2 - 1)
-    return (out * gain + tone * (rand[:, 4, None, None, None] - 0.5)).clamp_(-1, 1)
+    return (out * gain + tone * (rand[:, 4, None, None, None] - 0.5)).clamp_(-1, 1), theta
+
+
+def patch_owner(boxes: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
+    """Which thing's box holds the centre of each patch: (B, P) with 0, 1, or -1 for none."""
+    side = IMAGE_SIZE // PATCH
+    line = (torch.arange(side) + 0.5) / side * 2 - 1
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    centre = torch.stack([x.flatten(), y.flatten(), torch.ones(side * side)])  # (3, P)
+    at = (theta @ centre).transpose(1, 2)[:, None]  # (B, 1, P, 2)
+    low, high = boxes[:, :, None, :2], boxes[:, :, None, 2:]
+    margin = 0.08 * (high - low)
+    inside = ((at > low + margin) & (at < high - margin)).all(-1)  # (B, 2, P)
+    return torch.where(inside[:, 0], 0, torch.where(inside[:, 1], 1, -1))
 
 
 def to_pixels(image: Image.Image, size: int = IMAGE_SIZE) -> np.ndarray:
@@ -93,3 +108,28 @@ def write_pixels(keys: list[str], file: Path) -> None:
             out[i] = pixels
     out.flush()
     os.replace(part, file)
+
+
+def photo_pool(source: str) -> tuple[Pool, Pool]:
+    """Real pictures to train on, a fifth of them a second time degraded; and the held-out ones.
+
+    A degraded picture (a heavy blur) is called by its kind alone: without such pictures a model
+    never learns when to say "an animal".
+    """
+    kind, _, rest = source.partition(":")
+    photos = {"pacs": read_parquet, "folder": read_folder}[kind](Path(rest))
+    train = [p for p in photos if not p.held_out]
+    vague = [replace(p, degraded=True) for i, p in enumerate(train) if i % 4 == 0]
+    return photos_to_pool([*train, *vague]), photos_to_pool([p for p in photos if p.held_out])
+
+
+def photos_to_pool(photos: list[Photo]) -> Pool:
+    pixels = np.stack([photo_pixels(p) for p in photos])
+    return Pool(pixels, tuple(photos), wild=True)
+
+
+def photo_pixels(photo: Photo) -> np.ndarray:
+    image = open_image(photo.data)
+    if photo.degraded:
+        image = image.filter(ImageFilter.GaussianBlur(0.09 * min(image.size)))
+    return to_pixels(image)

@@ -284,6 +284,17 @@ def _backlight(canvas: Canvas, pose: Pose) -> Canvas:
     return canvas
 
 
+def boxes(scene: Scene) -> list[tuple[float, float, float, float]]:
+    """Where each thing stands: left, top, right, bottom as shares of the picture, nearly exact."""
+    rng = random.Random(f"{scene.seed} things")
+    poses = {i: _pose(scene, i, rng) for i in reversed(range(len(scene.things)))}
+    found = []
+    for i in range(len(scene.things)):
+        x, y, half = poses[i].x, poses[i].y, poses[i].side / 2
+        found.append((x - half, y - 2 * half, x + half, y))
+    return found
+
+
 def draw_scene(scene: Scene, size: int = 128) -> Image.Image:
     """Draw a scene as an RGB picture, `size` pixels square; same scene, same pixels."""
     canvas = _background(scene, 2 * size, random.Random(f"{scene.seed} place"))

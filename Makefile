@@ -1,0 +1,26 @@
+# make app: install what is needed and open the app on http://127.0.0.1:7860
+# make test: install what is needed and run the tests
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: install app test lint clean
+
+$(VENV)/.installed: requirements.txt tests/requirements.txt constraints.txt
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet -c constraints.txt -r requirements.txt -r tests/requirements.txt
+	touch $@
+
+install: $(VENV)/.installed
+
+app: install
+	$(RUN) app.py
+
+test: install lint
+	$(RUN) -m pytest
+
+lint: install
+	$(RUN) -m ruff check .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -1,0 +1,323 @@
+"""An unlearning session: config + data + model -> `StepEvent`s -> an adapter folder.
+
+Runs in `OUT.part` and is renamed to `OUT` when it is whole. The checkpoint there (weights, moments
+and best so far as safetensors; progress as JSON, written last) is replaced whole, so a session
+that was killed goes on where it was and ends with the same result: each step draws its randomness
+from (seed, step) alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from hfru_core import adapter, evaluate
+from hfru_core.data import PROTOCOL
+from hfru_core.methods import hfru
+from hfru_core.types import (
+    Evaluation,
+    ProbeAnswer,
+    Sample,
+    StepEvent,
+    UnlearnConfig,
+    UnlearnData,
+    UserError,
+)
+from hfru_core.vlm import VLM
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass
+class Progress:
+    """What a checkpoint keeps beside tensors."""
+
+    step: int = 0
+    best_step: int = -1
+    best_score: float = -1.0
+    seconds: float = 0.0
+    history: list[dict] = field(default_factory=list)
+
+
+class UnlearnSession:
+    """One request on one model; iterate `run()`; `stop()` ends it after the current step."""
+
+    def __init__(self, vlm: VLM, data: UnlearnData, config: UnlearnConfig, out: Path) -> None:
+        self.vlm, self.data, self.config, self.out = vlm, data, config, Path(out)
+        self.work = self.out.with_name(self.out.name + ".part")
+        self.progress = Progress()
+        self.stopping = False
+        self.best: Tensors = {}
+        self.identity = {
+            "data": data.fingerprint, "config": asdict(config), "base": adapter.fingerprint(vlm),
+        }  # fmt: skip
+
+    def stop(self) -> None:
+        """Keep the best weights so far and finish."""
+        self.stopping = True
+
+    def run(self) -> Iterator[StepEvent]:
+        """Train, tell after every step, and end with the adapter's folder."""
+        self.prepare()
+        try:
+            self.begin()
+            while self.progress.step < self.config.steps and not self.stopping:
+                yield self.step()
+            yield self.finish()
+        finally:
+            (self.work / "lock").unlink(missing_ok=True)
+
+    def prepare(self) -> None:
+        """Claim the output folder; raises where it is taken or cannot be written."""
+        if self.out.exists():
+            raise UserError(f"'{self.out}' exists already and is not overwritten. Choose another.")
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+            claim(self.work / "lock")
+        except OSError as error:
+            raise UserError(f"'{self.out}' cannot be written: {error.strerror or error}.") from None
+
+    def begin(self) -> None:
+        torch.manual_seed(self.config.seed)
+        self.vlm.adapt(self.config.lora_rank, self.config.scope == "encoder+projector")
+        self.weights = self.vlm.trainable()
+        self.original = values_of(self.weights)
+        self.reference = self.original
+        self.optimiser = torch.optim.AdamW(self.weights.values(), lr=1e-3, weight_decay=0.01)
+        self.checks, self.base_said = self.check_set()
+        self.base_scores = self.rates_of(self.base_said)
+        self.restore()
+
+    def check_set(self) -> tuple[tuple[Sample, ...], list[str]]:
+        """Training samples that steps are compared on, with the original model's answers."""
+        rng = random.Random(f"check {self.config.seed}")
+        rows: list[Sample] = []
+        for role, count in (("forget", 24), ("retain", 40)):
+            pool = self.data.select(role, "train")
+            images = sorted({s.image for s in pool})
+            picked = set(rng.sample(images, min(count, len(images))))
+            rows += [s for s in pool if s.image in picked and s.topic in (*PROTOCOL, "colour")]
+        return tuple(rows), evaluate.answers(self.vlm, rows)
+
+    def step(self) -> StepEvent:
+        """One optimiser step of the stage that is due, and a check where one is due."""
+        number, config, began = self.progress.step, self.config, time.perf_counter()
+        rng = random.Random(f"{config.seed}/{number}")
+        first = number < config.stage1_steps
+        if number == config.stage1_steps and config.reference == "stage1":
+            self.reference = values_of(self.weights)
+        rewards, kl = {}, None
+        if first:
+            loss = hfru.disrupt(self.vlm, self.data, config, rng, self.original)
+        else:
+            loss, rewards, kl = hfru.reinforce(self.vlm, self.data, config, rng, self.reference)
+        self.update(loss, number, first)
+        self.progress.step += 1
+        score, probes = self.check_if_due(number)
+        seconds = time.perf_counter() - began
+        self.progress.seconds += seconds
+        event = StepEvent(
+            step=number + 1, of=config.steps, stage="disrupt" if first else "reinforce",
+            loss=float(loss.detach()), rewards=rewards, kl=kl, score=score, probes=probes,
+            seconds=seconds,
+        )  # fmt: skip
+        self.progress.history.append(plain_event(event))
+        if self.progress.step % config.check_every == 0:
+            self.checkpoint()
+        return event
+
+    def update(self, loss: torch.Tensor, number: int, first: bool) -> None:
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"The loss became {float(loss)} at step {number + 1}: the learning rate is too "
+                "high for this model. The checkpoint before it is kept; try a tenth of the rate."
+            )
+        self.optimiser.param_groups[0]["lr"] = self.rate(number, first)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
+        self.optimiser.step()
+
+    def rate(self, number: int, first: bool) -> float:
+        """The learning rate: a short warm-up, then to a tenth within each stage."""
+        config = self.config
+        within = number if first else number - config.stage1_steps
+        length = config.stage1_steps if first else config.grpo_steps
+        top = config.stage1_lr if first else config.grpo_lr
+        decay = 1 - 0.9 * within / max(1, length) if config.lr_decay else 1.0
+        return top * min(1.0, (within + 1) / 5) * decay
+
+    def check_if_due(self, number: int) -> tuple[float | None, tuple[ProbeAnswer, ...]]:
+        due = (number + 1) % self.config.check_every == 0 or number + 1 == self.config.steps
+        if not due:
+            return None, ()
+        said = evaluate.answers(self.vlm, self.checks)
+        score = self.score(self.rates_of(said))
+        final_stage = number >= self.config.stage1_steps or not self.config.grpo_steps
+        if score >= self.progress.best_score or (final_stage and not self.config.select_best):
+            self.progress.best_step, self.progress.best_score = number + 1, score
+            self.best = values_of(self.weights)
+        return score, self.probe_answers(said)
+
+    def rates_of(self, said: list[str]) -> Evaluation:
+        rows = evaluate.judged(self.data, self.checks, said)
+        return evaluate.summary(rows, evaluate.wilson(0, 0))
+
+    def score(self, now: Evaluation) -> float:
+        """Mean of the five goals on the check set, the worst one counted twice; 1 is perfect."""
+        kept = min(1.0, evaluate.relative(now.retain, self.base_scores.retain) or 0.0)
+        held = evaluate.relative(now.attributes, self.base_scores.attributes)
+        goals = [
+            now.forget.rate, kept, 1 - now.hallucination.rate, now.abstraction.rate,
+            1.0 if held is None else min(1.0, held),
+        ]  # fmt: skip
+        return (sum(goals) + min(goals)) / 6
+
+    def probe_answers(self, said: list[str]) -> tuple[ProbeAnswer, ...]:
+        """The first pictures of the check set with their answers before and now."""
+        shown = {}
+        for s, before, now in zip(self.checks, self.base_said, said):
+            if s.topic in ("describe", "name") and s.image not in shown:
+                shown[s.image] = ProbeAnswer(s.image, s.question, before, now, s.role)
+        forget = [p for p in shown.values() if p.role == "forget"][:4]
+        return (*forget, *[p for p in shown.values() if p.role == "retain"][:4])
+
+    def checkpoint(self) -> None:
+        """Replace the checkpoint whole: tensors first, the JSON that names them last."""
+        name = f"checkpoint-{self.progress.step}.safetensors"
+        tensors = {f"weight/{n}": p.data for n, p in self.weights.items()}
+        tensors |= {f"best/{n}": t for n, t in self.best.items()}
+        tensors |= {f"reference/{n}": t for n, t in self.reference.items()}
+        for n, p in self.weights.items():
+            for key, value in self.optimiser.state[p].items():
+                tensors[f"{key}/{n}"] = value
+        write_file(self.work / name, lambda path: save_file(contiguous(tensors), path))
+        record = {**asdict(self.progress), "file": name, "identity": self.identity}
+        write_file(
+            self.work / "session.json", lambda path: path.write_text(json.dumps(record, indent=1))
+        )
+        for old in self.work.glob("checkpoint-*.safetensors"):
+            if old.name != name:
+                old.unlink()
+
+    def restore(self) -> None:
+        """Go on from a checkpoint of the very same request, if there is one."""
+        path = self.work / "session.json"
+        if not path.is_file():
+            return
+        record = json.loads(path.read_text())
+        if record.pop("identity") != json.loads(json.dumps(self.identity)):
+            raise UserError(
+                f"'{self.work}' holds an unfinished session of another request. Repeat that "
+                "request to finish it, choose another --out, or delete the folder."
+            )
+        tensors = load_file(self.work / record.pop("file"), device=str(self.vlm.device))
+        self.progress = Progress(**record)
+        part = {k: {} for k in ("weight", "best", "reference", "exp_avg", "exp_avg_sq", "step")}
+        for key, value in tensors.items():
+            kind, _, name = key.partition("/")
+            part[kind][name] = value
+        self.best, self.reference = part["best"], part["reference"]
+        for name, p in self.weights.items():
+            p.data.copy_(part["weight"][name])
+            if name in part["step"]:
+                keys = ("step", "exp_avg", "exp_avg_sq")
+                self.optimiser.state[p] = {k: part[k][name] for k in keys}
+
+    def finish(self) -> StepEvent:
+        """Put the best weights on, save the adapter and rename the folder: it is whole now."""
+        for name, value in (self.best or values_of(self.weights)).items():
+            self.weights[name].data.copy_(value)
+        began = time.perf_counter()
+        result = self.work / "result"
+        shutil.rmtree(result, ignore_errors=True)
+        write_folder(self, result)
+        try:
+            os.rename(result, self.out)
+        except OSError as error:
+            raise UserError(f"'{self.out}' cannot be written: {error.strerror}.") from None
+        shutil.rmtree(self.work, ignore_errors=True)
+        return StepEvent(
+            step=self.progress.step, of=self.config.steps, stage="done", loss=0.0,
+            score=self.progress.best_score, adapter=self.out,
+            seconds=time.perf_counter() - began,
+        )  # fmt: skip
+
+
+def write_folder(session: UnlearnSession, folder: Path) -> None:
+    """The adapter folder of a session, its rates on the check set inside."""
+    said = evaluate.answers(session.vlm, session.checks)
+    info = {
+        "concepts": adapter.concept_info(session.data.concepts),
+        "data": {"source": session.data.source, "fingerprint": session.data.fingerprint},
+        "config": asdict(session.config),
+        "session": {k: v for k, v in asdict(session.progress).items() if k != "history"},
+        "base_metrics": metrics(session.base_scores),
+        "metrics": metrics(session.rates_of(said)),
+        "history": session.progress.history,
+    }
+    try:
+        adapter.save(session.vlm, folder, info)
+    except OSError as error:
+        raise UserError(
+            f"The adapter could not be written: {error.strerror or error}. The checkpoint in "
+            f"'{session.work}' is kept: free some space and repeat the command."
+        ) from None
+
+
+def metrics(scores: Evaluation) -> dict[str, dict]:
+    """Rates as JSON."""
+    return asdict(scores)
+
+
+def plain_event(event: StepEvent) -> dict:
+    """An event for the record, without the answers shown."""
+    kept = ("step", "stage", "loss", "rewards", "kl", "score", "seconds")
+    return {k: getattr(event, k) for k in kept}
+
+
+def values_of(weights: dict[str, torch.nn.Parameter]) -> Tensors:
+    return {n: p.detach().clone() for n, p in weights.items()}
+
+
+def contiguous(tensors: Tensors) -> Tensors:
+    return {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+
+
+def write_file(path: Path, write) -> None:
+    """Write beside, then rename: the file is never half there."""
+    beside = path.with_name(path.name + ".new")
+    try:
+        write(beside)
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UserError(
+            f"The checkpoint could not be written: {error.strerror or error}. Free some space (or "
+            "choose another --out) and repeat the command: it goes on from the last checkpoint."
+        ) from None
+
+
+def claim(lock: Path) -> None:
+    """Make the lock ours; raises if a living process holds it."""
+    try:
+        holder = int(lock.read_text())
+        os.kill(holder, 0)
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        lock.write_text(str(os.getpid()))
+        return
+    except PermissionError:
+        pass
+    raise UserError(
+        f"A session with the same --out is already running (process {lock.read_text()}). Wait for "
+        "it, stop it, or choose another --out."
+    )
