@@ -41,6 +41,10 @@ def add_common(p: argparse.ArgumentParser) -> None:
     p.add_argument("--model", help="model folder or Hub id (default: the bundled model)")
     p.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     p.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
+    add_debug(p)
+
+
+def add_debug(p: argparse.ArgumentParser) -> None:
     p.add_argument("--debug", action="store_true", default=argparse.SUPPRESS,
                    help="show the traceback of an error")  # fmt: skip
 
@@ -86,7 +90,8 @@ def add_pretrain(p: argparse.ArgumentParser) -> None:
     p.add_argument("--language-steps", type=int, help="steps of the second stage")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", required=True, type=Path, help="the model folder to make")
-    p.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
+    p.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
+    add_debug(p)
 
 
 def unlearn(args: argparse.Namespace) -> dict:
@@ -104,8 +109,9 @@ def unlearn(args: argparse.Namespace) -> dict:
     config = config.with_(**split_steps(config, args.steps))
     request = data.build(forget, args.data, retain=retain, seed=args.seed)
     base = vlm.load(args.model or vlm.BUNDLED, device=args.device)
-    before, _ = evaluate(base, request)
     session = UnlearnSession(base, request, config, args.out)
+    session.prepare()
+    before, _ = evaluate(base, request)
     follow(session)
     spent = time.perf_counter() - began
     after, _ = evaluate(session.vlm, request)
@@ -146,6 +152,8 @@ def evaluate_command(args: argparse.Namespace) -> dict:
     from hfru_core.evaluate import evaluate
 
     began = time.perf_counter()
+    if args.pictures < 1:
+        raise UserError(f"--pictures must be at least 1, got {args.pictures}.")
     known = data.known_concepts(args.data)
     amount = data.Amount(0, 0, args.pictures, args.pictures)
     request = data.build(

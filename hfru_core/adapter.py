@@ -21,6 +21,7 @@ from hfru_core.vlm import VLM
 
 WEIGHTS = "adapter_model.safetensors"
 INFO = "unlearning.json"
+HASHED = ("adapter_config.json", WEIGHTS)
 SCHEMA = 1
 
 
@@ -57,7 +58,7 @@ def save(vlm: VLM, folder: Path, info: dict[str, object]) -> None:
         "base": {"name": vlm.name, "revision": vlm.revision, "fingerprint": fingerprint(vlm)},
         **info,
         "versions": versions(),
-        "hashes": {f: file_hash(folder / f) for f in ("adapter_config.json", WEIGHTS)},
+        "hashes": {f: file_hash(folder / f) for f in HASHED},
     }
     (folder / INFO).write_text(json.dumps(full, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(card(full), encoding="utf-8")
@@ -97,8 +98,9 @@ model = PeftModel.from_pretrained(base_model, "this folder")
 |---|---|---|---|
 {rows}
 
-Rates with 95 % Wilson intervals, on pictures that were not trained on (`{info["data"]["source"]}`,
-fingerprint `{info["data"]["fingerprint"]}`).
+Rates with 95 % Wilson intervals, on the pictures of the training split that the session compared
+its steps on (`{info["data"]["source"]}`, fingerprint `{info["data"]["fingerprint"]}`). For pictures
+that it never saw, run `python -m hfru_core evaluate`.
 
 **An adapter is a switch, not a deletion**: whoever has it can take it off. Answers that no longer
 name a concept do not prove that the encoder lost it.
@@ -115,19 +117,20 @@ def describe(folder: Path) -> dict:
     """The checked contents of `unlearning.json`; raises where the folder is not what it says."""
     if not folder.is_dir():
         raise UserError(f"There is no adapter folder '{folder}'.")
-    for file in ("adapter_config.json", WEIGHTS, INFO):
+    for file in (*HASHED, INFO):
         if not (folder / file).is_file():
             raise UserError(f"'{folder}' is no adapter of this project: {file} is missing.")
     try:
         info = json.loads((folder / INFO).read_text(encoding="utf-8"))
         if not isinstance(info, dict) or info["schema"] != SCHEMA:
             raise KeyError("schema")
-        hashes = info["hashes"]
+        hashes = {file: info["hashes"][file] for file in HASHED}
+        info["base"]["fingerprint"]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"'{folder / INFO}' is not readable as schema {SCHEMA}: {error}.") from None
     check_weights(folder / WEIGHTS)
     for file, expected in hashes.items():
-        got = file_hash(folder / Path(file).name)
+        got = file_hash(folder / file)
         if got != expected:
             raise UserError(
                 f"'{folder / file}' is not the file that {INFO} names: expected "
@@ -147,7 +150,7 @@ def check_weights(path: Path) -> None:
 
 
 def load(vlm: VLM, folder: Path) -> VLM:
-    """A view of `vlm` with the adapter on; `vlm` itself stays usable as the base model."""
+    """`vlm` with the adapter on. PEFT puts it into vlm's own layers: for the base, load another."""
     info = describe(folder)
     have, want = fingerprint(vlm), info["base"]["fingerprint"]
     if have != want:
@@ -155,12 +158,7 @@ def load(vlm: VLM, folder: Path) -> VLM:
             f"The adapter '{folder.name}' was made for {info['base']['name']} ({want}), but the "
             f"model loaded is {vlm.name} ({have}). Load that model, or train an adapter for this."
         )
-    if isinstance(vlm.model, PeftModel):
-        vlm.model.load_adapter(folder, adapter_name=folder.name)
-        wrapped = vlm.model
-    else:
-        wrapped = PeftModel.from_pretrained(vlm.model, folder)
-    wrapped.eval()
+    wrapped = PeftModel.from_pretrained(vlm.model, folder).eval()
     return VLM(wrapped, vlm.processor, vlm.family, vlm.device, vlm.name, vlm.revision)
 
 

@@ -84,7 +84,7 @@ def load(path: Path) -> Concept:
     """One concept from its JSON file."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise UserError(f"{path}: not a JSON file ({error}).") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected one JSON object, got {type(values).__name__}.")

@@ -52,19 +52,12 @@ class Entry:
     concept: Concept
 
 
-def world_seed(source: str) -> int:
-    """'world' -> 0, 'world:7' -> 7; raises for anything else."""
-    text = source.partition(":")[2] or "0"
-    if not text.isdigit():
-        raise UserError(f"'{source}': expected world or world:SEED, a whole number, as world:7.")
-    return int(text)
-
-
 def known_concepts(source: str) -> dict[str, Concept]:
     """The concepts that a source has pictures of, by id."""
     kind, _, rest = source.partition(":")
     shipped = words.shipped()
     if kind == "world":
+        world.world_seed(source)
         ids = (*CLASSES, *map(words.slug, PEOPLE_NAMES))
         return {i: shipped[i] for i in ids}
     return photo_concepts(photos_of(kind, rest), shipped)
@@ -85,7 +78,10 @@ def load_image(key: str) -> Image.Image:
         return world.draw(key)
     if key.startswith("pacs:"):
         path, _, row = key[5:].rpartition("#")
-        return open_image(parquet_bytes(path)[int(row)])
+        found = parquet_bytes(path)
+        if not row.isdecimal() or int(row) >= len(found):
+            raise UserError(f"'{path}' has {len(found)} pictures, and none with number '{row}'.")
+        return open_image(found[int(row)])
     return open_image(Path(key.removeprefix("file:")))
 
 
@@ -142,7 +138,7 @@ def world_entries(
     forget: tuple[Concept, ...], seed: int,
 ) -> list[Entry]:  # fmt: skip
     """Fresh drawn pictures; a retain picture shows nothing that is to be forgotten."""
-    group, drawn = tuple(group), world_seed(source)
+    group, drawn = tuple(group), world.world_seed(source)
     avoid = frozenset(c.name for c in forget) if role == "retain" else frozenset()
     out = []
     for i, concept in enumerate(group):

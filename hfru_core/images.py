@@ -49,11 +49,20 @@ def decode(source: io.BytesIO | Path, name: str) -> Image.Image:
 
 def on_white(image: Image.Image) -> Image.Image:
     """RGB, with transparent parts laid on white."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return eight_bits(image).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(white, rgba).convert("RGB")
     return image.convert("RGB")
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """Deep grey as L: all of 16 bits, or the picture's own range where that has no bounds."""
+    low, high = (0, 65535) if image.mode.startswith("I;16") else image.getextrema()
+    share = 255 / max(high - low, 1e-6)
+    return image.convert("F").point(lambda v: v * share - low * share).convert("L")
 
 
 def too_large(name: str) -> UserError:

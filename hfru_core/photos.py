@@ -78,11 +78,17 @@ def read_folder(path: Path) -> tuple[Photo, ...]:
         )
     photos = []
     for file in files:
-        data, name = file.read_bytes(), file.parent.name
+        data, name = file.read_bytes(), plain_name(file.parent.name)
         photos.append(
             Photo(f"file:{file}", name, kind_word(name), None, data, is_held_out(data))
         )
     return tuple(photos)
+
+
+def plain_name(label: str) -> str:
+    """A label as concepts are named: 'Dog' -> 'dog', 'mara_velden' -> 'Mara Velden'."""
+    concept = words.shipped().get(words.slug(label))
+    return concept.name if concept else words.slug(label).replace("_", " ")
 
 
 def kind_word(name: str) -> str:

@@ -1,9 +1,14 @@
 """The shared-prefix step: one pass over picture and prompt serves all G answers of a group.
 
-The prompt runs once, with gradients where training asks for them; its key-value cache is repeated
-G times (autograd sums the copies' gradients), and only the answers run over it. The first answer
-token is predicted by the last position of the prompt. The plain path, every row in full, is the
-reference that the shared one is tested against, and the fallback of families that cannot share.
+The prompt runs once, with gradients where training asks for them. The G answers of a prompt then
+lie end to end in one row behind it, each token seeing the prompt and its own answer's past: the
+prompt's key-value cache is neither repeated nor copied per answer, and autograd sums what the
+answers send back through it. The first answer token is predicted by the last position of the
+prompt. The plain path, every row in full, is the reference that the shared one is tested against,
+and the fallback of families that cannot share.
+
+Does not cover: layers with a sliding window shorter than prompt and answers together, and families
+with positions in three dimensions.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 
 class Prefix(NamedTuple):
@@ -25,8 +31,6 @@ class Prefix(NamedTuple):
     logits: torch.Tensor
 
 
-
-
 def prefill(model: nn.Module, inputs: dict[str, torch.Tensor]) -> Prefix:
     """Run picture and prompt once; gradients follow the caller's grad mode."""
     mask = inputs["attention_mask"]
@@ -35,17 +39,49 @@ def prefill(model: nn.Module, inputs: dict[str, torch.Tensor]) -> Prefix:
     return Prefix(out.past_key_values, mask, position[:, -1:] + 1, out.logits[:, -1].float())
 
 
-def repeated(prefix: Prefix, group: int, *, detach: bool) -> Prefix:
-    """The prefix for G answers a prompt: (B, ...) -> (B*G, ...), row b*G+g belongs to prompt b."""
+class RoomyLayer(DynamicLayer):
+    """A cache layer with room for `extra` positions: it writes in place. Without gradients."""
+
+    def __init__(self, layer: DynamicLayer, extra: int) -> None:
+        super().__init__()
+        self.lazy_initialization(layer.keys, layer.values)
+        self.room = (with_room(layer.keys, extra), with_room(layer.values, extra))
+        self.keys, self.values = layer.keys.detach(), layer.values.detach()
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        start = self.keys.shape[-2]
+        end = start + key_states.shape[-2]
+        self.room[0][:, :, start:end] = key_states
+        self.room[1][:, :, start:end] = value_states
+        self.keys, self.values = (room[:, :, :end] for room in self.room)
+        return self.keys, self.values
+
+
+def with_room(states: torch.Tensor, extra: int) -> torch.Tensor:
+    """A copy of (B, H, P, D) that is `extra` positions longer."""
+    B, H, P, D = states.shape
+    room = states.new_empty(B, H, P + extra, D)
+    room[:, :, :P] = states.detach()
+    return room
+
+
+def branch(prefix: Prefix, extra: int | None = None) -> DynamicCache:
+    """The prompt's cache to go on from, leaving the prefix as it is; `extra`: see `RoomyLayer`."""
     cache = copy.copy(prefix.cache)
-    cache.layers = [copy.copy(layer) for layer in prefix.cache.layers]
-    for layer in cache.layers:
-        for name in ("keys", "values"):
-            part = getattr(layer, name)
-            part = part.detach() if detach else part
-            setattr(layer, name, part.repeat_interleave(group, 0) if group > 1 else part)
-    rest = (prefix.mask, prefix.position, prefix.logits.detach() if detach else prefix.logits)
-    return Prefix(cache, *(part.repeat_interleave(group, 0) for part in rest))
+    grow = copy.copy if extra is None else lambda layer: RoomyLayer(layer, extra)
+    cache.layers = [grow(layer) for layer in prefix.cache.layers]
+    return cache
+
+
+def visible(prefix: Prefix, among: torch.Tensor) -> torch.Tensor:
+    """Additive attention mask (B, 1, N, P+M): the prompt, and of M answer tokens `among` (N, M)."""
+    B, N = len(prefix.mask), len(among)
+    prompt = prefix.mask.bool()[:, None].expand(B, N, -1)
+    seen = torch.cat([prompt, among.expand(B, *among.shape)], -1)[:, None]
+    mask = torch.zeros(seen.shape, dtype=prefix.cache.layers[0].keys.dtype, device=seen.device)
+    return mask.masked_fill_(~seen, torch.finfo(mask.dtype).min)
 
 
 @torch.no_grad()
@@ -60,29 +96,33 @@ def sample(
     banned: tuple[int, ...] = (),
     generator: torch.Generator | None = None,
 ) -> torch.Tensor:
-    """G answers for every prompt, (B*G, R); greedy at temperature 0; padded with the end token."""
-    state = repeated(prefix, group, detach=True)
-    ends = torch.tensor(eos, device=state.logits.device)
-    done = torch.zeros(len(state.logits), dtype=torch.bool, device=ends.device)
-    mask, logits, ids = state.mask, state.logits, []
+    """G answers for every prompt, (B*G, R); greedy at temperature 0; padded with the end token.
+
+    Row b*G+g belongs to prompt b. A step runs the next token of all G answers in one row.
+    """
+    B, P = prefix.mask.shape
+    cache = branch(prefix, group * (max_new - 1))
+    own = torch.eye(group, dtype=torch.bool, device=prefix.mask.device)
+    mask = visible(prefix, own.repeat(1, max_new - 1))
+    ends, never = (torch.tensor(ids, device=own.device, dtype=torch.long) for ids in (eos, banned))
+    done = torch.zeros(B * group, dtype=torch.bool, device=own.device)
+    logits, answers = prefix.logits.repeat_interleave(group, 0), []
     for step in range(max_new):
-        logits[:, list(banned)] = -torch.inf
-        token = pick(logits, temperature, generator)
+        token = pick(logits.index_fill(-1, never, -torch.inf), temperature, generator)
         token = torch.where(done, ends[0], token)
-        ids.append(token)
+        answers.append(token)
         done = done | torch.isin(token, ends)
         if done.all() or step == max_new - 1:
             break
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
         out = model(
-            input_ids=token[:, None],
-            attention_mask=mask,
-            position_ids=state.position + step,
-            past_key_values=state.cache,
+            input_ids=token.view(B, group),
+            attention_mask=mask[..., : P + group * (step + 1)],
+            position_ids=(prefix.position + step).expand(B, group),
+            past_key_values=cache,
             use_cache=True,
         )
-        logits = out.logits[:, -1].float()
-    return torch.stack(ids, 1)
+        logits = out.logits.flatten(0, 1).float()  # (B, G, V) -> (B*G, V)
+    return torch.stack(answers, 1)
 
 
 def pick(
@@ -100,24 +140,24 @@ def answer_mask(ids: torch.Tensor, eos: tuple[int, ...]) -> torch.Tensor:
     return (ended - torch.isin(ids, torch.tensor(eos, device=ids.device)).long()) == 0
 
 
-def shared_logits(
-    model: nn.Module, prefix: Prefix, ids: torch.Tensor, group: int
-) -> torch.Tensor:
+def shared_logits(model: nn.Module, prefix: Prefix, ids: torch.Tensor, group: int) -> torch.Tensor:
     """Logits (B*G, R, V) that predict the answers' tokens, over one pass of the prompt."""
-    state = repeated(prefix, group, detach=False)
+    first = prefix.logits.repeat_interleave(group, 0)[:, None]
     if ids.shape[1] == 1:
-        return state.logits[:, None]
+        return first
     body = ids[:, :-1]
-    mask = torch.cat([state.mask, state.mask.new_ones(body.shape)], 1)
-    steps = torch.arange(body.shape[1], device=ids.device)
+    B, R = len(prefix.mask), body.shape[1]
+    past = torch.ones(R, R, dtype=torch.bool, device=ids.device).tril()
+    steps = torch.arange(R, device=ids.device).repeat(group)
     out = model(
-        input_ids=body,
-        attention_mask=mask,
-        position_ids=state.position + steps,
-        past_key_values=state.cache,
+        input_ids=body.reshape(B, group * R),
+        attention_mask=visible(prefix, torch.block_diag(*[past] * group)),
+        position_ids=prefix.position + steps,
+        past_key_values=branch(prefix),
         use_cache=True,
     )
-    return torch.cat([state.logits[:, None], out.logits.float()], 1)
+    rest = out.logits.float().view(B * group, R, -1)
+    return torch.cat([first, rest], 1)
 
 
 def plain_logits(

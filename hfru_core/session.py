@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from hfru_core import adapter, evaluate
@@ -55,7 +56,7 @@ class UnlearnSession:
         self.vlm, self.data, self.config, self.out = vlm, data, config, Path(out)
         self.work = self.out.with_name(self.out.name + ".part")
         self.progress = Progress()
-        self.stopping = False
+        self.stopping = self.ready = False
         self.best: Tensors = {}
         self.identity = {
             "data": data.fingerprint, "config": asdict(config), "base": adapter.fingerprint(vlm),
@@ -67,7 +68,8 @@ class UnlearnSession:
 
     def run(self) -> Iterator[StepEvent]:
         """Train, tell after every step, and end with the adapter's folder."""
-        self.prepare()
+        if not self.ready:
+            self.prepare()
         try:
             self.begin()
             while self.progress.step < self.config.steps and not self.stopping:
@@ -78,13 +80,14 @@ class UnlearnSession:
 
     def prepare(self) -> None:
         """Claim the output folder; raises where it is taken or cannot be written."""
-        if self.out.exists():
-            raise UserError(f"'{self.out}' exists already and is not overwritten. Choose another.")
         try:
+            if self.out.exists():
+                raise UserError(f"'{self.out}' exists and is not overwritten. Choose another.")
             self.work.mkdir(parents=True, exist_ok=True)
             claim(self.work / "lock")
         except OSError as error:
             raise UserError(f"'{self.out}' cannot be written: {error.strerror or error}.") from None
+        self.ready = True
 
     def begin(self) -> None:
         torch.manual_seed(self.config.seed)
@@ -136,15 +139,16 @@ class UnlearnSession:
         return event
 
     def update(self, loss: torch.Tensor, number: int, first: bool) -> None:
-        if not torch.isfinite(loss):
-            raise UserError(
-                f"The loss became {float(loss)} at step {number + 1}: the learning rate is too "
-                "high for this model. The checkpoint before it is kept; try a tenth of the rate."
-            )
         self.optimiser.param_groups[0]["lr"] = self.rate(number, first)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            raise UserError(
+                f"The loss became {loss.item()} (gradient {norm.item()}) at step {number + 1}: the "
+                "learning rate is too high for this model. The checkpoint before it is kept; try "
+                "a tenth of the rate."
+            )
         self.optimiser.step()
 
     def rate(self, number: int, first: bool) -> float:
@@ -248,7 +252,7 @@ class UnlearnSession:
         shutil.rmtree(self.work, ignore_errors=True)
         return StepEvent(
             step=self.progress.step, of=self.config.steps, stage="done", loss=0.0,
-            score=self.progress.best_score, adapter=self.out,
+            score=self.progress.best_score if self.best else None, adapter=self.out,
             seconds=time.perf_counter() - began,
         )  # fmt: skip
 
@@ -267,9 +271,9 @@ def write_folder(session: UnlearnSession, folder: Path) -> None:
     }
     try:
         adapter.save(session.vlm, folder, info)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise UserError(
-            f"The adapter could not be written: {error.strerror or error}. The checkpoint in "
+            f"The adapter could not be written: {reason(error)}. The checkpoint in "
             f"'{session.work}' is kept: free some space and repeat the command."
         ) from None
 
@@ -299,12 +303,17 @@ def write_file(path: Path, write) -> None:
     try:
         write(beside)
         os.replace(beside, path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         beside.unlink(missing_ok=True)
         raise UserError(
-            f"The checkpoint could not be written: {error.strerror or error}. Free some space (or "
+            f"The checkpoint could not be written: {reason(error)}. Free some space (or "
             "choose another --out) and repeat the command: it goes on from the last checkpoint."
         ) from None
+
+
+def reason(error: Exception) -> str:
+    """What the system says, without the error's number."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 def claim(lock: Path) -> None:

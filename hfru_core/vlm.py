@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from PIL import Image
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForImageTextToText, AutoProcessor, logging
 
@@ -130,7 +131,10 @@ def pick_device(wanted: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if wanted.startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"Device '{wanted}': torch sees no GPU here. Use --device cpu.")
-    return torch.device(wanted)
+    try:
+        return torch.device(wanted)
+    except RuntimeError:
+        raise UserError(f"Unknown device '{wanted}'. Use auto, cpu or cuda.") from None
 
 
 def load(model: str | Path = BUNDLED, *, device: str = "auto", revision: str | None = None) -> VLM:
@@ -149,7 +153,7 @@ def load(model: str | Path = BUNDLED, *, device: str = "auto", revision: str | N
             model, revision=revision, use_safetensors=True, dtype=kind
         )
         processor = AutoProcessor.from_pretrained(model, revision=revision)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"The model '{model}' could not be loaded: {error}") from error
     core.to(where).eval().requires_grad_(False)
     family = family_of(core.config.model_type)
@@ -157,8 +161,10 @@ def load(model: str | Path = BUNDLED, *, device: str = "auto", revision: str | N
 
 
 def model_name(model: str | Path) -> str:
-    """How an adapter names its base: the bundled model has one name on every machine."""
-    return "hfru-studio/bundled" if Path(model) == BUNDLED else str(model)
+    """How an adapter names its base: a Hub id, or a folder's name without its path."""
+    if Path(model).resolve() == BUNDLED.resolve():
+        return "hfru-studio/bundled"
+    return Path(model).resolve().name if Path(model).is_dir() else str(model)
 
 
 @contextmanager

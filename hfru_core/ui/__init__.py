@@ -1,0 +1,61 @@
+"""The Gradio app: its parts, put together, and the settings that it is launched with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import gradio as gr
+
+from hfru_core.data import Amount
+from hfru_core.ui import theme
+from hfru_core.ui.compare import Compare
+from hfru_core.ui.session import Unlearn
+from hfru_core.ui.studio import ASSETS, Studio, warm_up
+
+PRIVATE = {
+    "share": False, "run_history": False, "enable_monitoring": False, "footer_links": [],
+    "max_file_size": "10mb", "show_error": False, "strict_cors": True, "ssr_mode": False,
+    "pwa": False, "mcp_server": False, "allowed_paths": [],
+}  # fmt: skip
+TEN_MINUTES, HOUR = 600, 3600
+
+
+def build_app(
+    model: Path = ASSETS / "model",
+    data_folder: Path = Path("data"),
+    *,
+    adapters: Path = ASSETS / "adapters",
+    amount: Amount = Amount(),
+    checked: Amount = Amount(0, 0, 64, 64),
+) -> gr.Blocks:
+    """The whole page; `amount` is what a session trains on, `checked` what it is judged on.
+
+    The model is loaded in the background, so that the page is there before it.
+    """
+    data_folder = Path(data_folder).absolute()
+    os.environ["GRADIO_TEMP_DIR"] = str(data_folder / "cache")
+    studio = Studio(Path(model), data_folder, Path(adapters), amount, checked)
+    studio.sweep()
+    with gr.Blocks(
+        title="HFRU Studio", analytics_enabled=False, delete_cache=(TEN_MINUTES, HOUR)
+    ) as page:
+        gr.HTML(theme.HEADLINE)
+        with gr.Tabs() as tabs:
+            with gr.Tab("Compare", id="compare"):
+                compare = Compare(studio)
+            with gr.Tab("Unlearn", id="unlearn"):
+                unlearn = Unlearn(studio)
+        gr.HTML(theme.PRIVACY)
+        compare.wire(page)
+        unlearn.wire(page, tabs, compare)
+    page.queue(max_size=32, api_open=False)
+    warm_up(studio)
+    return page
+
+
+def launch(page: gr.Blocks, host: str, port: int | None, **more: object) -> tuple:
+    """Serve the page with the private settings."""
+    return page.launch(
+        server_name=host, server_port=port, theme=theme.theme(), css_paths=theme.STYLE, **PRIVATE, **more
+    )

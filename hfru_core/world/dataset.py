@@ -13,13 +13,23 @@ from functools import lru_cache
 from PIL import Image
 
 from hfru_core.photos import Photo
+from hfru_core.types import UserError
 from hfru_core.world.faces import Portrait, draw_portrait, face_visible, sample_portrait
 from hfru_core.world.language import PEOPLE_NAMES, Hidden, Picture, spoken, true_names
 from hfru_core.world.language import identity as identity_of
 from hfru_core.world.scenes import CLASSES, boxes, colour_visible, draw_scene, sample_scene
 
 SIZE = 128
+SUBJECTS = (*CLASSES, *PEOPLE_NAMES, "scene", "face", "ambiguous", "stranger")
 FACE_BOX = (0.22, 0.12, 0.78, 0.78)
+
+
+def world_seed(source: str) -> int:
+    """'world' -> 0, 'world:7' -> 7; raises for anything else."""
+    kind, _, text = source.partition(":")
+    if kind != "world" or not (text or "0").isdecimal():
+        raise UserError(f"'{source}': expected world or world:SEED, a whole number, as world:7.")
+    return int(text or "0")
 
 
 def key_of(seed: int, split: str, subject: str, index: int) -> str:
@@ -29,8 +39,10 @@ def key_of(seed: int, split: str, subject: str, index: int) -> str:
 
 def picture_of(key: str) -> Picture:
     """The ground truth behind a key."""
-    subject = key.split("/")[2]
-    rng = random.Random(key)
+    parts = key.split("/")
+    if len(parts) != 4 or parts[2] not in SUBJECTS:
+        raise UserError(f"'{key}' is no drawn picture: expected world:SEED/SPLIT/SUBJECT/INDEX.")
+    subject, rng = parts[2], random.Random(key)
     if subject in CLASSES:
         return sample_scene(rng, main=subject, ambiguity=False)
     if subject in PEOPLE_NAMES:

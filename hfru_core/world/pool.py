@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from hfru_core.images import open_image
 from hfru_core.photos import Photo, read_folder, read_parquet
+from hfru_core.types import UserError
 from hfru_core.world.build import IMAGE_SIZE, PATCH
 from hfru_core.world.dataset import draw, key_of, picture_of
 from hfru_core.world.language import Picture
@@ -88,8 +89,8 @@ def world_keys(seed: int, count: int) -> list[str]:
 def world_pool(seed: int, count: int, cache: Path) -> Pool:
     """`count` freshly drawn pictures, kept in `cache` for the next training on this machine."""
     keys = world_keys(seed, count)
-    # The first pictures are part of the name: a change of the drawing code makes a new pool.
-    first = b"".join(draw_pixels(k).tobytes() for k in keys[:12])
+    # Some pictures are part of the name: a change of the drawing code makes a new pool.
+    first = b"".join(draw_pixels(k).tobytes() for k in keys[:120])
     name = hashlib.sha256(first + f"{seed}/{count}".encode()).hexdigest()[:16]
     file = cache / f"pool-{name}.npy"
     if not file.exists():
@@ -117,8 +118,15 @@ def photo_pool(source: str) -> tuple[Pool, Pool]:
     never learns when to say "an animal".
     """
     kind, _, rest = source.partition(":")
-    photos = {"pacs": read_parquet, "folder": read_folder}[kind](Path(rest))
+    readers = {"pacs": read_parquet, "folder": read_folder}
+    if kind not in readers:
+        raise UserError(
+            f"Unknown source '{kind}'. Use world, world:SEED, pacs:FILE.parquet or folder:DIR."
+        )
+    photos = readers[kind](Path(rest))
     train = [p for p in photos if not p.held_out]
+    if not train or len(train) == len(photos):
+        raise UserError(f"{source} has too few pictures: one in ten or so is kept to be judged on.")
     vague = [replace(p, degraded=True) for i, p in enumerate(train) if i % 4 == 0]
     return photos_to_pool([*train, *vague]), photos_to_pool([p for p in photos if p.held_out])
 

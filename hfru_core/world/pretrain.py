@@ -25,6 +25,7 @@ from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from hfru_core.types import UserError
 from hfru_core.world.build import build_model, build_processor, build_tokenizer, start_from_pixels
+from hfru_core.world.dataset import world_seed
 from hfru_core.world.heads import Heads, Labels, tower_tokens
 from hfru_core.world.language import PEOPLE_NAMES, corpus
 from hfru_core.world.lessons import Teacher, language_loss
@@ -43,12 +44,13 @@ class Recipe:
     without: tuple[str, ...] = ()
     head_steps: int = 2400
     head_batch: int = 64
-    language_steps: int = 900
+    language_steps: int = 650
     language_batch: int = 64
-    turns: int = 4
+    turns: int = 3
     lr: float = 2e-2
     adam_lr: float = 2e-3
     tower_share: float = 0.3
+    heads_share: float = 0.3
     workers: int = 2
     data: str = "world"
     pictures: int = 36000
@@ -162,7 +164,7 @@ def train_language(
         features = model.model.multi_modal_projector(tokens)
         spoken = language_loss(model, features, teacher.about(index), teacher.user)
         text = language_loss(model, None, teacher.text(4), teacher.user)
-        (spoken + 0.3 * text + 0.3 * seen).backward()
+        (spoken + 0.3 * text + recipe.heads_share * seen).backward()
         optimiser.step(step)
         if step % 50 == 0:
             log(f"language {step} loss {spoken.item():.4f} text {text.item():.4f} "
@@ -176,7 +178,7 @@ def train(
     torch.manual_seed(recipe.seed)
     log(json.dumps(asdict(recipe)))
     heads = train_heads(model, pool, held, recipe, log)
-    if worker() == 0:
+    if worker() == 0 and recipe.head_steps:
         save(model, processor, recipe, out.with_name(out.name + ".heads"))
     train_language(model, processor, heads, pool, recipe, log)
     if worker() == 0:
@@ -196,7 +198,7 @@ def save(model, processor, recipe: Recipe, out: Path) -> None:
 def pools(recipe: Recipe) -> tuple[Pool, Pool]:
     """Pictures to train on and held-out ones."""
     if recipe.data.startswith("world"):
-        seed = int(recipe.data.partition(":")[2] or 0)
+        seed = world_seed(recipe.data)
         return world_pool(seed, recipe.pictures, CACHE), world_pool(seed + 1, 1800, CACHE)
     return photo_pool(recipe.data)
 
@@ -231,15 +233,31 @@ def quiet(_: str) -> None:
     """Only the first worker tells."""
 
 
-def run(recipe: Recipe, out: Path) -> dict[str, object]:
-    """Train with all workers; raises where the output exists or a name is unknown."""
+def check(recipe: Recipe, out: Path) -> None:
+    """Raises before any work where the request cannot end well."""
     if out.exists():
         raise UserError(f"'{out}' exists already and is not overwritten. Choose another --out.")
     unknown = [n for n in recipe.without if n not in (*CLASSES, *PEOPLE_NAMES, "person")]
     if unknown:
         raise UserError(f"--without {', '.join(unknown)}: no such class or person in the world.")
+    for name, least in (("workers", 1), ("pictures", 1), ("head_steps", 0), ("language_steps", 0)):
+        if getattr(recipe, name) < least:
+            raise UserError(f"{name} must be at least {least}, got {getattr(recipe, name)}.")
+    if recipe.init and not (Path(recipe.init) / "config.json").is_file():
+        raise UserError(f"--init '{recipe.init}' is no model folder: it has no config.json.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"'{out}' cannot be written: {error.strerror}.") from None
+    count, batch = len(pools(recipe)[0].pictures), max(recipe.head_batch, recipe.language_batch)
+    if count < batch:
+        raise UserError(f"{count} pictures do not fill a batch of {batch}: use more --pictures.")
+
+
+def run(recipe: Recipe, out: Path) -> dict[str, object]:
+    """Train with all workers; raises where the output exists or a name is unknown."""
+    check(recipe, out)
     began = time.time()
-    pools(recipe)
     with tempfile.TemporaryDirectory() as folder:
         meeting = str(Path(folder) / "workers")
         if recipe.workers == 1:

@@ -1,0 +1,281 @@
+"""The Compare tab: one picture, one question, two answers; and the answers to a whole set."""
+
+from __future__ import annotations
+
+from functools import lru_cache, wraps
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from hfru_core import data
+from hfru_core.images import open_image
+from hfru_core.types import Concept, ProbeAnswer, UserError
+from hfru_core.ui import words
+from hfru_core.ui.studio import (
+    EXAMPLES,
+    Studio,
+    base_model,
+    example_for,
+    example_keys,
+    forgotten,
+    two_answers,
+    unlearned_model,
+)
+from hfru_core.world import dataset as world
+from hfru_core.world.faces import Portrait
+from hfru_core.world.language import PORTRAIT_QUESTIONS, SCENE_QUESTIONS, with_article
+
+SHOWN = 512  # pixels: how large a drawn picture is shown
+LONGEST = 200  # letters of a question
+SCENE_TOPICS = ("name", "describe", "exists", "colour", "place")
+PORTRAIT_TOPICS = ("name", "describe", "exists", "colour", "job")
+SET_TOPICS = (("What is it? Who is it?", "name"), ("Describe the picture", "describe"),
+              ("Write a caption", "caption"), ("Is there any ...?", "exists"))  # fmt: skip
+SET = data.Amount(0, 0, 12, 12)
+ANSWERING = {"concurrency_id": "answers", "concurrency_limit": 2, "api_visibility": "private"}
+
+
+def friendly(handler):
+    """Show a `UserError` as a message; its text may hold what somebody typed, so it is escaped."""
+
+    @wraps(handler)
+    def guarded(*args, **kwargs):
+        try:
+            return handler(*args, **kwargs)
+        except UserError as error:
+            raise gr.Error(escape(str(error)), title="Please note", print_exception=False) from None
+
+    return guarded
+
+
+class Compare:
+    """The tab's components and what they do; a visitor's state lies in gr.State as strings."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.visitor = gr.State("", delete_callback=studio.discard)
+        self.key = gr.State(example_key_of_opening())
+        with gr.Row():
+            with gr.Column(scale=4, min_width=300):
+                self.build_picture()
+            with gr.Column(scale=8, min_width=320):
+                self.build_question()
+        self.build_set()
+
+    def build_picture(self) -> None:
+        key = example_key_of_opening()
+        self.image = gr.Image(
+            shown(key), interactive=False, show_label=False, height=300, buttons=[],
+            elem_id="picture", alt_text="The picture that is asked about",
+        )  # fmt: skip
+        pictures = [(world.draw(k, 256), name) for k, name in zip(example_keys(), EXAMPLES)]
+        self.gallery = gr.Gallery(
+            pictures, columns=6, allow_preview=False, show_label=False, buttons=[], height="auto",
+            object_fit="cover", interactive=False, elem_id="examples", container=False,
+        )  # fmt: skip
+        self.upload = gr.UploadButton(
+            "Upload your own picture", file_types=["image"], size="sm", elem_id="upload"
+        )
+
+    def build_question(self) -> None:
+        self.adapter = gr.Dropdown(
+            [], label="Unlearned model", info="Which adapter the right answer comes from.",
+            elem_id="adapter",
+        )  # fmt: skip
+        self.question = gr.Textbox(
+            presets(example_key_of_opening(), ())[0], label="Question", max_length=LONGEST,
+            placeholder="Ask about the picture ...", submit_btn="Ask", max_lines=2,
+            elem_id="question",
+        )  # fmt: skip
+        with gr.Row(elem_classes="presets"):
+            self.presets = [
+                gr.Button(q, size="sm") for q in presets(example_key_of_opening(), ())
+            ]
+        self.cards = gr.HTML(words.waiting_cards(), elem_id="cards")
+        gr.HTML(words.legend())
+
+    def build_set(self) -> None:
+        with gr.Row(equal_height=True):
+            gr.Markdown("### The same over a whole set of pictures", container=False)
+            self.topic = gr.Dropdown(
+                SET_TOPICS, value="name", show_label=False, container=False, elem_id="topic",
+                scale=0, min_width=240,
+            )  # fmt: skip
+        self.table = gr.HTML(elem_id="set")
+
+    def wire(self, page: gr.Blocks) -> None:
+        """Connect the events; every answer leads to the same outputs."""
+        asked = [self.key, self.question, self.adapter]
+        view = self.view_parts()
+        quiet = {"show_progress": "hidden"}
+        opened = page.load(
+            self.opened, None, [self.visitor, self.adapter, *view], **quiet, **ANSWERING
+        )
+        table = ([self.topic, self.adapter], self.table)
+        opened.then(self.whole_set, *table, show_progress="hidden", **ANSWERING)
+        self.question.submit(self.answer, asked, self.cards, **quiet, **ANSWERING)
+        for button in self.presets:
+            button.click(
+                self.ask, [button, self.key, self.adapter], [self.question, self.cards], **quiet,
+                **ANSWERING,
+            )  # fmt: skip
+        self.gallery.select(self.choose, asked, view, **quiet, **ANSWERING)
+        self.upload.upload(self.uploaded, [self.upload, *asked], view, **quiet, **ANSWERING)
+        switched = self.adapter.input(self.switched, asked, view, **quiet, **ANSWERING)
+        switched.then(self.whole_set, *table, show_progress="hidden", **ANSWERING)
+        self.topic.input(self.whole_set, *table, **ANSWERING)
+
+    def view_parts(self) -> list:
+        """What `view` fills."""
+        return [self.key, self.image, self.question, *self.presets, self.cards]
+
+    @friendly
+    def opened(self, request: gr.Request) -> list:
+        """A new page: its visitor, the adapters, and a picture with both answers."""
+        visitor = self.studio.visitor(request.session_hash)
+        return [visitor, *self.with_adapter(visitor, None)]
+
+    def with_adapter(self, visitor: str, name: str | None) -> list:
+        """The dropdown set to an adapter (or the first), and a picture that shows its effect."""
+        labels = self.studio.labels(visitor)
+        name = name or (labels[0][1] if labels else None)
+        concepts = self.concepts(visitor, name)
+        key = example_for(concepts)
+        chosen = gr.Dropdown(choices=labels, value=name)
+        return [chosen, *self.view(visitor, key, presets(key, concepts)[0], name)]
+
+    @friendly
+    def switched(self, key: str, question: str, name: str, request: gr.Request) -> list:
+        visitor = self.studio.visitor(request.session_hash)
+        new = example_for(self.concepts(visitor, name)) if key.startswith("world:") else key
+        return self.view(visitor, new, self.carried(question, key, new, name, visitor), name)
+
+    @friendly
+    def choose(
+        self, key: str, question: str, name: str, event: gr.SelectData, request: gr.Request
+    ) -> list:
+        visitor = self.studio.visitor(request.session_hash)
+        new = example_keys()[event.index]
+        return self.view(visitor, new, self.carried(question, key, new, name, visitor), name)
+
+    @friendly
+    def uploaded(
+        self, path: str, key: str, question: str, name: str, request: gr.Request
+    ) -> list:
+        """Keep the pixels only, in the visitor's folder; the file that was sent is deleted."""
+        visitor = self.studio.visitor(request.session_hash)
+        kept = self.studio.folder(visitor) / "picture.png"
+        try:
+            open_image(Path(path)).save(kept)
+        finally:
+            Path(path).unlink(missing_ok=True)
+        new = f"file:{kept}"
+        return self.view(visitor, new, self.carried(question, key, new, name, visitor), name)
+
+    @friendly
+    def ask(self, preset: str, key: str, name: str, request: gr.Request) -> list:
+        return [preset, self.answered(self.studio.visitor(request.session_hash), key, preset, name)]
+
+    @friendly
+    def answer(self, key: str, question: str, name: str, request: gr.Request) -> str:
+        return self.answered(self.studio.visitor(request.session_hash), key, question, name)
+
+    def answered(self, visitor: str, key: str, question: str, name: str | None) -> str:
+        """Both answers as cards."""
+        question = question.strip()[:LONGEST]
+        if not question:
+            raise UserError("There is no question yet: type one, or pick one of the buttons.")
+        folder = self.studio.adapter(visitor, name)
+        said = two_answers(self.studio, data.load_image(key), question, folder)
+        concepts = forgotten(folder) if folder else ()
+        context = words.Context(concepts, question, words.present_names(key))
+        return words.answer_cards(*said, context)
+
+    def view(self, visitor: str, key: str, question: str, name: str | None) -> list:
+        """Everything that changes with the picture."""
+        offered = presets(key, self.concepts(visitor, name))
+        image = gr.Image(shown(key), alt_text=", ".join(words.present_names(key) or ("upload",)))
+        return [key, image, question, *offered, self.answered(visitor, key, question, name)]
+
+    def concepts(self, visitor: str, name: str | None) -> tuple[Concept, ...]:
+        folder = self.studio.adapter(visitor, name)
+        return forgotten(folder) if folder else ()
+
+    def carried(self, question: str, old: str, new: str, name: str | None, visitor: str) -> str:
+        """The same kind of question for another picture; one's own question stays as it is."""
+        concepts = self.concepts(visitor, name)
+        before, after = presets(old, concepts), presets(new, concepts)
+        if question in before:
+            return after[before.index(question)]
+        return question.strip() or after[0]
+
+    @friendly
+    def whole_set(self, topic: str, name: str | None, request: gr.Request) -> str:
+        """The answers of both models to one kind of question about 24 pictures, with a tally."""
+        folder = self.studio.adapter(self.studio.visitor(request.session_hash), name)
+        if folder is None:
+            return '<div class="empty">No adapter yet: make one in the Unlearn tab.</div>'
+        return set_of_answers(self.studio.model, folder, topic)
+
+
+@lru_cache(maxsize=128)
+def set_of_answers(model: Path, folder: Path, topic: str) -> str:
+    """The table for one adapter and topic, as HTML."""
+    from hfru_core import evaluate
+
+    concepts = forgotten(folder)
+    request = data.build(concepts, amount=SET, seed=1)
+    samples = [s for s in request.samples if s.topic == topic]
+    before = evaluate.answers(base_model(model), samples)
+    after = evaluate.answers(unlearned_model(model, folder), samples)
+    rows = [
+        (ProbeAnswer(s.image, s.question, was, now, s.role),
+         words.Context(concepts, s.question, s.names))
+        for s, was, now in zip(samples, before, after)
+    ]  # fmt: skip
+    judged = [evaluate.judged(request, samples, said) for said in (before, after)]
+    return f'{tally(*judged)}<div class="scroll">{words.answer_table(rows)}</div>'
+
+
+def tally(before: list, after: list) -> str:
+    """How many of the answers did what, before and after."""
+
+    def counts(role: str, test) -> str:
+        was, now = ([r for r in rows if r.sample.role == role] for rows in (before, after))
+        return f"{sum(map(test, was))} → {sum(map(test, now))} of {len(now)}"
+
+    parts = (
+        ("names the concept", counts("forget", lambda r: bool(r.named)), "forgotten"),
+        ("says the kind", counts("forget", lambda r: bool(r.abstract)), "abstract"),
+        ("makes up a name", counts("forget", lambda r: bool(r.hallucinated)), "invented"),
+        ("other things named rightly", counts("retain", lambda r: bool(r.named)), "same"),
+    )
+    chips = " ".join(f'<span class="chip {kind}">{t}: <b>{n}</b></span>' for t, n, kind in parts)
+    return f'<p class="tally">{chips}</p>'
+
+
+def example_key_of_opening() -> str:
+    return example_for(())
+
+
+def shown(key: str) -> Image.Image:
+    """A picture for the eye: drawn ones larger than the model sees them."""
+    return world.draw(key, SHOWN) if key.startswith("world:") else data.load_image(key)
+
+
+def presets(key: str, concepts: tuple[Concept, ...]) -> list[str]:
+    """Five questions that fit a picture, one of them after what was forgotten."""
+    picture = world.picture_of(key) if key.startswith("world:") else None
+    portrait = isinstance(picture, Portrait)
+    names = words.present_names(key) or ()
+    kind = "identity" if portrait else "object"
+    about = [c.name for c in concepts if c.kind == kind] or list(names) or ["dog"]
+    asked = about[0] if not set(about) & set(names) else next(n for n in about if n in names)
+    table = PORTRAIT_QUESTIONS if portrait else SCENE_QUESTIONS
+    return [
+        table[t][0].format(about=asked, a_about=with_article(asked))
+        for t in (PORTRAIT_TOPICS if portrait else SCENE_TOPICS)
+    ]
+

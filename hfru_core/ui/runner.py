@@ -1,0 +1,223 @@
+"""One visitor's session from the wish to the finished adapter, told step by step.
+
+No component is touched here: `follow` yields what there is to show.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hfru_core import concepts as words
+from hfru_core import data
+from hfru_core.types import (
+    Concept,
+    Evaluation,
+    ProbeAnswer,
+    Rate,
+    StepEvent,
+    UnlearnConfig,
+    UserError,
+)
+from hfru_core.ui.studio import Studio, base_model, fresh_model
+
+if TYPE_CHECKING:
+    from hfru_core.session import UnlearnSession
+
+STAGES = {"disrupt": "Stage 1: breaking the visual link", "reinforce": "Stage 2: reinforcement"}
+SLOWER = 2.5  # how much longer a step of stage 2 takes, until one was timed
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a visitor asks for."""
+
+    names: tuple[str, ...]
+    preset: str = "default"
+    seed: int = 0
+    steps: int | None = None
+    scope: str = "encoder"
+
+    def command(self) -> str:
+        """The same on the command line."""
+        names = ",".join(self.names)
+        folder = f"runs/no-{words.slug('_'.join(self.names)) or 'what'}"
+        parts = ["python", "-m", "hfru_core", "unlearn", "--forget", names, "--preset", self.preset]
+        parts += ["--seed", str(self.seed)] + ["--steps", str(self.steps)] * bool(self.steps)
+        return shlex.join([*parts, "--scope", self.scope, "--out", folder])
+
+
+@dataclass
+class Run:
+    """A session that waits or is under way, so that it can be stopped from elsewhere."""
+
+    session: UnlearnSession | None = None
+    stopped: bool = False
+    left: bool = False
+
+    def stop(self, left: bool = False) -> None:
+        """End it after the current step; `left`: nobody is there to want the result."""
+        self.stopped, self.left = True, self.left or left
+        if self.session:
+            self.session.stop()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What there is to show."""
+
+    title: str
+    detail: str = ""
+    share: float = 0.0
+    config: UnlearnConfig | None = None
+    concepts: tuple[Concept, ...] = ()
+    events: tuple[StepEvent, ...] = ()
+    probes: tuple[ProbeAnswer, ...] = ()
+    before: Evaluation | None = None
+    after: Evaluation | None = None
+    note: str = ""
+    adapter: Path | None = None
+    urgent: bool = False
+
+
+@dataclass
+class Pace:
+    """Seconds a step takes in each stage, to tell how long it will last."""
+
+    config: UnlearnConfig
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def left(self, event: StepEvent) -> float:
+        self.seconds.setdefault(event.stage, []).append(event.seconds)
+        first, second = (self.mean(s) for s in ("disrupt", "reinforce"))
+        first = first or 0.0
+        todo1 = max(0, self.config.stage1_steps - event.step)
+        todo2 = self.config.steps - max(event.step, self.config.stage1_steps)
+        return todo1 * first + todo2 * (second or SLOWER * first)
+
+    def mean(self, stage: str) -> float | None:
+        recent = self.seconds.get(stage, [])[-20:]
+        return sum(recent) / len(recent) if recent else None
+
+
+def plan(wish: Wish) -> tuple[tuple[Concept, ...], UnlearnConfig]:
+    """The concepts and settings of a wish; raises where it cannot be."""
+    from hfru_core.__main__ import split_steps
+    from hfru_core.methods.hfru import preset
+
+    known = data.known_concepts("world")
+    if not wish.names:
+        raise UserError("Choose at least one thing or person to forget.")
+    forget = words.parse(",".join(wish.names), known)
+    config = preset(wish.preset, forget, seed=wish.seed, scope=wish.scope)
+    return forget, config.with_(**split_steps(config, wish.steps))
+
+
+def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Report]:
+    """Train on a model of its own, then judge it; ends with a report that has the adapter."""
+    from hfru_core.session import UnlearnSession
+
+    forget, config = plan(wish)
+    report = Report("Preparing", "drawing pictures and asking the original model", 0.0, config,
+                    forget, urgent=True)  # fmt: skip
+    yield report
+    request = data.build(forget, amount=studio.amount, seed=wish.seed)
+    session = UnlearnSession(fresh_model(studio.model), request, config, free_name(folder, wish))
+    run.session = session
+    try:
+        if run.stopped:
+            yield replace(report, title="Stopped", detail="before the first step")
+            return
+        last = report
+        for last in train(session, report):
+            if run.left:
+                return
+            yield last
+        yield from judge(studio, run, session, last)
+    finally:
+        run.session = None
+        shutil.rmtree(session.work, ignore_errors=True)
+
+
+def train(session: UnlearnSession, report: Report) -> Iterator[Report]:
+    """The steps, as reports."""
+    pace, events, began = Pace(session.config), [], time.perf_counter()
+    for event in session.run():
+        events.append(event)
+        probes = event.probes or report.probes or session.probe_answers(session.base_said)
+        fresh = bool(event.probes) or len(events) == 1 or event.adapter is not None
+        if event.adapter:
+            detail = f"step {event.step} of {event.of} · {clock(time.perf_counter() - began)}"
+        else:
+            detail = f"step {event.step} of {event.of} · about {clock(pace.left(event))} left"
+        report = replace(
+            report, title=STAGES.get(event.stage, "Adapter saved"), detail=detail,
+            share=event.step / event.of, events=tuple(events), probes=probes,
+            adapter=event.adapter, urgent=fresh,
+        )  # fmt: skip
+        yield report
+
+
+def judge(
+    studio: Studio, run: Run, session: UnlearnSession, report: Report
+) -> Iterator[Report]:
+    """Rates on pictures that were never trained on; after a stop those that are known already."""
+    if run.stopped:
+        yield replace(report, **known_rates(session, report.adapter), title="Stopped",
+                      urgent=True)  # fmt: skip
+        return
+    from hfru_core.evaluate import evaluate
+
+    yield replace(report, title="Judging the result", adapter=None, urgent=True,
+                  detail="answers to pictures that it never saw", share=1.0)  # fmt: skip
+    request = data.build(
+        session.data.concepts, amount=studio.checked, seed=session.config.seed
+    )
+    before, _ = evaluate(base_model(studio.model), request)
+    yield replace(report, title="Judging the result", detail="half done", adapter=None, urgent=True)
+    after, _ = evaluate(session.vlm, request)
+    yield replace(
+        report, title="Done", before=before, after=after, urgent=True,
+        note="Judged on fresh pictures that the session did not train on. An adapter is a switch, "
+        "not a deletion: whoever has it can take it off.",
+    )  # fmt: skip
+
+
+def known_rates(session: UnlearnSession, folder: Path) -> dict[str, object]:
+    """What the adapter's own record says: rates on the check set."""
+    from hfru_core import adapter
+
+    info = adapter.describe(folder)
+    before, after = (
+        Evaluation(**{k: Rate(**v) for k, v in info[part].items()})
+        for part in ("base_metrics", "metrics")
+    )
+    best = info["session"]["best_step"]
+    kept = f"The best checked adapter (step {best})" if best > 0 else "The adapter as it was"
+    note = f"{kept} is kept. Judged on pictures that it trained on, since the session was stopped."
+    return {"before": before, "after": after, "note": note}
+
+
+def free_name(folder: Path, wish: Wish) -> Path:
+    """An output folder that does not exist yet."""
+    stem = "no-" + words.slug("_".join(wish.names))[:60]
+    names = (stem, *(f"{stem}-{i}" for i in range(2, 1000)))
+    return next(folder / n for n in names if not (folder / n).exists())
+
+
+def zipped(studio: Studio, folder: Path, visitor: str) -> Path:
+    """The adapter folder as one file to download, where only its owner learns the path."""
+    target = studio.folder(visitor) / "downloads" / folder.name
+    target.parent.mkdir(exist_ok=True)
+    return Path(shutil.make_archive(str(target), "zip", folder.parent, folder.name))
+
+
+def clock(seconds: float) -> str:
+    """'1:05 min' or '12 s'."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 90 else f"{whole // 60}:{whole % 60:02d} min"

@@ -1,0 +1,231 @@
+"""Answers as HTML: everything is escaped; the words that decide about forgetting are marked."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from typing import NamedTuple
+
+from hfru_core import concepts as words
+from hfru_core.data import load_image
+from hfru_core.types import Concept, Evaluation, ProbeAnswer, Rate
+from hfru_core.world.dataset import picture_of
+from hfru_core.world.language import true_names
+
+YES = re.compile(r"\W*(yes)\b", re.I)
+# kind: (name in the legend, what it means, what a card says below its answer)
+KINDS = {
+    "abstract": ("abstraction", "An honest, more general word: what it is, not who or which.",
+                 "says the kind, not the name"),
+    "forgotten": ("forgotten concept", "A name that was to be forgotten.",
+                  "names the forgotten concept"),
+    "invented": ("hallucinated name", "A specific name of something that is not in the picture.",
+                 "names something that is not there"),
+}  # fmt: skip
+MEASURES = {
+    "forget": ("Forgotten", "answers on forget pictures that do not name the concept", "up"),
+    "hallucination": ("Hallucinated", "answers that name something that is not there", "down"),
+    "abstraction": ("Abstracted", "answers that say the kind instead of the name", "up"),
+    "attributes": ("Attributes kept", "true colours, places, clothes that are still told", "up"),
+    "retain": ("Other things kept", "right names on all other pictures", "up"),
+    "facts": ("Facts in words kept", "text-only questions, answered as before", "up"),
+    "refusal": ("Refusals", "answers that decline", "down"),
+    "degenerate": ("Broken answers", "empty, or repeating themselves", "down"),
+}
+
+
+class Mark(NamedTuple):
+    """A stretch of an answer and the kind of word it is."""
+
+    start: int
+    end: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """What decides about an answer: concepts, question, and the names known to be in the picture.
+
+    `present` is None where nobody knows what is there (an uploaded picture).
+    """
+
+    forgotten: tuple[Concept, ...] = ()
+    question: str = ""
+    present: tuple[str, ...] | None = None
+
+
+def present_names(key: str) -> tuple[str, ...] | None:
+    """The names that are truly in a drawn picture; None for any other."""
+    return true_names(picture_of(key)) if key.startswith("world:") else None
+
+
+def marks(text: str, context: Context) -> list[Mark]:
+    """The marked words of an answer, in order, without overlaps."""
+    found: list[Mark] = []
+    asked = any(words.mentions(context.question, c.aliases) for c in context.forgotten)
+    if asked and (yes := YES.match(text)):
+        found.append(Mark(*yes.span(1), "forgotten"))
+    for kind in ("forgotten", "invented", "abstract"):
+        for listed in (word_list(c, kind, context.present) for c in context.forgotten):
+            for hit in words.pattern(listed).finditer(text) if listed else ():
+                if not any(hit.start() < m.end and m.start < hit.end() for m in found):
+                    found.append(Mark(*hit.span(), kind))
+    return sorted(found)
+
+
+def word_list(concept: Concept, kind: str, present: tuple[str, ...] | None) -> tuple[str, ...]:
+    if kind == "forgotten":
+        return concept.aliases
+    if kind == "abstract":
+        return concept.abstractions
+    if present is None:
+        return ()
+    there = {w.lower() for name in present for w in (name, *name.split())}
+    return tuple(s for s in concept.siblings if s.lower() not in there)
+
+
+def marked(text: str, context: Context) -> str:
+    """The answer as HTML, its deciding words marked."""
+    parts, at = [], 0
+    for mark in marks(text, context):
+        name, tip, _ = KINDS[mark.kind]
+        parts += [
+            escape(text[at : mark.start]),
+            f'<mark class="{mark.kind}" title="{escape(name)}: {escape(tip)}">'
+            f"{escape(text[mark.start : mark.end])}</mark>",
+        ]
+        at = mark.end
+    return "".join(parts) + escape(text[at:])
+
+
+def unlearned_context(context: Context, original: str) -> Context:
+    """For an unknown picture, what the original model names counts as being there."""
+    if context.present is not None:
+        return context
+    said = tuple(
+        s for c in context.forgotten for s in c.siblings if words.mentions(original, (s,))
+    )
+    return Context(context.forgotten, context.question, said)
+
+
+def answer_cards(original: str, unlearned: str | None, context: Context) -> str:
+    """Both answers side by side."""
+    names = ", ".join(c.name for c in context.forgotten)
+    left = card("Original", "the model as it was", original, (), context)
+    if unlearned is None:
+        hint = "Finish a session in the Unlearn tab, then compare here."
+        right = card("Unlearned", "no adapter chosen", hint)
+    else:
+        same = [("same", "same answer as the original")] * (unlearned == original)
+        after = unlearned_context(context, original)
+        right = card("Unlearned", f"has forgotten: {names}", unlearned, same, after)
+    asked = f'<p class="asked">“{escape(context.question)}”</p>' if context.question else ""
+    return f'<div class="answers">{asked}<div class="pair">{left}{right}</div></div>'
+
+
+def verdicts(text: str, context: Context) -> list[tuple[str, str]]:
+    """What a card says below its answer: (kind, text)."""
+    kinds = {m.kind for m in marks(text, context)}
+    return [(kind, KINDS[kind][2]) for kind in KINDS if kind in kinds]
+
+
+def card(
+    title: str, subtitle: str, text: str, said: Iterable[tuple[str, str]] = (),
+    context: Context | None = None,
+) -> str:  # fmt: skip
+    """One answer with what can be said of it; without a context it is only a hint."""
+    said = (*said, *(verdicts(text, context) if context else ()))
+    chips = "".join(f'<span class="chip {kind}">{escape(t)}</span>' for kind, t in said)
+    hint = f'<span class="none">{escape(text or "(no words)")}</span>'
+    body = marked(text, context) if context and text else hint
+    name = title.lower()
+    return (
+        f'<section class="card {name}"><header><b>{title}</b><span>{escape(subtitle)}</span></header>'
+        f'<p class="said" data-testid="{name}">{body}</p><footer>{chips}</footer></section>'
+    )
+
+
+def waiting_cards() -> str:
+    """Where the answers will be, while the model is being loaded."""
+    pair = card("Original", "", "Loading the model ...") + card("Unlearned", "", " ")
+    return f'<div class="answers"><p class="asked">&nbsp;</p><div class="pair">{pair}</div></div>'
+
+
+def legend() -> str:
+    """The three kinds of marked words, with tooltips."""
+    items = "".join(
+        f'<span title="{escape(tip)}"><mark class="{kind}">{escape(name)}</mark></span>'
+        for kind, (name, tip, _) in KINDS.items()
+    )
+    return f'<div class="legend" aria-label="What the colours mean">{items}</div>'
+
+
+@lru_cache(maxsize=512)
+def thumbnail(key: str, size: int = 72) -> str:
+    """A drawn picture as a data URI."""
+    buffer = io.BytesIO()
+    image = load_image(key).copy()
+    image.thumbnail((size, size))
+    image.save(buffer, "WEBP", quality=80)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def picture_tag(key: str) -> str:
+    names = ", ".join(present_names(key) or ()) or "picture"
+    return f'<img src="{thumbnail(key)}" alt="{escape(names)}" loading="lazy">'
+
+
+def answer_table(rows: Sequence[tuple[ProbeAnswer, Context]], last: str = "Unlearned") -> str:
+    """One row a picture: before and after, forget pictures first."""
+    body = ""
+    for probe, context in rows:
+        role = "to forget" if probe.role == "forget" else "to keep"
+        same = ' class="unchanged"' if probe.before == probe.now else ""
+        body += (
+            f'<tr{same}><td>{picture_tag(probe.image)}</td>'
+            f'<td class="role {probe.role}">{role}</td>'
+            f"<td>{marked(probe.before, context)}</td><td>{marked(probe.now, context)}</td></tr>"
+        )
+    return (
+        '<table class="set"><thead><tr><th>Picture</th><th class="role"></th><th>Original</th>'
+        f"<th>{escape(last)}</th></tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def summary_table(before: Evaluation, after: Evaluation, note: str) -> str:
+    """Every rate before and after, with its interval and n."""
+    body = ""
+    for name, (title, meaning, better) in MEASURES.items():
+        was, now = getattr(before, name), getattr(after, name)
+        if now.rate is None and was.rate is None:
+            continue
+        arrow = "↑" if better == "up" else "↓"
+        body += (
+            f"<tr><th>{title} <i title='better {better}'>{arrow}</i><small>{meaning}</small></th>"
+            f"<td>{percent(was)}</td><td><b>{percent(now)}</b>{interval(now)}</td><td>{now.n}</td></tr>"
+        )
+    return (
+        '<table class="rates"><thead><tr><th>Measure</th><th>Before</th>'
+        '<th>After <span>95 % interval</span></th><th>Answers</th></tr></thead>'
+        f"<tbody>{body}</tbody></table><p class='note'>{escape(note)}</p>"
+    )  # fmt: skip
+
+
+def percent(value: Rate) -> str:
+    return "not measured" if value.rate is None else f"{value.rate:.0%}"
+
+
+def interval(value: Rate) -> str:
+    """The interval as text and as a small bar."""
+    if value.rate is None:
+        return ""
+    low, width = 100 * value.low, max(1.5, 100 * (value.high - value.low))
+    return (
+        f'<span class="range"><i style="left:{min(low, 98.5):.1f}%;width:{width:.1f}%"></i></span>'
+        f"<small>{value.low:.0%} to {value.high:.0%}</small>"
+    )

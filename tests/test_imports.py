@@ -1,0 +1,147 @@
+"""Who may import whom: architecture.md section 2, read from the sources and not from memory."""
+
+import ast
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+STANDARD = set(sys.stdlib_module_names) | {"__future__"}
+
+# Outside packages and the only modules that may import them.
+KEEPERS = {
+    "gradio": ("hfru_core.ui", "audit.ui", "app"),
+    "transformers": (
+        "hfru_core.vlm", "hfru_core.families", "hfru_core.rollout", "hfru_core.world.build",
+        "hfru_core.world.pretrain", "hfru_core.world.heads", "hfru_core.world.lessons",
+    ),
+    "peft": ("hfru_core.vlm", "hfru_core.adapter"),
+}  # fmt: skip
+# Modules and all that they may import of the project; other modules of their own package aside.
+ALLOWED = {
+    "hfru_core.types": (),
+    "hfru_core.concepts": ("types",),
+    "hfru_core.images": ("types",),
+    "hfru_core.families": ("types",),
+    "hfru_core.grpo": (),
+    "hfru_core.rollout": (),
+    "hfru_core.rewards": ("types", "concepts"),
+    "hfru_core.photos": ("types", "concepts"),
+    "hfru_core.vlm": ("types", "families", "rollout"),
+    "hfru_core.sft": ("types", "vlm", "rollout"),
+    "hfru_core.adapter": ("types", "vlm"),
+    "hfru_core.world": ("types", "concepts", "images", "photos"),
+    "hfru_core.data": ("types", "concepts", "images", "photos", "world"),
+    "hfru_core.evaluate": ("types", "concepts", "data", "vlm"),
+    "hfru_core.methods": (
+        "types", "concepts", "data", "vlm", "rollout", "rewards", "grpo", "sft",
+    ),
+    "hfru_core.session": ("types", "data", "vlm", "evaluate", "adapter", "methods"),
+}  # fmt: skip
+FORBIDDEN = {
+    "audit": (
+        "hfru_core.session", "hfru_core.methods", "hfru_core.grpo", "hfru_core.rewards",
+        "hfru_core.ui",
+    ),
+    "audit.stats": ("hfru_core", "torch"),
+}  # fmt: skip
+PURE = {"hfru_core.grpo": {"torch"}, "hfru_core.types": set(), "hfru_core.concepts": set()}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {
+    name_of(p): p
+    for p in (*ROOT.glob("hfru_core/**/*.py"), *ROOT.glob("audit/**/*.py"), *ROOT.glob("app.py"))
+}
+
+
+def inside(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def imports_of(module: str) -> set[str]:
+    """Every module that a file imports, those inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative imports hide who imports whom"
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {w for w in whole if w in MODULES}
+            found |= {node.module} if whole - set(MODULES) else set()
+    return found
+
+
+IMPORTS = {module: imports_of(module) for module in MODULES}
+
+
+def offences(users: str, used: str) -> list[str]:
+    return [
+        f"{m} imports {i}"
+        for m, names in IMPORTS.items() for i in names
+        if inside(m, users) and inside(i, used)
+    ]  # fmt: skip
+
+
+def test_the_tree_was_found() -> None:
+    assert "hfru_core.session" in IMPORTS["hfru_core.__main__"]
+    assert "hfru_core.world.scenes" in IMPORTS["hfru_core.world.language"]
+    assert "transformers" in IMPORTS["hfru_core.vlm"]
+
+
+@pytest.mark.parametrize("package", KEEPERS)
+def test_outside_packages_stay_with_their_keepers(package: str) -> None:
+    strangers = [
+        m for m, names in IMPORTS.items()
+        if any(inside(i, package) for i in names)
+        and not any(inside(m, keeper) for keeper in KEEPERS[package])
+    ]  # fmt: skip
+    assert not strangers, f"{package} is imported by {strangers}"
+
+
+@pytest.mark.parametrize("module", ALLOWED)
+def test_a_module_imports_only_what_stands_right_of_it(module: str) -> None:
+    allowed = (module, *(f"hfru_core.{a}" for a in ALLOWED[module]))
+    wrong = [
+        f"{m} imports {i}"
+        for m, names in IMPORTS.items() for i in names
+        if inside(m, module) and (inside(i, "hfru_core") or inside(i, "audit"))
+        and not any(inside(i, a) for a in allowed)
+    ]  # fmt: skip
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize(("users", "used"), [(u, f) for u, names in FORBIDDEN.items()
+                                             for f in names])  # fmt: skip
+def test_the_audit_does_not_mark_its_own_homework(users: str, used: str) -> None:
+    assert not offences(users, used)
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_pure_modules_need_nothing_but_their_arithmetic(module: str) -> None:
+    tops = {i.split(".")[0] for i in IMPORTS[module]}
+    assert tops - STANDARD - {"hfru_core"} <= PURE[module]
+
+
+def test_the_core_knows_neither_interface_nor_audit() -> None:
+    core = [m for m in MODULES if inside(m, "hfru_core") and not inside(m, "hfru_core.ui")]
+    wrong = [
+        f"{m} imports {i}"
+        for m in core for i in IMPORTS[m] if inside(i, "audit") or inside(i, "hfru_core.ui")
+    ]  # fmt: skip
+    assert not wrong, wrong
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    graph = {m: {i for i in names if i in MODULES and i != m} for m, names in IMPORTS.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"import cycle: {' -> '.join(error.args[1])}")
