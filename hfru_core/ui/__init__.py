@@ -11,7 +11,7 @@ from hfru_core.data import Amount
 from hfru_core.ui import theme
 from hfru_core.ui.compare import Compare
 from hfru_core.ui.session import Unlearn
-from hfru_core.ui.studio import ASSETS, Studio, warm_up
+from hfru_core.ui.studio import ASSETS, JUDGE, TRAIN, Studio, warm_up
 
 PRIVATE = {
     "share": False, "run_history": False, "enable_monitoring": False, "footer_links": [],
@@ -26,8 +26,8 @@ def build_app(
     data_folder: Path = Path("data"),
     *,
     adapters: Path = ASSETS / "adapters",
-    amount: Amount = Amount(),
-    checked: Amount = Amount(0, 0, 64, 64),
+    amount: Amount = TRAIN,
+    checked: Amount = JUDGE,
 ) -> gr.Blocks:
     """The whole page; `amount` is what a session trains on, `checked` what it is judged on.
 
@@ -56,6 +56,5 @@ def build_app(
 
 def launch(page: gr.Blocks, host: str, port: int | None, **more: object) -> tuple:
     """Serve the page with the private settings."""
-    return page.launch(
-        server_name=host, server_port=port, theme=theme.theme(), css_paths=theme.STYLE, **PRIVATE, **more
-    )
+    look = {"theme": theme.theme(), "css_paths": theme.STYLE}
+    return page.launch(server_name=host, server_port=port, **look, **PRIVATE, **more)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import lru_cache, wraps
 from html import escape
+from inspect import isgeneratorfunction
 from pathlib import Path
 
 import gradio as gr
@@ -42,12 +44,23 @@ def friendly(handler):
 
     @wraps(handler)
     def guarded(*args, **kwargs):
-        try:
+        with as_message():
             return handler(*args, **kwargs)
-        except UserError as error:
-            raise gr.Error(escape(str(error)), title="Please note", print_exception=False) from None
 
-    return guarded
+    @wraps(handler)
+    def guarded_steps(*args, **kwargs):
+        with as_message():
+            yield from handler(*args, **kwargs)
+
+    return guarded_steps if isgeneratorfunction(handler) else guarded
+
+
+@contextmanager
+def as_message():
+    try:
+        yield
+    except UserError as error:
+        raise gr.Error(escape(str(error)), title="Please note", print_exception=False) from None
 
 
 class Compare:
@@ -90,9 +103,7 @@ class Compare:
             elem_id="question",
         )  # fmt: skip
         with gr.Row(elem_classes="presets"):
-            self.presets = [
-                gr.Button(q, size="sm") for q in presets(example_key_of_opening(), ())
-            ]
+            self.presets = [gr.Button(q, size="sm") for q in presets(example_key_of_opening(), ())]
         self.cards = gr.HTML(words.waiting_cards(), elem_id="cards")
         gr.HTML(words.legend())
 
@@ -161,9 +172,7 @@ class Compare:
         return self.view(visitor, new, self.carried(question, key, new, name, visitor), name)
 
     @friendly
-    def uploaded(
-        self, path: str, key: str, question: str, name: str, request: gr.Request
-    ) -> list:
+    def uploaded(self, path: str, key: str, question: str, name: str, request: gr.Request) -> list:
         """Keep the pixels only, in the visitor's folder; the file that was sent is deleted."""
         visitor = self.studio.visitor(request.session_hash)
         kept = self.studio.folder(visitor) / "picture.png"
@@ -278,4 +287,3 @@ def presets(key: str, concepts: tuple[Concept, ...]) -> list[str]:
         table[t][0].format(about=asked, a_about=with_article(asked))
         for t in (PORTRAIT_TOPICS if portrait else SCENE_TOPICS)
     ]
-

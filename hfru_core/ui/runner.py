@@ -59,6 +59,7 @@ class Run:
     session: UnlearnSession | None = None
     stopped: bool = False
     left: bool = False
+    share: float = 0.0
 
     def stop(self, left: bool = False) -> None:
         """End it after the current step; `left`: nobody is there to want the result."""
@@ -163,9 +164,7 @@ def train(session: UnlearnSession, report: Report) -> Iterator[Report]:
         yield report
 
 
-def judge(
-    studio: Studio, run: Run, session: UnlearnSession, report: Report
-) -> Iterator[Report]:
+def judge(studio: Studio, run: Run, session: UnlearnSession, report: Report) -> Iterator[Report]:
     """Rates on pictures that were never trained on; after a stop those that are known already."""
     if run.stopped:
         yield replace(report, **known_rates(session, report.adapter), title="Stopped",
@@ -175,9 +174,7 @@ def judge(
 
     yield replace(report, title="Judging the result", adapter=None, urgent=True,
                   detail="answers to pictures that it never saw", share=1.0)  # fmt: skip
-    request = data.build(
-        session.data.concepts, amount=studio.checked, seed=session.config.seed
-    )
+    request = data.build(session.data.concepts, amount=studio.checked, seed=session.config.seed)
     before, _ = evaluate(base_model(studio.model), request)
     yield replace(report, title="Judging the result", detail="half done", adapter=None, urgent=True)
     after, _ = evaluate(session.vlm, request)

@@ -20,6 +20,7 @@ from hfru_core.world.scenes import CLASSES
 
 PRESETS = (("Default (this project)", "default"), ("Paper (HFRU)", "paper"))
 SCOPES = (("Vision encoder", "encoder"), ("Encoder + projector", "encoder+projector"))
+SHOWN = 9  # components that a report fills
 OFTEN = 0.5  # seconds between two drawings of the curves
 EMPTY = """<div class="empty"><b>Nothing has been forgotten yet</b>
 Choose what the model shall forget, then press <i>Start</i>. You will see
@@ -88,9 +89,7 @@ class Unlearn:
         for part in wish:
             part.change(self.as_command, wish, self.command, **private)
         self.preset.input(self.steps_of, self.preset, self.steps, **private)
-        self.start.click(
-            self.begin, wish, [self.status, *buttons], queue=False, **private
-        ).success(
+        self.start.click(self.begin, wish, [self.status, *buttons], queue=False, **private).success(
             self.run, wish, shown, concurrency_id="device", concurrency_limit=1, **private
         ).then(self.ended, None, buttons, queue=False, **private)
         self.stop.click(self.halt, None, [self.status, self.stop], queue=False, **private)
@@ -130,6 +129,7 @@ class Unlearn:
         visitor = self.studio.visitor(request.session_hash)
         run = self.running.get(visitor)
         if run is None or run.left:
+            yield [gr.skip()] * SHOWN
             return
         folder = self.studio.folder(visitor) / "runs"
         wish, drawn = wished(things, people, preset, seed, steps, scope), 0.0
@@ -138,6 +138,9 @@ class Unlearn:
                 if report.urgent or time.monotonic() - drawn > OFTEN:
                     drawn = time.monotonic()
                     yield self.render(report, run, visitor)
+        except UserError as error:
+            yield [status(Report("Not finished", str(error))), *[gr.skip()] * (SHOWN - 1)]
+            raise
         finally:
             self.running.pop(visitor, None)
 
@@ -146,7 +149,7 @@ class Unlearn:
         config, done = report.config, report.after is not None
         if run.stopped and not done:
             report = stopping(report)
-        curves = bool(report.events)
+        curves, run.share = bool(report.events), report.share
         summary = words.summary_table(report.before, report.after, report.note) if done else ""
         file = str(zipped(self.studio, report.adapter, visitor)) if done else None
         return [
@@ -161,20 +164,22 @@ class Unlearn:
             f"mine/{report.adapter.name}" if done else "",
         ]
 
-    def ended(self) -> list:
+    def ended(self, request: gr.Request) -> list:
+        """However it ended, also where the queue was full: another one can be started."""
+        self.running.pop(self.studio.visitor(request.session_hash), None)
         return [gr.Button(interactive=True), gr.Button(interactive=False)]
 
     def halt(self, request: gr.Request) -> list:
         """Stop the visitor's own session after its current step."""
         run = self.running.get(self.studio.visitor(request.session_hash))
-        if run:
-            run.stop()
-        report = Report("Stopping", "the best adapter so far is kept")
-        return [status(report) if run else gr.skip(), gr.Button(interactive=False)]
+        if run is None:
+            return [gr.skip(), gr.Button(interactive=False)]
+        run.stop()
+        return [status(stopping(Report("", share=run.share))), gr.Button(interactive=False)]
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: nobody wants the result."""
-        run = self.running.get(self.studio.visitor(request.session_hash))
+        run = self.running.pop(self.studio.visitor(request.session_hash), None)
         if run:
             run.stop(left=True)
 

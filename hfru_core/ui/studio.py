@@ -33,6 +33,8 @@ EXAMPLES = (
     "dog", "elephant", "Mara Velden", "cat", "horse", "Zuri Kalindo",
     "giraffe", "car", "Oskar Grell", "lighthouse", "guitar", "castle",
 )  # fmt: skip
+TRAIN = Amount()
+JUDGE = Amount(0, 0, 64, 64)
 DAY = 24 * 3600
 
 
@@ -43,8 +45,8 @@ class Studio:
     model: Path = ASSETS / "model"
     data_folder: Path = Path("data")
     adapters: Path = ASSETS / "adapters"
-    amount: Amount = Amount()
-    checked: Amount = Amount(0, 0, 64, 64)
+    amount: Amount = TRAIN
+    checked: Amount = JUDGE
     salt: str = field(default_factory=token_hex)
 
     @property

@@ -107,9 +107,7 @@ def unlearned_context(context: Context, original: str) -> Context:
     """For an unknown picture, what the original model names counts as being there."""
     if context.present is not None:
         return context
-    said = tuple(
-        s for c in context.forgotten for s in c.siblings if words.mentions(original, (s,))
-    )
+    said = tuple(s for c in context.forgotten for s in c.siblings if words.mentions(original, (s,)))
     return Context(context.forgotten, context.question, said)
 
 
@@ -145,7 +143,8 @@ def card(
     body = marked(text, context) if context and text else hint
     name = title.lower()
     return (
-        f'<section class="card {name}"><header><b>{title}</b><span>{escape(subtitle)}</span></header>'
+        f'<section class="card {name}">'
+        f"<header><b>{title}</b><span>{escape(subtitle)}</span></header>"
         f'<p class="said" data-testid="{name}">{body}</p><footer>{chips}</footer></section>'
     )
 
@@ -187,7 +186,7 @@ def answer_table(rows: Sequence[tuple[ProbeAnswer, Context]], last: str = "Unlea
         role = "to forget" if probe.role == "forget" else "to keep"
         same = ' class="unchanged"' if probe.before == probe.now else ""
         body += (
-            f'<tr{same}><td>{picture_tag(probe.image)}</td>'
+            f"<tr{same}><td>{picture_tag(probe.image)}</td>"
             f'<td class="role {probe.role}">{role}</td>'
             f"<td>{marked(probe.before, context)}</td><td>{marked(probe.now, context)}</td></tr>"
         )

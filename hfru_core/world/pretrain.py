@@ -33,6 +33,7 @@ from hfru_core.world.muon import Muon
 from hfru_core.world.pool import Pool, photo_pool, world_pool
 from hfru_core.world.scenes import CLASSES
 
+HEADS_SHARE = 0.3
 CACHE = Path.home() / ".cache" / "hfru-studio"
 
 
@@ -50,7 +51,6 @@ class Recipe:
     lr: float = 2e-2
     adam_lr: float = 2e-3
     tower_share: float = 0.3
-    heads_share: float = 0.3
     workers: int = 2
     data: str = "world"
     pictures: int = 36000
@@ -160,11 +160,12 @@ def train_language(
         index = next(batches)
         pixels, theta = pool.batch(index, generator)
         tokens = tower_tokens(model, pixels)
-        seen = table.loss(heads, tokens, index, theta)
+        # Heads that were not trained have nothing to hold the tower to.
+        seen = table.loss(heads, tokens, index, theta) if recipe.head_steps else torch.zeros(())
         features = model.model.multi_modal_projector(tokens)
         spoken = language_loss(model, features, teacher.about(index), teacher.user)
         text = language_loss(model, None, teacher.text(4), teacher.user)
-        (spoken + 0.3 * text + recipe.heads_share * seen).backward()
+        (spoken + 0.3 * text + HEADS_SHARE * seen).backward()
         optimiser.step(step)
         if step % 50 == 0:
             log(f"language {step} loss {spoken.item():.4f} text {text.item():.4f} "

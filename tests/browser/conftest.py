@@ -1,0 +1,81 @@
+"""A browser and the app on the tiny model; without a browser these tests are skipped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hfru_core import data
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+from playwright.sync_api import Browser, Page  # noqa: E402
+
+from hfru_core.ui import build_app, launch  # noqa: E402
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+QUIET = [
+    "--no-sandbox", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+]  # fmt: skip
+TRAIN = data.Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
+JUDGE = data.Amount(0, 0, 2, 2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("app-data")
+
+
+@pytest.fixture(scope="session")
+def address(tiny_folder: Path, trained: Path, data_folder: Path) -> Iterator[str]:
+    """The app, served on loopback with one adapter."""
+    page = build_app(tiny_folder, data_folder, adapters=trained.parent, amount=TRAIN, checked=JUDGE)
+    _, url, _ = launch(page, "127.0.0.1", None, prevent_thread_lock=True, quiet=True)
+    yield url
+    page.close()
+
+
+@pytest.fixture
+def outside() -> list[str]:
+    """The addresses that a page asked for elsewhere."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, address: str, outside: list[str]) -> Iterator[Page]:
+    """A visitor's page, opened, with both answers there."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    page.on("request", lambda r: None if local(r.url, address) else outside.append(r.url))
+    page.set_default_timeout(20_000)
+    page.goto(address)
+    page.get_by_test_id("unlearned").wait_for()
+    yield page
+    context.close()
+
+
+def local(url: str, address: str) -> bool:
+    return url.startswith((address, "data:", "blob:"))

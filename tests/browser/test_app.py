@@ -1,0 +1,167 @@
+"""The app as a visitor meets it: opening, asking, unlearning, stopping, and privacy."""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from hfru_core import vlm
+from hfru_core.ui import words
+from hfru_core.ui.studio import example_key
+
+FEW, MANY = 4, 400
+
+
+def answers(page: Page) -> tuple[str, str]:
+    return page.get_by_test_id("original").inner_text(), page.get_by_test_id(
+        "unlearned"
+    ).inner_text()
+
+
+def ask(page: Page, question: str) -> None:
+    page.locator("#question textarea").fill(question)
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#cards .asked")).to_contain_text(question)
+
+
+def unlearn(page: Page, steps: int) -> None:
+    """Open the tab and start a session about dogs."""
+    page.get_by_role("tab", name="Unlearn").click()
+    page.get_by_role("button", name="Settings").click()
+    field = page.locator("#steps input[type=number]")
+    field.fill(str(steps))
+    field.blur()
+    expect(page.locator("#command")).to_contain_text(f"--steps {steps}")
+    page.locator("#start").click()
+
+
+def test_a_page_opens_with_both_answers_and_asks_nobody_else(
+    page: Page, outside: list[str], tiny_folder: Path
+) -> None:
+    key = example_key("dog")
+    asked = page.locator("#question textarea").input_value()
+    expected = vlm.load(tiny_folder, device="cpu").answer([words.load_image(key)], [asked])[0]
+    assert answers(page)[0].split() == expected.split()
+    expect(page.locator("#set table.set tbody tr")).to_have_count(24)
+    expect(page.locator("#examples button.thumbnail-lg, #examples .thumbnail-item")).to_have_count(
+        12
+    )
+    assert not outside
+
+
+def test_a_question_gets_new_answers_at_once(page: Page) -> None:
+    before = answers(page)
+    began = time.perf_counter()
+    page.locator(".presets button").nth(1).click()
+    expect(page.locator("#cards .asked")).to_contain_text("describe")
+    assert time.perf_counter() - began < 3
+    assert answers(page) != before
+
+
+def test_another_picture_brings_its_own_questions(page: Page) -> None:
+    page.locator("#examples").get_by_text("Mara Velden").click()
+    expect(page.locator(".presets button").nth(0)).to_have_text("Who is this?")
+    expect(page.locator("#cards .asked")).to_contain_text("Who is this?")
+
+
+def test_markup_in_a_question_is_shown_as_text(page: Page) -> None:
+    page.evaluate("window.hit = 0")
+    evil = "<img src=x onerror='window.hit=1'><script>window.hit=1</script>${window.hit=1}"
+    ask(page, evil)
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.hit") == 0
+    assert page.locator("#cards img, #cards script").count() == 0
+
+
+def test_an_upload_is_answered_and_a_broken_one_is_refused(page: Page, tmp_path: Path) -> None:
+    good, bad = tmp_path / "mine.png", tmp_path / "broken.png"
+    Image.new("RGB", (90, 60), "teal").save(good)
+    bad.write_bytes(b"no picture at all")
+    before = page.locator("#picture img").get_attribute("src")
+    page.locator("#upload, input[type=file]").first.wait_for(state="attached")
+    page.locator("input[type=file]").first.set_input_files(good)
+    expect(page.locator("#picture img")).not_to_have_attribute("src", before)
+    page.locator("input[type=file]").first.set_input_files(bad)
+    expect(page.locator(".toast-body")).to_contain_text("is not a picture")
+
+
+def test_a_session_ends_with_an_adapter_that_peft_loads(
+    page: Page, browser: Browser, address: str, tiny_folder: Path, tmp_path: Path
+) -> None:
+    unlearn(page, FEW)
+    expect(page.locator("#status")).to_contain_text("Done", timeout=60_000)
+    expect(page.locator("#summary table.rates")).to_contain_text("Forgotten")
+    expect(page.locator("#probes table.set tbody tr")).not_to_have_count(0)
+    assert page.locator(".js-plotly-plot").count() == 2
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    check_adapter(download.value.path(), tiny_folder, tmp_path)
+    page.get_by_role("button", name="Compare with this adapter").click()
+    expect(page.locator("#adapter input")).to_have_value("Without dog (yours)")
+    assert "(yours)" not in offered_to_another(browser, address)
+
+
+def check_adapter(archive: Path, base: Path, folder: Path) -> None:
+    """The zip holds one folder; PEFT puts it on the base model and it changes something."""
+    from peft import PeftModel
+
+    zipfile.ZipFile(archive).extractall(folder)
+    (adapter,) = (p.parent for p in folder.glob("*/adapter_config.json"))
+    model = PeftModel.from_pretrained(vlm.load(base, device="cpu").model, adapter)
+    moved = [p for n, p in model.named_parameters() if "lora_B" in n]
+    assert moved and any(torch.count_nonzero(p) for p in moved)
+
+
+def offered_to_another(browser: Browser, address: str) -> str:
+    """The adapters that somebody else can choose."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_test_id("unlearned").wait_for()
+    page.locator("#adapter input").click()
+    shown = page.locator("ul[role=listbox], .options").first.inner_text()
+    context.close()
+    return shown
+
+
+def test_stop_takes_effect_within_two_seconds_and_keeps_the_best(page: Page) -> None:
+    unlearn(page, MANY)
+    expect(page.locator("#status")).to_contain_text("step", timeout=60_000)
+    page.wait_for_timeout(500)
+    began = time.perf_counter()
+    page.locator("#stop").click()
+    expect(page.locator("#status")).to_contain_text("Stopped")
+    assert time.perf_counter() - began < 2
+    expect(page.locator("#download")).to_be_visible()
+    expect(page.locator("#start")).to_be_enabled()
+
+
+def test_a_closed_page_stops_its_session(page: Page, data_folder: Path) -> None:
+    unlearn(page, MANY)
+    expect(page.locator("#status")).to_contain_text("step", timeout=60_000)
+    assert list(data_folder.glob("sessions/*/runs/*.part"))
+    page.close()
+    until = time.monotonic() + 10
+    while list(data_folder.glob("sessions/*/runs/*.part")) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert not list(data_folder.glob("sessions/*/runs/*.part"))
+
+
+@pytest.mark.parametrize("tab", ["Compare", "Unlearn"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_needs_no_sideways_scrolling(
+    browser: Browser, address: str, tab: str, scheme: str
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_test_id("unlearned").wait_for()
+    page.get_by_role("tab", name=tab).click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
