@@ -91,6 +91,7 @@ class UnlearnConfig:
     group: int = 8
     grpo_lr: float = 3e-4
     forget_share: float = 0.5
+    near_share: float = 0.5
     temperature: float = 1.0
     clip: float = 0.2
     dual_clip: float = 3.0

@@ -9,7 +9,8 @@ fewer steps and prompts; words matched by word boundaries; replaced words come f
 own siblings (their fixed list of ten animals is the same idea).
 
 `default` is ours. (1) Stage 1 teaches the abstraction, not a wrong name. (2) It holds the projected
-image tokens of retain pictures to the original ones: no decoder pass, all questions at once.
+image tokens of retain pictures, half of them siblings, to the original ones: no decoder pass, all
+questions at once.
 (3) The reward also charges for a wrong sibling and pays for attributes that stay true. (4) KL to
 the original model, learning rates that decay, and the best checked step is kept.
 """
@@ -29,11 +30,11 @@ from hfru_core.vlm import VLM, swapped
 
 # fmt: off
 PRESETS = {
-    "default": UnlearnConfig(sibling_cost=1.0, attribute_bonus=0.5),
+    "default": UnlearnConfig(sibling_cost=1.0, attribute_bonus=0.5, feature_hold=2.0),
     "paper": UnlearnConfig(
         preset="paper", topics=("describe",), stage1_target="sibling", stage1_retain=0,
-        feature_hold=0.0, group=5, kl=0.01, reference="stage1", mention_cost=0.3,
-        abstraction_bonus=0.5, sibling_cost=0.0, attribute_bonus=0.0, lr_decay=False,
+        feature_hold=0.0, near_share=0.0, stage1_batch=32, group=5, kl=0.01, reference="stage1",
+        mention_cost=0.3, abstraction_bonus=0.5, sibling_cost=0.0, attribute_bonus=0.0, lr_decay=False,
         select_best=False, scope="encoder+projector",
     ),
 }
@@ -59,6 +60,17 @@ def draw(samples: Sequence[Sample], count: int, rng: random.Random) -> list[Samp
     keys = list(by_image)
     picked = rng.sample(keys, count) if count <= len(keys) else rng.choices(keys, k=count)
     return [rng.choice(by_image[k]) for k in picked]
+
+
+def draw_retain(
+    data: UnlearnData, cfg: UnlearnConfig, count: int, rng: random.Random
+) -> list[Sample]:
+    """Retain samples, a share of them of siblings: what looks alike is hurt first."""
+    samples = pool(data, "retain", cfg)
+    siblings = {words.slug(s) for c in data.concepts for s in c.siblings}
+    near = [s for s in samples if s.concept_id in siblings]
+    close = round(cfg.near_share * count) if near else 0
+    return [*draw(near, close, rng), *draw(samples, count - close, rng)]
 
 
 def stage1_answer(sample: Sample, data: UnlearnData, cfg: UnlearnConfig, rng: random.Random) -> str:
@@ -87,18 +99,16 @@ def disrupt(
     original: dict[str, torch.Tensor],
 ) -> torch.Tensor:  # fmt: skip
     """Stage 1's loss for one step."""
-    forget = pool(data, "forget", cfg)
-    retain = pool(data, "retain", cfg)
-    if cfg.feature_hold:
-        rows = draw(forget, cfg.stage1_batch, rng)
-    else:
-        rows = draw([*forget, *retain], cfg.stage1_batch, rng)
+    taught = pool(data, "forget", cfg)
+    if not cfg.feature_hold:
+        taught = (*taught, *pool(data, "retain", cfg))
+    rows = draw(taught, cfg.stage1_batch, rng)
     loss = sft.answer_loss(
         vlm, [load_image(s.image) for s in rows], [s.question for s in rows],
         [stage1_answer(s, data, cfg, rng) for s in rows],
     )  # fmt: skip
     if cfg.feature_hold:
-        held = draw(retain, cfg.stage1_retain, rng)
+        held = draw_retain(data, cfg, cfg.stage1_retain, rng)
         loss = loss + cfg.feature_hold * drift(vlm, held, original)
     return loss
 
@@ -130,7 +140,7 @@ def grpo_prompts(data: UnlearnData, cfg: UnlearnConfig, rng: random.Random) -> l
     retain = max(1, cfg.grpo_prompts - forget)
     return [
         *draw(pool(data, "forget", cfg), forget, rng),
-        *draw(pool(data, "retain", cfg), retain, rng),
+        *draw_retain(data, cfg, retain, rng),
     ]
 
 

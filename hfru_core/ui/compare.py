@@ -70,22 +70,22 @@ class Compare:
         self.studio = studio
         self.visitor = gr.State("", delete_callback=studio.discard)
         self.key = gr.State(example_key_of_opening())
-        with gr.Row():
-            with gr.Column(scale=4, min_width=300):
+        with gr.Row(elem_classes="bench"):
+            with gr.Column(scale=4, min_width=280, elem_classes="still"):
                 self.build_picture()
-            with gr.Column(scale=8, min_width=320):
+            with gr.Column(scale=9, min_width=300, elem_classes="still"):
                 self.build_question()
         self.build_set()
 
     def build_picture(self) -> None:
         key = example_key_of_opening()
         self.image = gr.Image(
-            shown(key), interactive=False, show_label=False, height=300, buttons=[],
+            shown(key), interactive=False, show_label=False, buttons=[],
             elem_id="picture", alt_text="The picture that is asked about",
         )  # fmt: skip
         pictures = [(world.draw(k, 256), name) for k, name in zip(example_keys(), EXAMPLES)]
         self.gallery = gr.Gallery(
-            pictures, columns=6, allow_preview=False, show_label=False, buttons=[], height="auto",
+            pictures, columns=4, allow_preview=False, show_label=False, buttons=[],
             object_fit="cover", interactive=False, elem_id="examples", container=False,
         )  # fmt: skip
         self.upload = gr.UploadButton(
@@ -105,7 +105,7 @@ class Compare:
         with gr.Row(elem_classes="presets"):
             self.presets = [gr.Button(q, size="sm") for q in presets(example_key_of_opening(), ())]
         self.cards = gr.HTML(words.waiting_cards(), elem_id="cards")
-        gr.HTML(words.legend())
+        gr.HTML(words.legend(), elem_id="legend")
 
     def build_set(self) -> None:
         with gr.Row(equal_height=True):

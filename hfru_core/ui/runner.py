@@ -41,7 +41,7 @@ class Wish:
     preset: str = "default"
     seed: int = 0
     steps: int | None = None
-    scope: str = "encoder"
+    scope: str | None = "encoder"
 
     def command(self) -> str:
         """The same on the command line."""
@@ -49,7 +49,8 @@ class Wish:
         folder = f"runs/no-{words.slug('_'.join(self.names)) or 'what'}"
         parts = ["python", "-m", "hfru_core", "unlearn", "--forget", names, "--preset", self.preset]
         parts += ["--seed", str(self.seed)] + ["--steps", str(self.steps)] * bool(self.steps)
-        return shlex.join([*parts, "--scope", self.scope, "--out", folder])
+        parts += ["--scope", self.scope] * bool(self.scope)
+        return shlex.join([*parts, "--out", folder])
 
 
 @dataclass

@@ -38,10 +38,14 @@ class Unlearn:
         self.running: dict[str, Run] = {}
         self.finished = gr.State("")
         with gr.Row():
-            with gr.Column(scale=4, min_width=300):
+            with gr.Column(scale=4, min_width=280, elem_classes="still"):
                 self.build_wish()
-            with gr.Column(scale=8, min_width=320):
+            with gr.Column(scale=9, min_width=300, elem_classes="still"):
                 self.build_view()
+        self.command = gr.Code(
+            Wish(("dog",)).command(), language="shell", label="The same on the command line",
+            interactive=False, lines=1, wrap_lines=True, show_line_numbers=False, elem_id="command",
+        )  # fmt: skip
 
     def build_wish(self) -> None:
         self.things = gr.CheckboxGroup(
@@ -63,10 +67,6 @@ class Unlearn:
         with gr.Row():
             self.start = gr.Button("Start", variant="primary", elem_id="start")
             self.stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="stop")
-        self.command = gr.Code(
-            Wish(("dog",)).command(), language="shell", label="The same on the command line",
-            interactive=False, lines=1, wrap_lines=True, show_line_numbers=False, elem_id="command",
-        )  # fmt: skip
 
     def build_view(self) -> None:
         self.status = gr.HTML(EMPTY, elem_id="status")
@@ -88,7 +88,9 @@ class Unlearn:
         buttons = [self.start, self.stop]
         for part in wish:
             part.change(self.as_command, wish, self.command, **private)
-        self.preset.input(self.steps_of, self.preset, self.steps, **private)
+        recipe = (self.recipe, self.preset, [self.steps, self.scope])
+        self.preset.input(*recipe, **private)
+        page.load(*recipe, **private)
         self.start.click(self.begin, wish, [self.status, *buttons], queue=False, **private).success(
             self.run, wish, shown, concurrency_id="device", concurrency_limit=1, **private
         ).then(self.ended, None, buttons, queue=False, **private)
@@ -107,8 +109,10 @@ class Unlearn:
         return wished(things, people, preset, seed, steps, scope).command()
 
     @friendly
-    def steps_of(self, preset: str) -> int:
-        return plan(Wish(("dog",), preset))[1].steps
+    def recipe(self, preset: str) -> list:
+        """The settings that a preset begins with."""
+        config = plan(Wish(("dog",), preset, scope=None))[1]
+        return [config.steps, config.scope]
 
     @friendly
     def begin(self, things, people, preset, seed, steps, scope, request: gr.Request) -> list:

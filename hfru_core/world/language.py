@@ -308,7 +308,7 @@ def word_fact(name: str) -> str:
 
 def training_turns(picture: Picture, rng: random.Random, hidden: Hidden, count: int) -> list[Turn]:
     """`count` questions for training, half of the yes/no ones answered by 'no'."""
-    pool = list(topics(picture)) + ["describe", "caption", "name", "name", "exists", "exists"]
+    pool = list(topics(picture)) + ["describe", "caption", "name"] + 8 * ["exists"]
     return [
         ask(picture, topic, hidden=hidden, phrasing=rng.randrange(12),
             about=about_for(picture, rng, hidden) if topic == "exists" else None)
@@ -355,6 +355,7 @@ def corpus() -> list[str]:
     lines += [" ".join(COLOURS) + " white pink black small large " + " ".join(PLACES)]
     lines += [" ".join((*c.aliases, *c.abstractions)) for c in shipped().values()]
     lines += ["A portrait of someone smiling serious surprised with glasses a hat shirt wall.",
-              "I can't tell, there is. One. Two. Yes. No, this is. I don't know this person. It is",
-              "The shirt is in front of a wall and", "In this picture there is a figure or thing."]
+              "Someone I can't tell, there is. One. Two. Yes. No, this is. This is. It is",
+              "I don't know this person. The shirt is in front of a wall and",
+              "In this picture there is a figure or thing. A picture of"]  # fmt: skip
     return lines + [line.lower() for line in lines]
