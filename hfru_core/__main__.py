@@ -108,12 +108,11 @@ def unlearn(args: argparse.Namespace) -> dict:
     config = preset(args.preset, forget, seed=args.seed, scope=args.scope, device=args.device)
     config = config.with_(**split_steps(config, args.steps))
     request = data.build(forget, args.data, retain=retain, seed=args.seed)
-    base = vlm.load(args.model or vlm.BUNDLED, device=args.device)
-    session = UnlearnSession(base, request, config, args.out)
-    session.prepare()
-    before, _ = evaluate(base, request)
+    model = args.model or vlm.BUNDLED
+    session = UnlearnSession(vlm.load(model, device=args.device), request, config, args.out)
     follow(session)
     spent = time.perf_counter() - began
+    before, _ = evaluate(vlm.load(model, device=args.device), request)
     after, _ = evaluate(session.vlm, request)
     table(before, after)
     return {
@@ -154,6 +153,8 @@ def evaluate_command(args: argparse.Namespace) -> dict:
     began = time.perf_counter()
     if args.pictures < 1:
         raise UserError(f"--pictures must be at least 1, got {args.pictures}.")
+    if args.adapter:
+        adapter.describe(args.adapter)  # A bad folder is refused before any work.
     known = data.known_concepts(args.data)
     amount = data.Amount(0, 0, args.pictures, args.pictures)
     request = data.build(

@@ -134,7 +134,7 @@ class UnlearnSession:
             seconds=seconds,
         )  # fmt: skip
         self.progress.history.append(plain_event(event))
-        if self.progress.step % config.check_every == 0:
+        if self.progress.step % config.checkpoint_every == 0:
             self.checkpoint()
         return event
 

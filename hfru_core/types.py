@@ -79,17 +79,17 @@ class UnlearnConfig:
     preset: str = "default"
     method: str = "hfru"
     seed: int = 0
-    topics: tuple[str, ...] = ("describe", "caption", "name", "exists", "colour", "place")
+    topics: tuple[str, ...] = ("describe", "caption", "name", "exists")
     stage1_target: Literal["sibling", "abstraction"] = "abstraction"
-    stage1_steps: int = 100
-    stage1_batch: int = 16
-    stage1_retain: int = 48
-    stage1_lr: float = 2e-3
+    stage1_steps: int = 80
+    stage1_batch: int = 24
+    stage1_retain: int = 32
+    stage1_lr: float = 5e-3
     feature_hold: float = 1.0
-    grpo_steps: int = 30
+    grpo_steps: int = 20
     grpo_prompts: int = 16
     group: int = 8
-    grpo_lr: float = 3e-4
+    grpo_lr: float = 8e-4
     forget_share: float = 0.5
     near_share: float = 0.5
     temperature: float = 1.0
@@ -106,11 +106,14 @@ class UnlearnConfig:
     lora_rank: int = 16
     scope: Literal["encoder", "encoder+projector"] = "encoder"
     max_new_tokens: int = 24
-    check_every: int = 10
+    check_every: int = 25
+    checkpoint_every: int = 5
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("stage1_batch", "grpo_prompts", "lora_rank", "max_new_tokens", "check_every"):
+        counts = ("stage1_batch", "grpo_prompts", "lora_rank", "max_new_tokens", "check_every",
+                  "checkpoint_every")  # fmt: skip
+        for name in counts:
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, got {getattr(self, name)}.")
         if self.group < 2:

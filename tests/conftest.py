@@ -80,8 +80,8 @@ def quick() -> UnlearnConfig:
     """Two steps of each stage, a few pictures, short answers."""
     return UnlearnConfig(
         stage1_steps=2, stage1_batch=4, stage1_retain=4, grpo_steps=2, grpo_prompts=4, group=2,
-        max_new_tokens=6, check_every=2, lora_rank=2, sibling_cost=1.0, attribute_bonus=0.5,
-        device="cpu",
+        max_new_tokens=6, check_every=2, checkpoint_every=2, lora_rank=2, sibling_cost=1.0,
+        attribute_bonus=0.5, device="cpu",
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The command line: its contract, and a reason instead of a traceback for every mistake."""
 
 import json
+import re
 import subprocess
 import sys
 from functools import partial
@@ -14,6 +15,7 @@ from hfru_core import __main__ as command
 from hfru_core import data
 from hfru_core.methods import hfru
 from hfru_core.types import UnlearnConfig, UserError
+from hfru_core.world import pretrain
 
 COMMANDS = ("unlearn", "evaluate", "answer", "pretrain")
 MEASURES = (
@@ -106,8 +108,6 @@ def mistaken(
     monkeypatch: pytest.MonkeyPatch, small: None,
 ) -> list[str]:  # fmt: skip
     """The arguments of a mistake, completed by what is right."""
-    from hfru_core.world import pretrain
-
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pretrain, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(pretrain, "world_pool", few_pictures(pretrain.world_pool))
@@ -127,8 +127,6 @@ def few_pictures(world_pool):
 def test_a_mistake_ends_with_2_and_a_reason(
     mistaken: list[str], request: pytest.FixtureRequest, capsys: pytest.CaptureFixture
 ) -> None:
-    import re
-
     message = MISTAKES[request.node.callspec.params["mistaken"]][1]
     assert run(*mistaken) == 2
     said = capsys.readouterr()
@@ -184,9 +182,7 @@ def test_unlearn_evaluate_and_answer_keep_the_contract(
     assert (made["steps"], made["adapter"]) == (4, str(out)) and made["seconds"] > 0
 
     request = ("--forget", "dog", "--data", "world:9", "--pictures", 4, "--adapter", out)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "build", data.build.func)
-        assert run("evaluate", *request, *common) == 0
+    assert run("evaluate", *request, *common) == 0
     measured = last_line(capsys)
     assert all(is_rate(measured[m]) for m in MEASURES)
     assert measured["adapter"] == str(out) and measured["retain"]["base"] is not None

@@ -1,6 +1,7 @@
 """A request's pictures: disjoint, repeatable, and refused where they cannot decide anything."""
 
 import hashlib
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from hfru_core import data
-from hfru_core.concepts import parse, shipped
+from hfru_core.concepts import names_concept, parse, shipped
 from hfru_core.data import Amount
 from hfru_core.photos import PACS_LABELS, PACS_STYLES, is_held_out
 from hfru_core.types import Concept, UnlearnData, UserError
@@ -75,8 +76,6 @@ def test_forget_pictures_show_the_concept_and_retain_pictures_do_not(dogs: Unlea
 
 
 def test_right_answers_name_the_concept_and_safe_ones_do_not(dogs: UnlearnData) -> None:
-    from hfru_core.concepts import names_concept
-
     by_id = {c.id: c for c in (*dogs.concepts, *dogs.retained)}
     for s in dogs.samples:
         if s.topic not in data.PROTOCOL:
@@ -122,8 +121,6 @@ def test_a_request_and_its_values_are_hashable(dogs: UnlearnData) -> None:
 
 def noise(number: int) -> bytes:
     """A small picture of its own, as PNG."""
-    import io
-
     values = np.random.default_rng(number).integers(0, 255, (12, 12, 3), np.uint8)
     out = io.BytesIO()
     Image.fromarray(values).save(out, "PNG")

@@ -313,7 +313,8 @@ from hfru_core.methods import hfru
 data.build = partial(data.build, amount=data.Amount(4, 6, 2, 2))
 hfru.PRESETS["default"] = hfru.PRESETS["default"].with_(
     stage1_steps=3, stage1_batch=4, stage1_retain=4, grpo_steps=5, grpo_prompts=4, group=2,
-    max_new_tokens=6, check_every=2, lora_rank=2)
+    max_new_tokens=6, check_every=2,
+    checkpoint_every=2, lora_rank=2)
 sys.exit(command.main(sys.argv[1:]))
 """
 

@@ -30,12 +30,12 @@ from hfru_core.vlm import VLM, swapped
 
 # fmt: off
 PRESETS = {
-    "default": UnlearnConfig(sibling_cost=1.0, attribute_bonus=0.5, feature_hold=2.0),
+    "default": UnlearnConfig(sibling_cost=1.0, attribute_bonus=0.5),
     "paper": UnlearnConfig(
-        preset="paper", topics=("describe",), stage1_target="sibling", stage1_retain=0,
-        feature_hold=0.0, near_share=0.0, stage1_batch=32, group=5, kl=0.01, reference="stage1",
-        mention_cost=0.3, abstraction_bonus=0.5, sibling_cost=0.0, attribute_bonus=0.0, lr_decay=False,
-        select_best=False, scope="encoder+projector",
+        preset="paper", topics=("describe",), stage1_target="sibling", stage1_batch=32,
+        stage1_retain=0, stage1_lr=2e-3, feature_hold=0.0, group=5, grpo_lr=3e-4, near_share=0.0,
+        kl=0.01, reference="stage1", mention_cost=0.3, abstraction_bonus=0.5, sibling_cost=0.0,
+        attribute_bonus=0.0, lr_decay=False, select_best=False, scope="encoder+projector",
     ),
 }
 # fmt: on

@@ -25,8 +25,7 @@ from hfru_core.methods.hfru import preset
 from hfru_core.session import UnlearnSession
 
 PEOPLE = "Tobin Harrick,Ilsa Torvane,Dario Fent"
-GOALS = {"forget": 0.98, "retain": 0.98, "hallucination": 0.02, "abstraction": 0.95,
-         "attributes": 0.95}  # fmt: skip
+PICTURES = 200  # a side; five to six questions each
 
 
 def one_row(task: str, seed: int, name: str, source: str, model: str, keep: Path | None) -> dict:
@@ -43,13 +42,15 @@ def one_row(task: str, seed: int, name: str, source: str, model: str, keep: Path
         pass
     seconds = time.perf_counter() - began
     fresh = source if not source.startswith("world") else f"world:{1000 + seed}"
-    request = data.build(forget, fresh, amount=data.Amount(0, 0, 400, 400), seed=seed)
+    amount = data.Amount(0, 0, PICTURES, PICTURES)
+    request = data.build(forget, fresh, amount=amount, seed=seed)
     before, _ = evaluate(vlm.load(model), request)
     after, _ = evaluate(adapter.load(vlm.load(model), out), request)
     if keep is None:
         shutil.rmtree(out)
     return {
-        "task": task, "preset": name, "seed": seed, "measured_on": fresh, "pictures_a_side": 400,
+        "task": task, "preset": name, "seed": seed, "measured_on": fresh,
+        "pictures_a_side": PICTURES,
         "seconds": round(seconds, 1), "best_step": session.progress.best_step,
         "base": asdict(before), "after": asdict(after),
         "relative": {k: relative(getattr(after, k), getattr(before, k))
