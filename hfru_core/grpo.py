@@ -17,7 +17,7 @@ def advantages(rewards: torch.Tensor) -> torch.Tensor:
 def low_variance_kl(logp: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     """exp(d) - d - 1 with d = reference - logp per token, clamped as in verl ("low_var_kl")."""
     gap = (reference - logp).clamp(-20, 20)
-    return (gap.exp() - gap - 1).clamp(-10, 10)
+    return (gap.expm1() - gap).clamp(-10, 10)
 
 
 def policy_loss(

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SMALL
 from PIL import Image
 
 from hfru_core import __main__ as command
@@ -16,6 +15,7 @@ from hfru_core import data
 from hfru_core.methods import hfru
 from hfru_core.types import UnlearnConfig, UserError
 from hfru_core.world import pretrain
+from tests.conftest import ROOT, SMALL
 
 COMMANDS = ("unlearn", "evaluate", "answer", "pretrain")
 MEASURES = (

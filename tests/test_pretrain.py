@@ -1,7 +1,6 @@
 """Pretraining: lessons that do not see each other, names that stay hidden, and an optimiser."""
 
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,19 +183,16 @@ def test_muon_moves_every_direction_alike_and_finds_the_minimum() -> None:
 
 
 @pytest.fixture
-def quick_recipe(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[pretrain.Recipe]:
+def quick_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pretrain.Recipe:
     """Three steps of each stage on a few pictures, in this process."""
     drawn = pretrain.world_pool
     monkeypatch.setattr(pretrain, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(pretrain, "world_pool", lambda s, count, c: drawn(s, min(count, 24), c))
-    threads = torch.get_num_threads()
-    yield pretrain.Recipe(
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    return pretrain.Recipe(
         head_steps=3, head_batch=6, language_steps=3, language_batch=6, workers=1, pictures=24,
         without=("dog", "Mara Velden"),
     )  # fmt: skip
-    torch.set_num_threads(threads)
 
 
 def test_a_short_pretraining_makes_an_ordinary_checkpoint(

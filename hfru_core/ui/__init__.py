@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import gradio as gr
 
@@ -28,14 +30,17 @@ def build_app(
     adapters: Path = ASSETS / "adapters",
     amount: Amount = TRAIN,
     checked: Amount = JUDGE,
+    settings: Mapping[str, object] = MappingProxyType({}),
 ) -> gr.Blocks:
-    """The whole page; `amount` is what a session trains on, `checked` what it is judged on.
+    """The whole page; what the arguments mean stands at `Studio`.
 
     The model is loaded in the background, so that the page is there before it.
     """
     data_folder = Path(data_folder).absolute()
     os.environ["GRADIO_TEMP_DIR"] = str(data_folder / "cache")
-    studio = Studio(Path(model), data_folder, Path(adapters), amount, checked)
+    studio = Studio(
+        Path(model), data_folder, Path(adapters), amount, checked, tuple(settings.items())
+    )
     studio.sweep()
     with gr.Blocks(
         title="HFRU Studio", analytics_enabled=False, delete_cache=(TEN_MINUTES, HOUR)

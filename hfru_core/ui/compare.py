@@ -108,7 +108,7 @@ class Compare:
         gr.HTML(words.legend(), elem_id="legend")
 
     def build_set(self) -> None:
-        with gr.Row(equal_height=True):
+        with gr.Row(equal_height=True, elem_classes="set-head"):
             gr.Markdown("### The same over a whole set of pictures", container=False)
             self.topic = gr.Dropdown(
                 SET_TOPICS, value="name", show_label=False, container=False, elem_id="topic",

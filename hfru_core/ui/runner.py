@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,7 +107,9 @@ class Pace:
         return sum(recent) / len(recent) if recent else None
 
 
-def plan(wish: Wish) -> tuple[tuple[Concept, ...], UnlearnConfig]:
+def plan(
+    wish: Wish, settings: Iterable[tuple[str, object]] = ()
+) -> tuple[tuple[Concept, ...], UnlearnConfig]:
     """The concepts and settings of a wish; raises where it cannot be."""
     from hfru_core.__main__ import split_steps
     from hfru_core.methods.hfru import preset
@@ -116,7 +118,7 @@ def plan(wish: Wish) -> tuple[tuple[Concept, ...], UnlearnConfig]:
     if not wish.names:
         raise UserError("Choose at least one thing or person to forget.")
     forget = words.parse(",".join(wish.names), known)
-    config = preset(wish.preset, forget, seed=wish.seed, scope=wish.scope)
+    config = preset(wish.preset, forget, seed=wish.seed, scope=wish.scope, **dict(settings))
     return forget, config.with_(**split_steps(config, wish.steps))
 
 
@@ -124,7 +126,7 @@ def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Repor
     """Train on a model of its own, then judge it; ends with a report that has the adapter."""
     from hfru_core.session import UnlearnSession
 
-    forget, config = plan(wish)
+    forget, config = plan(wish, studio.settings)
     report = Report("Preparing", "drawing pictures and asking the original model", 0.0, config,
                     forget, urgent=True)  # fmt: skip
     yield report

@@ -45,6 +45,7 @@ class Unlearn:
         self.command = gr.Code(
             Wish(("dog",)).command(), language="shell", label="The same on the command line",
             interactive=False, lines=1, wrap_lines=True, show_line_numbers=False, elem_id="command",
+            buttons=["copy"],
         )  # fmt: skip
 
     def build_wish(self) -> None:
@@ -88,9 +89,7 @@ class Unlearn:
         buttons = [self.start, self.stop]
         for part in wish:
             part.change(self.as_command, wish, self.command, **private)
-        recipe = (self.recipe, self.preset, [self.steps, self.scope])
-        self.preset.input(*recipe, **private)
-        page.load(*recipe, **private)
+        self.preset.input(self.recipe, self.preset, [self.steps, self.scope], **private)
         self.start.click(self.begin, wish, [self.status, *buttons], queue=False, **private).success(
             self.run, wish, shown, concurrency_id="device", concurrency_limit=1, **private
         ).then(self.ended, None, buttons, queue=False, **private)
@@ -111,7 +110,7 @@ class Unlearn:
     @friendly
     def recipe(self, preset: str) -> list:
         """The settings that a preset begins with."""
-        config = plan(Wish(("dog",), preset, scope=None))[1]
+        config = plan(Wish(("dog",), preset, scope=None), self.studio.settings)[1]
         return [config.steps, config.scope]
 
     @friendly

@@ -40,13 +40,18 @@ DAY = 24 * 3600
 
 @dataclass(frozen=True)
 class Studio:
-    """Where things are. `salt` makes the visitors' folders unguessable."""
+    """Where things are, and how sessions are done here.
+
+    `amount` is what a session trains on, `checked` what it is judged on; `settings` replace those
+    of the presets. `salt` makes the visitors' folders unguessable.
+    """
 
     model: Path = ASSETS / "model"
     data_folder: Path = Path("data")
     adapters: Path = ASSETS / "adapters"
     amount: Amount = TRAIN
     checked: Amount = JUDGE
+    settings: tuple[tuple[str, object], ...] = ()
     salt: str = field(default_factory=token_hex)
 
     @property

@@ -142,10 +142,11 @@ def card(
     hint = f'<span class="none">{escape(text or "(no words)")}</span>'
     body = marked(text, context) if context and text else hint
     name = title.lower()
+    ready = f' data-testid="{name}"' if context else ""
     return (
         f'<section class="card {name}">'
         f"<header><b>{title}</b><span>{escape(subtitle)}</span></header>"
-        f'<p class="said" data-testid="{name}">{body}</p><footer>{chips}</footer></section>'
+        f'<p class="said"{ready}>{body}</p><footer>{chips}</footer></section>'
     )
 
 

@@ -1,4 +1,4 @@
-"""A browser and the app on the tiny model; without a browser these tests are skipped."""
+"""A browser and the app; without a browser these tests are skipped."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ QUIET = [
 ]  # fmt: skip
 TRAIN = data.Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
 JUDGE = data.Amount(0, 0, 2, 2)
+SMALL = {
+    "stage1_batch": 4, "stage1_retain": 4, "grpo_prompts": 4, "group": 2, "max_new_tokens": 6,
+    "lora_rank": 2,
+}  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,9 +54,9 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def address(tiny_folder: Path, trained: Path, data_folder: Path) -> Iterator[str]:
-    """The app, served on loopback with one adapter."""
-    page = build_app(tiny_folder, data_folder, adapters=trained.parent, amount=TRAIN, checked=JUDGE)
+def address(data_folder: Path) -> Iterator[str]:
+    """The app with the bundled model and adapters, on loopback; its sessions are small."""
+    page = build_app(data_folder=data_folder, amount=TRAIN, checked=JUDGE, settings=SMALL)
     _, url, _ = launch(page, "127.0.0.1", None, prevent_thread_lock=True, quiet=True)
     yield url
     page.close()

@@ -12,8 +12,6 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from hfru_core import vlm
-from hfru_core.ui import words
-from hfru_core.ui.studio import example_key
 
 FEW, MANY = 4, 400
 
@@ -42,16 +40,14 @@ def unlearn(page: Page, steps: int) -> None:
 
 
 def test_a_page_opens_with_both_answers_and_asks_nobody_else(
-    page: Page, outside: list[str], tiny_folder: Path
+    page: Page, outside: list[str]
 ) -> None:
-    key = example_key("dog")
-    asked = page.locator("#question textarea").input_value()
-    expected = vlm.load(tiny_folder, device="cpu").answer([words.load_image(key)], [asked])[0]
-    assert answers(page)[0].split() == expected.split()
+    before, after = answers(page)
+    assert "dog" in before and "dog" not in after
+    expect(page.locator(".card.original mark.forgotten")).to_have_text("dog")
+    expect(page.locator(".card.unlearned mark.abstract")).to_have_text("animal")
     expect(page.locator("#set table.set tbody tr")).to_have_count(24)
-    expect(page.locator("#examples button.thumbnail-lg, #examples .thumbnail-item")).to_have_count(
-        12
-    )
+    expect(page.locator("#examples img")).to_have_count(12)
     assert not outside
 
 
@@ -61,7 +57,9 @@ def test_a_question_gets_new_answers_at_once(page: Page) -> None:
     page.locator(".presets button").nth(1).click()
     expect(page.locator("#cards .asked")).to_contain_text("describe")
     assert time.perf_counter() - began < 3
-    assert answers(page) != before
+    assert all(new != old for new, old in zip(answers(page), before))
+    ask(page, "What colour is it?")
+    assert answers(page)[0] == answers(page)[1]
 
 
 def test_another_picture_brings_its_own_questions(page: Page) -> None:
@@ -92,7 +90,7 @@ def test_an_upload_is_answered_and_a_broken_one_is_refused(page: Page, tmp_path:
 
 
 def test_a_session_ends_with_an_adapter_that_peft_loads(
-    page: Page, browser: Browser, address: str, tiny_folder: Path, tmp_path: Path
+    page: Page, browser: Browser, address: str, tmp_path: Path
 ) -> None:
     unlearn(page, FEW)
     expect(page.locator("#status")).to_contain_text("Done", timeout=60_000)
@@ -101,19 +99,19 @@ def test_a_session_ends_with_an_adapter_that_peft_loads(
     assert page.locator(".js-plotly-plot").count() == 2
     with page.expect_download() as download:
         page.locator("#download").click()
-    check_adapter(download.value.path(), tiny_folder, tmp_path)
+    check_adapter(download.value.path(), tmp_path)
     page.get_by_role("button", name="Compare with this adapter").click()
     expect(page.locator("#adapter input")).to_have_value("Without dog (yours)")
     assert "(yours)" not in offered_to_another(browser, address)
 
 
-def check_adapter(archive: Path, base: Path, folder: Path) -> None:
+def check_adapter(archive: Path, folder: Path) -> None:
     """The zip holds one folder; PEFT puts it on the base model and it changes something."""
     from peft import PeftModel
 
     zipfile.ZipFile(archive).extractall(folder)
     (adapter,) = (p.parent for p in folder.glob("*/adapter_config.json"))
-    model = PeftModel.from_pretrained(vlm.load(base, device="cpu").model, adapter)
+    model = PeftModel.from_pretrained(vlm.load(device="cpu").model, adapter)
     moved = [p for n, p in model.named_parameters() if "lora_B" in n]
     assert moved and any(torch.count_nonzero(p) for p in moved)
 
