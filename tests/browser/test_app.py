@@ -33,9 +33,15 @@ def unlearn(page: Page, steps: int) -> None:
     page.get_by_role("tab", name="Unlearn").click()
     page.get_by_role("button", name="Settings").click()
     field = page.locator("#steps input[type=number]")
-    field.fill(str(steps))
-    field.blur()
-    expect(page.locator("#command")).to_contain_text(f"--steps {steps}")
+    command = page.locator("#command")
+    for _ in range(10):  # a page that is still waking up may miss the first change
+        field.fill("3")
+        field.fill(str(steps))
+        field.press("Tab")
+        page.wait_for_timeout(1000)
+        if f"--steps {steps} " in command.inner_text():
+            break
+    expect(command).to_contain_text(f"--steps {steps}")
     page.locator("#start").click()
 
 
