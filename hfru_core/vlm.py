@@ -108,9 +108,8 @@ class VLM:
         if with_projector:
             pattern = f"({pattern}|{self.family.projector_lora})"
         config = LoraConfig(
-            r=rank, lora_alpha=rank, target_modules=pattern, base_model_name_or_path=self.name,
-            revision=self.revision,
-        )  # fmt: skip
+            r=rank, lora_alpha=rank, target_modules=pattern, revision=self.revision
+        )
         self.model = get_peft_model(self.model, config)
 
     def trainable(self) -> dict[str, nn.Parameter]:

@@ -224,5 +224,5 @@ def probes(report: Report) -> str:
         (p, words.Context(report.concepts, p.question, words.present_names(p.image)))
         for p in report.probes
     ]
-    title = '<p class="asked">The same pictures, before and now</p>'
-    return f'{title}<div class="scroll">{words.answer_table(rows, "Now")}</div>'
+    title = '<p class="asked">The same pictures: before, and at the last check</p>'
+    return f'{title}<div class="scroll">{words.answer_table(rows, "Last check")}</div>'

@@ -192,7 +192,8 @@ def save(model, processor, recipe: Recipe, out: Path) -> None:
     count = sum(p.numel() for p in model.parameters())
     copy.deepcopy(model).to(torch.bfloat16).save_pretrained(out)
     processor.save_pretrained(out)
-    info = {"recipe": asdict(recipe), "parameters": count}
+    start = Path(recipe.init).name if recipe.init else None
+    info = {"recipe": {**asdict(recipe), "init": start}, "parameters": count}
     (out / "pretraining.json").write_text(json.dumps(info, indent=2) + "\n")
 
 
