@@ -1,0 +1,1 @@
+"""What is left of a forgotten concept, and can the audit itself be trusted."""

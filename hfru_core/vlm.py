@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,6 +112,13 @@ class VLM:
             r=rank, lora_alpha=rank, target_modules=pattern, revision=self.revision
         )
         self.model = get_peft_model(self.model, config)
+
+    def merged(self) -> VLM:
+        """A copy that shares no weights, with any adapter folded in for good."""
+        model = copy.deepcopy(self.model)
+        if isinstance(model, PeftModel):
+            model = model.merge_and_unload()
+        return VLM(model, self.processor, self.family, self.device, self.name, self.revision)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The parameters that a session moves, by name."""

@@ -45,7 +45,7 @@ class Recipe:
     without: tuple[str, ...] = ()
     head_steps: int = 2400
     head_batch: int = 64
-    language_steps: int = 650
+    language_steps: int = 800
     language_batch: int = 64
     turns: int = 3
     lr: float = 2e-2

@@ -1,0 +1,52 @@
+"""Intervals and tests: numbers only, no models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import sqrt
+
+import numpy as np
+
+Z = 1.959964
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """95 % Wilson interval of a share; (0, 1) where n is 0."""
+    if n == 0:
+        return 0.0, 1.0
+    p = hits / n
+    centre = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z * sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def bootstrap(
+    values: Sequence[float], rng: np.random.Generator, draws: int = 1000,
+    statistic: Callable[[np.ndarray, int], np.ndarray] = np.mean,
+) -> tuple[float, float]:  # fmt: skip
+    """95 % percentile interval of a statistic over the last axis of resampled values."""
+    values = np.asarray(values, dtype=float)
+    picked = values[rng.integers(0, len(values), (draws, len(values)))]
+    low, high = np.quantile(statistic(picked, -1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def difference(
+    a: float, a_low: float, a_high: float, b: float, b_low: float, b_high: float
+) -> tuple[float, float]:
+    """Interval of a - b from both intervals (Newcombe 1998, method 10)."""
+    low = (a - b) - sqrt((a - a_low) ** 2 + (b_high - b) ** 2)
+    high = (a - b) + sqrt((a_high - a) ** 2 + (b - b_low) ** 2)
+    return low, high
+
+
+def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
+    """Chance that a positive scores above a negative, ties counted half."""
+    high, low = np.asarray(positive)[:, None], np.asarray(negative)[None]
+    return float((high > low).mean() + 0.5 * (high == low).mean())
+
+
+def tpr_at_fpr(positive: Sequence[float], negative: Sequence[float], fpr: float) -> float:
+    """Share of positives above the threshold that at most `fpr` of the negatives pass."""
+    threshold = np.quantile(np.asarray(negative), 1 - fpr, method="higher")
+    return float((np.asarray(positive) > threshold).mean())
