@@ -1,9 +1,9 @@
 """How a model behaves on `UnlearnData`: greedy answers on the eval split, scored by rule.
 
-forget         answers on forget pictures that name no forgotten concept
-hallucination  answers on forget pictures that confidently name a specific thing that is not there
+forget         protocol answers on forget pictures that name no forgotten concept
+hallucination  protocol answers there that confidently name a specific thing that is not there
 abstraction    protocol answers on forget pictures that name an abstraction and nothing forgotten
-attributes     true attributes (colour, place, ...) that are still stated on forget pictures
+attributes     true attributes (colour, place, ...) that any answer there still states
 retain         protocol answers on retain pictures that name the right concept
 refusal, degenerate (empty, without words, repeating itself): on both
 facts          text-only questions about people that are still answered rightly
@@ -76,12 +76,12 @@ def is_degenerate(text: str) -> bool:
 def judge(sample: Sample, text: str, forgotten: Sequence[Concept], mine: Concept) -> Judged:
     """What the rules say of one answer; `mine` is the concept of the sample's picture."""
     on_forget, protocol = sample.role == "forget", sample.topic in PROTOCOL
-    if on_forget:
+    named = wrong = None
+    if protocol and on_forget:
         named = any(words.names_concept(text, c, sample.topic) for c in forgotten)
         wrong = any(words.wrong_names(text, c, sample.names) for c in forgotten)
-    else:
-        named = words.names_concept(text, mine, sample.topic) > 0 if protocol else None
-        wrong = None
+    elif protocol:
+        named = words.names_concept(text, mine, sample.topic) > 0
     abstract = words.mentions(text, mine.abstractions) > 0 and not named
     said = tuple(words.mentions(text, (a,)) > 0 for a in sample.attributes)
     return Judged(
@@ -119,7 +119,7 @@ def summary(rows: Sequence[Judged], facts: Rate) -> Evaluation:
     forget = [r for r in rows if r.sample.role == "forget"]
     retain = [r for r in rows if r.sample.role == "retain"]
     return Evaluation(
-        forget=share(not r.named for r in forget),
+        forget=share(None if r.named is None else not r.named for r in forget),
         retain=share(r.named for r in retain),
         hallucination=share(r.hallucinated for r in forget),
         abstraction=share(r.abstract for r in forget),

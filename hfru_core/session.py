@@ -45,6 +45,7 @@ class Progress:
     step: int = 0
     best_step: int = -1
     best_score: float = -1.0
+    best_metrics: dict | None = None
     seconds: float = 0.0
     history: list[dict] = field(default_factory=list)
 
@@ -165,11 +166,12 @@ class UnlearnSession:
         if not due:
             return None, ()
         said = evaluate.answers(self.vlm, self.checks)
-        score = self.score(self.rates_of(said))
+        rates = self.rates_of(said)
+        score = self.score(rates)
         final_stage = number >= self.config.stage1_steps or not self.config.grpo_steps
         if score >= self.progress.best_score or (final_stage and not self.config.select_best):
             self.progress.best_step, self.progress.best_score = number + 1, score
-            self.best = values_of(self.weights)
+            self.best, self.progress.best_metrics = values_of(self.weights), asdict(rates)
         return score, self.probe_answers(said)
 
     def rates_of(self, said: list[str]) -> Evaluation:
@@ -259,14 +261,17 @@ class UnlearnSession:
 
 def write_folder(session: UnlearnSession, folder: Path) -> None:
     """The adapter folder of a session, its rates on the check set inside."""
-    said = evaluate.answers(session.vlm, session.checks)
+    found = session.progress.best_metrics or asdict(
+        session.rates_of(evaluate.answers(session.vlm, session.checks))
+    )
+    apart = ("history", "best_metrics")
     info = {
         "concepts": adapter.concept_info(session.data.concepts),
         "data": {"source": session.data.source, "fingerprint": session.data.fingerprint},
         "config": asdict(session.config),
-        "session": {k: v for k, v in asdict(session.progress).items() if k != "history"},
-        "base_metrics": metrics(session.base_scores),
-        "metrics": metrics(session.rates_of(said)),
+        "session": {k: v for k, v in asdict(session.progress).items() if k not in apart},
+        "base_metrics": asdict(session.base_scores),
+        "metrics": found,
         "history": session.progress.history,
     }
     try:
@@ -276,11 +281,6 @@ def write_folder(session: UnlearnSession, folder: Path) -> None:
             f"The adapter could not be written: {reason(error)}. The checkpoint in "
             f"'{session.work}' is kept: free some space and repeat the command."
         ) from None
-
-
-def metrics(scores: Evaluation) -> dict[str, dict]:
-    """Rates as JSON."""
-    return asdict(scores)
 
 
 def plain_event(event: StepEvent) -> dict:

@@ -101,7 +101,7 @@ def test_answers_on_retain_pictures(text: str, named: bool) -> None:
 def test_questions_outside_the_protocol_are_no_retention(topic: str) -> None:
     assert judge(replace(RETAIN, topic=topic), "It is red.", (DOG,), CAT).named is None
     assert judge(replace(FORGET, topic=topic), "It is red.", (DOG,), DOG).abstract is None
-    assert judge(replace(FORGET, topic=topic), "A red dog.", (DOG,), DOG).named is True
+    assert judge(replace(FORGET, topic=topic), "A red dog.", (DOG,), DOG).named is None
 
 
 @pytest.mark.parametrize(("text", "said"), [
@@ -153,10 +153,10 @@ def test_the_summary_counts_every_measure_on_its_own_answers() -> None:
         judge(RETAIN, "", (DOG,), CAT),
     ]
     got = summary(rows, wilson(3, 4))
-    assert (got.forget.rate, got.forget.n) == (2 / 3, 3)
+    assert (got.forget.rate, got.forget.n) == (1 / 2, 2)
     assert (got.retain.rate, got.retain.n) == (1 / 2, 2)
     assert (got.abstraction.rate, got.abstraction.n) == (1 / 2, 2)
-    assert (got.hallucination.rate, got.hallucination.n) == (0.0, 3)
+    assert (got.hallucination.rate, got.hallucination.n) == (0.0, 2)
     assert (got.attributes.rate, got.attributes.n) == (4 / 6, 6)
     assert (got.degenerate.rate, got.degenerate.n) == (1 / 5, 5)
     assert (got.refusal.n, got.facts) == (5, wilson(3, 4))
@@ -193,10 +193,7 @@ def test_a_perfect_witness_and_a_perfect_amnesiac(
     parrot = Parrot(field)
     parrot.learn(small_data)
     got, rows = evaluate.evaluate(parrot, small_data)
-    protocol = [r for r in rows if r.sample.role == "forget" and r.abstract is not None]
-    assert len(protocol) == 3 * 4
-    named = [r.named for r in rows if r.sample.role == "forget" and r.abstract is not None]
-    assert 1 - sum(named) / len(named) == forget
+    assert (got.forget.rate, got.forget.n) == (forget, 3 * 4)
     assert got.retain.rate == got.facts.rate == got.attributes.rate == 1.0
     assert got.hallucination.rate == got.refusal.rate == got.degenerate.rate == 0.0
     assert got.abstraction.rate == forget

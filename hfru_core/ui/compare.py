@@ -251,15 +251,16 @@ def set_of_answers(model: Path, folder: Path, topic: str) -> str:
 def tally(before: list, after: list) -> str:
     """How many of the answers did what, before and after."""
 
-    def counts(role: str, test) -> str:
-        was, now = ([r for r in rows if r.sample.role == role] for rows in (before, after))
-        return f"{sum(map(test, was))} → {sum(map(test, now))} of {len(now)}"
+    def counts(role: str, what: str) -> str:
+        of_role = ([r for r in rows if r.sample.role == role] for rows in (before, after))
+        was, now = ([v for r in rows if (v := getattr(r, what)) is not None] for rows in of_role)
+        return f"{sum(was)} → {sum(now)} of {len(now)}"
 
     parts = (
-        ("names the concept", counts("forget", lambda r: bool(r.named)), "forgotten"),
-        ("says the kind", counts("forget", lambda r: bool(r.abstract)), "abstract"),
-        ("makes up a name", counts("forget", lambda r: bool(r.hallucinated)), "invented"),
-        ("other things named rightly", counts("retain", lambda r: bool(r.named)), "same"),
+        ("names the concept", counts("forget", "named"), "forgotten"),
+        ("says the kind", counts("forget", "abstract"), "abstract"),
+        ("makes up a name", counts("forget", "hallucinated"), "invented"),
+        ("other things named rightly", counts("retain", "named"), "same"),
     )
     chips = " ".join(f'<span class="chip {kind}">{t}: <b>{n}</b></span>' for t, n, kind in parts)
     return f'<p class="tally">{chips}</p>'

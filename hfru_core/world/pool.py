@@ -36,25 +36,52 @@ class Pool:
         return augment(pixels, self.wild, generator)
 
 
-def augment(pixels: torch.Tensor, wild: bool, generator: torch.Generator) -> torch.Tensor:
-    """Random crops, and for photographs flips and colour changes; (B, 3, S, S) -> (B, 3, S, S)."""
+def augment(
+    pixels: torch.Tensor, wild: bool, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random crops (B, 3, S, S) and their affine maps (B, 2, 3); photographs are also turned,
+    flipped, stretched, tinted, made gray and covered in part."""
     count = len(pixels)
     rand = torch.rand(count, 6, generator=generator)
-    low = 0.55 if wild else 0.88
+    low = 0.5 if wild else 0.88
     scale = low + (1 - low) * rand[:, 0]
     still = (rand[:, 5] < 0.25) & (not wild)
     scale = torch.where(still, torch.ones(()), scale)
     shift = (rand[:, 1:3] * 2 - 1) * (1 - scale)[:, None]
-    flip = torch.where(rand[:, 3] < 0.5, -1.0, 1.0) if wild else torch.ones(count)
     theta = torch.zeros(count, 2, 3)
-    theta[:, 0, 0] = scale * flip
-    theta[:, 1, 1] = scale
+    theta[:, 0, 0] = theta[:, 1, 1] = scale
+    if wild:
+        theta[:, :, :2] = turned(scale, rand[:, 3] < 0.5, generator)
     theta[:, :, 2] = shift
     grid = F.affine_grid(theta, [count, 3, IMAGE_SIZE, IMAGE_SIZE], align_corners=False)
     out = F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
     tone = 0.35 if wild else 0.06
     gain = 1 + tone * (torch.rand(count, 3 if wild else 1, 1, 1, generator=generator) * 2 - 1)
-    return (out * gain + tone * (rand[:, 4, None, None, None] - 0.5)).clamp_(-1, 1), theta
+    out = (out * gain + tone * (rand[:, 4, None, None, None] - 0.5)).clamp_(-1, 1)
+    return (covered(out, generator) if wild else out), theta
+
+
+def turned(scale: torch.Tensor, flip: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Matrices (B, 2, 2): up to 17 degrees, stretched by up to 20 %, mirrored where `flip`."""
+    rand = torch.rand(len(scale), 2, generator=generator) * 2 - 1
+    angle, stretch = 0.3 * rand[:, 0], (0.18 * rand[:, 1]).exp()
+    side = torch.where(flip, -1.0, 1.0)
+    rows = torch.stack([angle.cos() * side, -angle.sin(), angle.sin() * side, angle.cos()], 1)
+    size = torch.stack([scale * stretch, scale / stretch], 1)
+    return rows.view(-1, 2, 2) * size[:, None]
+
+
+def covered(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A fifth of the pictures made gray, and a gray box laid over half of them."""
+    count, side = len(pixels), pixels.shape[-1]
+    rand = torch.rand(count, 5, generator=generator)
+    gray = (rand[:, 0] < 0.2)[:, None, None, None]
+    pixels = torch.where(gray, pixels.mean(1, keepdim=True), pixels)
+    line = torch.arange(side) / side
+    half = (0.1 + 0.1 * rand[:, 1])[:, None]
+    near = [(line - rand[:, i, None]).abs() < half for i in (2, 3)]
+    box = near[0][:, :, None] & near[1][:, None] & (rand[:, 4] < 0.5)[:, None, None]
+    return pixels.masked_fill(box[:, None], 0.0)
 
 
 def patch_owner(boxes: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:

@@ -8,8 +8,11 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 from dataclasses import asdict
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hfru_core import adapter, vlm
 from hfru_core.concepts import mentions

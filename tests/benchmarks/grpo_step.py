@@ -44,6 +44,8 @@ from trl import GRPOConfig, GRPOTrainer
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from hfru_core import rewards, rollout  # noqa: E402
 from hfru_core.families import FAMILIES  # noqa: E402
 from hfru_core.methods import hfru  # noqa: E402

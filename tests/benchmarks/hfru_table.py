@@ -18,6 +18,8 @@ from pathlib import Path
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from hfru_core import adapter, data, vlm
 from hfru_core.concepts import parse
 from hfru_core.evaluate import evaluate, relative

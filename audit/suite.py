@@ -1,0 +1,30 @@
+"""Every audit by name: STANDARD runs in a minute on two cores, DEEP adds the attacks that train."""
+
+from __future__ import annotations
+
+from audit.base import Audit
+from audit.behavior import behavior
+from audit.geometry import geometry
+from audit.images import images, pgd
+from audit.lens import lens, patching
+from audit.membership import membership
+from audit.probes import probes
+from audit.quantize import quantize
+from audit.reconstruct import reconstruct
+from audit.relearn import relearn
+
+STANDARD: dict[str, Audit] = {
+    "behavior": behavior,
+    "probes": probes,
+    "geometry": geometry,
+    "lens": lens,
+    "reconstruct": reconstruct,
+    "images": images,
+    "quantize": quantize,
+}
+DEEP: dict[str, Audit] = {
+    "relearn": relearn,
+    "patching": patching,
+    "pgd": pgd,
+    "membership": membership,
+}
