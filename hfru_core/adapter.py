@@ -98,9 +98,9 @@ model = PeftModel.from_pretrained(base_model, "this folder")
 |---|---|---|---|
 {rows}
 
-Rates with 95 % Wilson intervals, on the pictures of the training split that the session compared
-its steps on (`{info["data"]["source"]}`, fingerprint `{info["data"]["fingerprint"]}`). For pictures
-that it never saw, run `python -m hfru_core evaluate`.
+Rates with 95 % Wilson intervals, on the few pictures that the session compared its steps on
+(`{info["data"]["source"]}`, fingerprint `{info["data"]["fingerprint"]}`): the best step was chosen
+by them. For an independent measure, run `python -m hfru_core evaluate`.
 
 **An adapter is a switch, not a deletion**: whoever has it can take it off. Answers that no longer
 name a concept do not prove that the encoder lost it.

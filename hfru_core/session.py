@@ -14,7 +14,7 @@ import random
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -36,6 +36,7 @@ from hfru_core.types import (
 from hfru_core.vlm import VLM
 
 Tensors = dict[str, torch.Tensor]
+ENOUGH = 20  # pictures of a role, from which on some are held out to compare steps on
 
 
 @dataclass
@@ -102,14 +103,21 @@ class UnlearnSession:
         self.restore()
 
     def check_set(self) -> tuple[tuple[Sample, ...], list[str]]:
-        """Training samples that steps are compared on, with the original model's answers."""
+        """Training samples that steps are compared on, with the original model's answers.
+
+        Their pictures are kept out of the lessons, unless a request has too few to spare any.
+        """
         rng = random.Random(f"check {self.config.seed}")
         rows: list[Sample] = []
+        held: set[str] = set()
         for role, count in (("forget", 24), ("retain", 40)):
             pool = self.data.select(role, "train")
             images = sorted({s.image for s in pool})
-            picked = set(rng.sample(images, min(count, len(images))))
+            picked = set(rng.sample(images, min(count, max(1, len(images) // 5))))
+            held |= picked if len(images) >= ENOUGH else set()
             rows += [s for s in pool if s.image in picked and s.topic in (*PROTOCOL, "colour")]
+        rest = tuple(s for s in self.data.samples if s.image not in held)
+        self.lessons = replace(self.data, samples=rest)
         return tuple(rows), evaluate.answers(self.vlm, rows)
 
     def step(self) -> StepEvent:
@@ -121,9 +129,11 @@ class UnlearnSession:
             self.reference = values_of(self.weights)
         rewards, kl = {}, None
         if first:
-            loss = hfru.disrupt(self.vlm, self.data, config, rng, self.original)
+            loss = hfru.disrupt(self.vlm, self.lessons, config, rng, self.original)
         else:
-            loss, rewards, kl = hfru.reinforce(self.vlm, self.data, config, rng, self.reference)
+            loss, rewards, kl = hfru.reinforce(
+                self.vlm, self.lessons, config, rng, self.reference
+            )
         self.update(loss, number, first)
         self.progress.step += 1
         score, probes = self.check_if_due(number)

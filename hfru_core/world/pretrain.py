@@ -220,7 +220,7 @@ def start(recipe: Recipe, pool: Pool):
 
 def work(rank: int, recipe: Recipe, out: Path, meeting: str) -> None:
     """One worker: its share of every batch, gradients averaged over all of them."""
-    torch.set_num_threads(max(1, os.cpu_count() // recipe.workers))
+    torch.set_num_threads(max(1, torch.get_num_threads() // recipe.workers))
     if recipe.workers > 1:
         distributed.init_process_group(
             "gloo", init_method=f"file://{meeting}", rank=rank, world_size=recipe.workers
