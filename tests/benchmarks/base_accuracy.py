@@ -1,6 +1,7 @@
 """What a model of the bundled architecture can do, on freshly drawn pictures.
 
     python tests/benchmarks/base_accuracy.py --seed 2000 --report assets/reports/base.json
+    python tests/benchmarks/base_accuracy.py --data pacs:FILE.parquet --model runs/pacs
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from hfru_core import adapter, vlm
+from hfru_core import adapter, data, vlm
 from hfru_core.concepts import mentions
 from hfru_core.evaluate import share
 from hfru_core.world import dataset
@@ -48,6 +49,16 @@ def questions(seed: int, count: int) -> dict[str, list[tuple[str | None, str, st
     return rows
 
 
+def photo_questions(source: str) -> dict[str, list[tuple[str | None, str, str]]]:
+    """The same for real pictures: all that are kept from training, and each style."""
+    kind, _, rest = source.partition(":")
+    held = [p for p in data.photos_of(kind, rest) if p.held_out]
+    rows: dict[str, list] = {"all": [(p.key, *ask(p, "name")[2:]) for p in held]}
+    for style in sorted({p.style for p in held if p.style}):
+        rows[style] = [(p.key, *ask(p, "name")[2:]) for p in held if p.style == style]
+    return rows
+
+
 def right(measure: str, wanted: str, said: str) -> bool:
     """Objects and people: every true name and no other; the rest word for word."""
     if measure not in ("object", "identity"):
@@ -59,19 +70,23 @@ def right(measure: str, wanted: str, said: str) -> bool:
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--model", default=str(vlm.BUNDLED))
+    p.add_argument("--data", default="world", help="world, pacs:FILE.parquet or folder:DIR")
     p.add_argument("--seed", type=int, default=2000)
     p.add_argument("--pictures", type=int, default=480, help="pictures of each kind")
     p.add_argument("--report", type=Path)
     args = p.parse_args()
     model = vlm.load(args.model)
     rates = {}
-    for measure, rows in questions(args.seed, args.pictures).items():
-        images = [dataset.draw(k) if k else None for k, _, _ in rows]
+    drawn = args.data == "world"
+    asked = questions(args.seed, args.pictures) if drawn else photo_questions(args.data)
+    for measure, rows in asked.items():
+        images = [data.load_image(k) if k else None for k, _, _ in rows]
         said = model.answer(images, [q for _, q, _ in rows])
         rates[measure] = asdict(
             share(right(measure, w, s) for (_, _, w), s in zip(rows, said))
         )
-    result = {"seed": args.seed, "rates": rates, "versions": adapter.versions()}
+    source = f"world:{args.seed}" if drawn else f"{args.data.partition(':')[0]}, held-out"
+    result = {"data": source, "rates": rates, "versions": adapter.versions()}
     if args.report:
         args.report.parent.mkdir(parents=True, exist_ok=True)
         args.report.write_text(json.dumps(result, indent=1) + "\n")
