@@ -37,7 +37,7 @@ PROTOCOL = ("describe", "caption", "name", "exists")
 class Amount:
     """How many pictures per role and split, shared evenly among the concepts of a role."""
 
-    forget_train: int = 480
+    forget_train: int = 960
     retain_train: int = 800
     forget_eval: int = 64
     retain_eval: int = 64
