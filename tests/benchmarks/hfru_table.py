@@ -3,7 +3,8 @@
     python tests/benchmarks/hfru_table.py --tasks dog,elephant "Tobin Harrick,..." --seeds 0,1,2
 
 Every row is written as soon as it is there; a row that is already in the report is not run again.
-Seconds count from loading the model to the adapter on disk.
+Seconds count from loading the model to the adapter on disk, with as many threads as the row says;
+what a session costs on a machine of its own is measured by session_cost.py.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from hfru_core.methods.hfru import preset
 from hfru_core.session import UnlearnSession
 
 PEOPLE = "Tobin Harrick,Ilsa Torvane,Dario Fent"
-PICTURES = 200  # a side; five to six questions each
 
 
-def one_row(task: str, seed: int, name: str, source: str, model: str, keep: Path | None) -> dict:
+def one_row(
+    task: str, seed: int, name: str, source: str, model: str, pictures: int, keep: Path | None
+) -> dict:
     """Run one session and measure its adapter on pictures of another world."""
     out = keep or Path("runs") / f"table-{time.time_ns()}"
     began = time.perf_counter()
@@ -44,15 +46,16 @@ def one_row(task: str, seed: int, name: str, source: str, model: str, keep: Path
         pass
     seconds = time.perf_counter() - began
     fresh = source if not source.startswith("world") else f"world:{1000 + seed}"
-    amount = data.Amount(0, 0, PICTURES, PICTURES)
+    amount = data.Amount(0, 0, pictures, pictures)
     request = data.build(forget, fresh, amount=amount, seed=seed)
     before, _ = evaluate(vlm.load(model), request)
     after, _ = evaluate(adapter.load(vlm.load(model), out), request)
     if keep is None:
         shutil.rmtree(out)
     return {
-        "task": task, "preset": name, "seed": seed, "measured_on": fresh,
-        "pictures_a_side": PICTURES,
+        "task": task, "preset": name, "seed": seed,
+        "measured_on": fresh if source.startswith("world") else source.partition(":")[0],
+        "pictures_a_side": pictures,
         "seconds": round(seconds, 1), "best_step": session.progress.best_step,
         "base": asdict(before), "after": asdict(after),
         "relative": {k: relative(getattr(after, k), getattr(before, k))
@@ -69,12 +72,12 @@ def line(row: dict) -> str:
     ]  # fmt: skip
     facts = row["relative"]["facts"]
     numbers = " | ".join("-" if v is None else f"{v:.1%}" for v in [*shown, facts])
-    return f"| {row['task']} | {row['preset']} | {row['seed']} | {numbers} | {row['seconds']} |"
+    return f"| {row['task']} | {row['preset']} | {row['seed']} | {numbers} |"
 
 
 def markdown(rows: list[dict]) -> str:
     head = "| forgotten | preset | seed | forget | retain (of base) | hallucination | abstraction "
-    head += "| attributes (of base) | facts (of base) | seconds |\n" + "|---" * 10 + "|\n"
+    head += "| attributes (of base) | facts (of base) |\n" + "|---" * 9 + "|\n"
     return head + "\n".join(map(line, rows)) + "\n"
 
 
@@ -85,6 +88,7 @@ def main() -> None:
     p.add_argument("--presets", default="default")
     p.add_argument("--data", default="world")
     p.add_argument("--model", default=str(vlm.BUNDLED))
+    p.add_argument("--pictures", type=int, default=200, help="a side; four to six questions each")
     p.add_argument("--report", type=Path, default=Path("assets/reports/hfru.json"))
     p.add_argument("--keep", type=Path, help="keep the adapters of seed 0 in this folder")
     args = p.parse_args()
@@ -96,7 +100,9 @@ def main() -> None:
                 if (task, name, seed) in done:
                     continue
                 keep = args.keep / folder_name(task) if args.keep and seed == 0 else None
-                rows.append(one_row(task, seed, name, args.data, args.model, keep))
+                rows.append(one_row(
+                    task, seed, name, args.data, args.model, args.pictures, keep
+                ))
                 args.report.parent.mkdir(parents=True, exist_ok=True)
                 args.report.write_text(json.dumps(rows, indent=1) + "\n")
                 args.report.with_suffix(".md").write_text(markdown(rows))
