@@ -1,0 +1,379 @@
+"""The command line: audit an adapter folder, or tell what changed between two reports.
+
+Exit codes: 0 clear; 1 a leak was found, or the model is damaged; 2 it could not run; 3 it ran and
+is inconclusive (a 0 would read as "no leak" to a script). A report is written with 0, 1 and 3.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from hfru_core.types import Concept, Sample, UserError
+
+if TYPE_CHECKING:
+    from audit.base import Audit, Case, Finding
+    from audit.report import Report, Subject
+
+EXIT = {"clear": 0, "leak": 1, "damaged": 1, "inconclusive": 3}
+SOURCE = "world:7000"
+PICTURES = 64
+ORACLES = Path(__file__).parent.parent / "assets" / "oracles"
+EXAMPLES = """examples:
+  python -m audit assets/adapters/dog --out runs/audit-dog
+  python -m audit runs/no-dogs --deep --seed 1 --out runs/audit-deep --json
+  python -m audit diff runs/audit-dog runs/audit-deep
+
+exit codes: 0 clear, 1 leak found or model damaged, 2 could not run, 3 inconclusive
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of an audit."""
+    p = argparse.ArgumentParser(
+        prog="python -m audit", description="Look for what is left of a forgotten concept.",
+        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    p.add_argument("adapter", type=Path, metavar="ADAPTER_DIR", help="an adapter folder")
+    p.add_argument("--model", help="the adapter's base: folder or Hub id (default: bundled model)")
+    p.add_argument("--data", default=SOURCE, help="world:SEED, pacs:FILE.parquet or folder:DIR; "
+                   f"pictures that the session never saw (default: {SOURCE})")  # fmt: skip
+    p.add_argument("--oracle", type=Path, metavar="DIR", help="a model that never saw the concept "
+                   "(default: a shipped one, where the base is the bundled model)")  # fmt: skip
+    p.add_argument("--deep", action="store_true", help="also the attacks that train")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--pictures", type=int, default=PICTURES, metavar="N",
+                   help=f"forget pictures to judge on; the rest in proportion ({PICTURES})")
+    p.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to make")
+    p.add_argument("--events", action="store_true", help="progress as JSON lines on stdout")
+    return with_common(p)
+
+
+def diff_parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="python -m audit diff", description="What changed between two reports."
+    )
+    p.add_argument("a", type=Path, metavar="A", help="report.json or its folder")
+    p.add_argument("b", type=Path, metavar="B")
+    return with_common(p)
+
+
+def with_common(p: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    p.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
+    p.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return p
+
+
+# The case: who is compared with whom, on which pictures
+
+
+def prepare(args: argparse.Namespace) -> tuple[Case, Subject]:
+    """Everything that an audit needs, checked; raises before long work where it cannot be done."""
+    from audit.base import Case
+    from audit.report import Model, Subject, versions
+    from hfru_core import adapter, vlm
+
+    info = adapter.describe(args.adapter)
+    concepts = concepts_of(info, args.adapter)
+    pictures = pictures_for(concepts, args.data, args.pictures, args.seed)
+    load = lambda where: vlm.load(where, device=args.device)  # noqa: E731
+    base = load(args.model or vlm.BUNDLED)
+    unlearned = adapter.load(load(args.model or vlm.BUNDLED), args.adapter)
+    folder = oracle_folder(args.oracle, concepts, base.name)
+    oracle = load(folder) if folder else None
+    case = Case(base, unlearned, oracle, pictures, session_samples(info, concepts), args.seed)
+    check_finite(case)
+    name = lambda vlm, name: Model(name, vlm.revision, adapter.fingerprint(vlm))  # noqa: E731
+    return case, Subject(
+        adapter=args.adapter.resolve().name, adapter_hash=info["hashes"][adapter.WEIGHTS],
+        base=name(base, base.name), oracle=name(oracle, folder.name) if folder else None,
+        concepts=tuple(c.name for c in concepts), source=args.data,
+        data_fingerprint=pictures.fingerprint, pictures=args.pictures, seed=args.seed,
+        depth="deep" if args.deep else "standard", versions=versions(),
+    )  # fmt: skip
+
+
+def concepts_of(info: dict, folder: Path) -> tuple[Concept, ...]:
+    """What the adapter was made to forget, as its record says."""
+    from hfru_core.concepts import from_dict
+
+    listed = info.get("concepts")
+    if not isinstance(listed, list) or not listed:
+        raise UserError(
+            f"'{folder / 'unlearning.json'}' names no concepts: expected a list, got {listed!r}. "
+            "Without them nobody knows what to look for; the record was changed, make it again."
+        )
+    return tuple(from_dict(c, str(folder / "unlearning.json")) for c in listed)
+
+
+def pictures_for(concepts: tuple[Concept, ...], source: str, pictures: int, seed: int):
+    """Pictures of the concepts and of everything else; the attacker's and the judge's apart."""
+    from hfru_core import data
+
+    if pictures < 1:
+        raise UserError(f"--pictures must be at least 1, got {pictures}: nothing can be judged.")
+    amount = data.Amount(*(max(1, round(pictures * s)) for s in (2.5, 3.75, 1, 1.5)))
+    ids = {c.id for c in concepts}
+    # By id: a record may hold older word lists than those shipped now.
+    others = tuple(c for c in data.known_concepts(source).values() if c.id not in ids)
+    return data.build(concepts, source, retain=others, amount=amount, seed=seed)
+
+
+def session_samples(info: dict, concepts: tuple[Concept, ...]) -> tuple[Sample, ...]:
+    """The forget samples that the session trained on; none where they cannot be had again."""
+    from hfru_core import data
+
+    made, config = info.get("data", {}), info.get("config", {})
+    try:
+        again = data.build(concepts, made["source"], seed=config["seed"])
+    except (UserError, KeyError):
+        return ()
+    same = again.fingerprint == made["fingerprint"]
+    return again.select("forget", "train") if same else ()
+
+
+def oracle_folder(given: Path | None, concepts: Sequence[Concept], base: str) -> Path | None:
+    """The oracle given, or the shipped one that fits best: it never saw what was to be forgotten.
+
+    Exactly those concepts if there is one, else the smallest set that holds them.
+    """
+    wanted = {c.name for c in concepts}
+    if given:
+        without = never_seen(given)
+        if without is not None and not wanted <= without:
+            raise UserError(
+                f"'{given}' is no oracle for this adapter: it should never have seen "
+                f"{', '.join(sorted(wanted))}, but was trained without "
+                f"{', '.join(sorted(without)) or 'nothing left out'}. Choose another --oracle."
+            )
+        return given
+    if base != "hfru-studio/bundled":
+        return None
+    found = [(f, never_seen(f) or set()) for f in sorted(ORACLES.glob("*/"))]
+    fitting = [(len(without), seed_of(f), f) for f, without in found if wanted <= without]
+    return min(fitting)[2] if fitting else None
+
+
+def recipe_of(folder: Path) -> dict | None:
+    """How a model of the bundled architecture was trained; None for any other model."""
+    path = folder / "pretraining.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["recipe"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"'{path}' cannot be read: {error}. Restore the oracle.") from None
+
+
+def never_seen(folder: Path) -> set[str] | None:
+    recipe = recipe_of(folder)
+    return None if recipe is None else set(recipe.get("without", ()))
+
+
+def seed_of(folder: Path) -> int:
+    return recipe_of(folder).get("seed", 0)
+
+
+def check_finite(case: Case) -> None:
+    """Refuse a model whose weights hold NaN or infinity: nothing measured on it means anything."""
+    for name, vlm in case.models.items():
+        for weight, value in vlm.model.named_parameters():
+            if not value.isfinite().all():
+                raise UserError(
+                    f"The {name} model's weights are not all numbers: expected finite values, got "
+                    f"NaN or infinity in {weight}. Its training diverged or the file is damaged: "
+                    "make or download it again."
+                )
+
+
+# The run
+
+
+def suite(deep: bool) -> tuple[dict[str, Audit], tuple[str, ...]]:
+    """The audits of a depth, and the names of those left out."""
+    from audit.suite import DEEP, STANDARD
+
+    return ({**STANDARD, **DEEP}, ()) if deep else (STANDARD, tuple(DEEP))
+
+
+def gaps(case: Case, left_out: Sequence[str]) -> list[str]:
+    """What this run cannot speak of."""
+    out = []
+    if left_out:
+        out.append(f"Not run: {', '.join(left_out)}. --deep runs them.")
+    if case.oracle is None:
+        out.append("No oracle: what a model that never saw the concept would show is not known.")
+    if not case.trained:
+        out.append("The session's own pictures could not be had again: membership is not tested.")
+    return out
+
+
+def audit(args: argparse.Namespace) -> tuple[dict, int]:
+    """Run the audits, write the report, tell the verdict."""
+    from audit.plots import page
+    from audit.report import make, markdown, to_json
+
+    began = time.perf_counter()
+    with made_whole(args.out) as folder:
+        case, subject = prepare(args)
+        audits, left_out = suite(args.deep)
+        findings = follow(case, audits, args.events)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        seconds = time.perf_counter() - began
+        report = make(subject, findings, now, seconds, gaps(case, left_out))
+        for name, text in (("json", to_json), ("md", markdown), ("html", page)):
+            (folder / f"report.{name}").write_text(text(report), encoding="utf-8")
+    table(report)
+    tell(report, args.out)
+    return summary(report, args.out), EXIT[report.verdict.state]
+
+
+@contextmanager
+def made_whole(out: Path) -> Iterator[Path]:
+    """A folder to fill that becomes `out` at the end, or leaves nothing."""
+    if out.exists():
+        raise UserError(f"'{out}' exists and is not overwritten. Choose another --out.")
+    part = out.with_name(f"{out.name}.part-{os.getpid()}")
+    try:
+        part.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"'{out}' cannot be written: {error.strerror}. Choose another.") from None
+    try:
+        yield part
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def follow(case: Case, audits: dict[str, Audit], events: bool) -> list[Finding]:
+    """Run them with a progress bar on stderr, and tell each step on stdout if asked to."""
+    from audit.base import Run
+
+    run = Run(case, audits)
+    with tqdm(total=len(audits), unit="audit", file=sys.stderr, dynamic_ncols=True) as bar:
+        for tick in run:
+            bar.set_description(tick.audit, refresh=False)
+            bar.update(tick.done - bar.n)
+            bar.refresh()
+            if events:
+                found = tick.finding and tick.finding.name
+                line = {"audit": tick.audit, "done": tick.done, "of": tick.total, "finding": found}
+                print(json.dumps(line), flush=True)
+        bar.update(len(audits) - bar.n)
+    return run.findings
+
+
+def table(report: Report) -> None:
+    """The findings for people, on stderr."""
+    from audit.report import called, decision, short
+
+    print(f"{'finding':<58}{'base':>9}{'unlearned':>11}{'oracle':>9}  says", file=sys.stderr)
+    for f in report.findings:
+        base, now, oracle = (short(m and m.value) for m in (f.base, f.unlearned, f.oracle))
+        line = f"{called(f)[:57]:<58}{base:>9}{now:>11}{oracle:>9}  {decision(f)}"
+        print(line, file=sys.stderr)
+
+
+def tell(report: Report, out: Path) -> None:
+    from audit.report import MEANING
+
+    v = report.verdict
+    print(f"{v.state.upper()}: {MEANING[v.state]}", file=sys.stderr)
+    for reason in dict.fromkeys(v.reasons):
+        print(f"  {reason}", file=sys.stderr)
+    print(f"report: {out / 'report.html'}", file=sys.stderr)
+
+
+def summary(report: Report, out: Path) -> dict:
+    """What --json gives: verdict, findings in short, where the report is."""
+    from audit.report import called, decision
+
+    findings = [
+        {"finding": called(f), "kind": f.kind, "says": decision(f), "error": f.error,
+         **{k: (m and asdict(m)) for k, m in
+            (("base", f.base), ("unlearned", f.unlearned), ("oracle", f.oracle))}}
+        for f in report.findings
+    ]  # fmt: skip
+    s = report.subject
+    return {
+        "verdict": report.verdict.state, "reasons": report.verdict.reasons, "adapter": s.adapter,
+        "oracle": s.oracle and s.oracle.name, "concepts": s.concepts, "depth": s.depth,
+        "seconds": report.timing.seconds, "report": str(out), "findings": findings,
+    }  # fmt: skip
+
+
+# The difference
+
+
+def compare(args: argparse.Namespace) -> tuple[dict, int]:
+    """Tell what changed from one report to another; the exit code is 0 whatever it is."""
+    from audit.report import diff, read
+
+    result = diff(read(args.a), read(args.b))
+    out = sys.stderr if args.json else sys.stdout
+    print("verdict: {} -> {}".format(*result["verdict"]), file=out)
+    for name, (was, now) in result["subject"].items():
+        print(f"{name}: {was} -> {now}", file=out)
+    for row in result["findings"]:
+        print(difference_line(row), file=out)
+    return result, 0
+
+
+def difference_line(row: dict) -> str:
+    """One finding: value, change with interval, what it said before and now."""
+    from audit.report import short
+
+    params = ", ".join(f"{k} {v}" for k, v in row["params"].items())
+    name = f"{row['finding']} ({params})" if params else row["finding"]
+    if not all(row["in"]):
+        return f"  {name}: only in {'A' if row['in'][0] else 'B'}"
+    was, now = map(short, row["value"])
+    says = " -> ".join(dict.fromkeys(row["decision"]))
+    if row["change"] is None:
+        return f"  {name}: {was} -> {now} [{says}]"
+    mark = "*" if row["clear"] else " "
+    span = f"{short(row['low'])} to {short(row['high'])}"
+    return f"{mark} {name}: {was} -> {now}, change {short(row['change'])} ({span}) [{says}]"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; any error is 2, since 1 means that a leak was found."""
+    argv = sys.argv[1:] if argv is None else argv
+    asked = argv[:1] == ["diff"]
+    args = diff_parser().parse_args(argv[1:]) if asked else parser().parse_args(argv)
+    try:
+        result, code = (compare if asked else audit)(args)
+    except UserError as error:
+        return refused(args, str(error))
+    except KeyboardInterrupt:
+        return refused(args, "stopped: there is no verdict and no report", 130)
+    except Exception as error:  # Python's own exit code would read as a leak.
+        return refused(args, f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+    if args.json:
+        print(json.dumps(result))
+    return code
+
+
+def refused(args: argparse.Namespace, message: str, code: int = 2) -> int:
+    if args.debug:
+        traceback.print_exc()
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

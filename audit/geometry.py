@@ -1,0 +1,252 @@
+"""Geometry: how far the features moved, where the concept's pictures lie now, and a map of both.
+
+Covers the mean image token of every layer: linear CKA to the base and to the oracle, distances
+between classes in units of their spread, two axes of the base model for all models.
+Does not cover: whether anything can be read from the features (probes.py): features may move far
+and keep a concept, or stay close and lose it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from math import inf, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from audit.base import NOTHING, Case, Example, Finding, Measure, Series
+from audit.probing import Features, Picture, features, pictures, siblings
+from hfru_core.types import Concept, UserError
+from hfru_core.world import dataset as world
+from hfru_core.world.scenes import kind_of
+
+READ = "projector"  # what the decoder gets
+VAGUE = 32  # ambiguous pictures of a concept's kind
+ENOUGH = 3  # pictures of a class, or nothing can be said
+Groups = list[np.ndarray]  # rows of pictures, one array for each class
+
+
+class View(NamedTuple):
+    """Eval pictures and those of abstractions, and the features (N, D) of both, pictures first."""
+
+    case: Case
+    shown: list[Picture]
+    keys: list[str]
+    vague: dict[str, np.ndarray]  # concept -> rows of its abstraction's pictures
+    features: dict[str, Features]
+
+    def rows(self, wanted: Callable[[Picture], bool]) -> np.ndarray:
+        return np.array([i for i, p in enumerate(self.shown) if wanted(p)], int)
+
+    def finding(
+        self, name: str, found: dict[str, Measure], curves: tuple[Series, ...], note: str
+    ) -> Finding:
+        layers = ", ".join(f"{i} {k}" for i, k in enumerate(self.features["base"]))
+        return Finding("geometry", name, "info", "higher", found.get("unlearned", NOTHING),
+                       found.get("base", NOTHING), found.get("oracle"), series=curves,
+                       note=f"{note} x of the curves, layers: {layers}.")  # fmt: skip
+
+
+def geometry(case: Case) -> Iterator[Finding]:
+    """Similarity, distances and a map of the eval pictures; all of it explains, none decides."""
+    view = look(case)
+    for part in (similarities, distances, abstractions, embedding_map):
+        try:
+            yield from part(view)
+        except UserError as error:
+            name = part.__name__.replace("_", " ")
+            yield Finding("geometry", name, "info", "higher", error=str(error))
+
+
+def look(case: Case) -> View:
+    shown = [p for p in pictures(case.data) if p.split == "eval"]
+    vague = {c.id: abstract_keys(c, case) for c in case.data.concepts}
+    keys = list(dict.fromkeys([p.key for p in shown] + sum(vague.values(), [])))
+    rows = {c: np.array([keys.index(k) for k in ks], int) for c, ks in vague.items()}
+    found = {m: features(m, vlm, keys) for m, vlm in case.models.items()}
+    return View(case, shown, keys, rows, found)
+
+
+def abstract_keys(concept: Concept, case: Case) -> list[str]:
+    """Drawn pictures that honestly show no more than the concept's kind; none for photographs."""
+    if not case.data.source.startswith("world"):
+        return []
+    seed, split = world.world_seed(case.data.source), f"audit-{case.seed}"
+    if concept.kind == "identity":
+        return [world.key_of(seed, split, "stranger", i) for i in range(VAGUE)]
+    found: list[str] = []
+    index = 0
+    while len(found) < VAGUE:
+        key = world.key_of(seed, split, "ambiguous", index)
+        if world.picture_of(key).things[0].kind == kind_of(concept.name):
+            found.append(key)
+        index += 1
+    return found
+
+
+# Numbers.
+
+
+def inner(x: np.ndarray) -> np.ndarray:
+    """Inner products (N, N) of features (N, D)."""
+    return x.astype(float) @ x.T.astype(float)
+
+
+def cka(k: np.ndarray, m: np.ndarray) -> float:
+    """Linear CKA of two sets of features from their inner products (N, N): 1 is alike.
+
+    Kornblith et al. 2019: ||Y'X||^2 / (||X'X|| ||Y'Y||), centred columns, Frobenius norms.
+    """
+    centre = np.eye(len(k)) - 1 / len(k)
+    k, m = centre @ k @ centre, centre @ m @ centre
+    both = np.linalg.norm(k) * np.linalg.norm(m)
+    return float((k * m).sum() / both) if both > 0 else float("nan")
+
+
+def separation(one: np.ndarray, other: np.ndarray) -> float:
+    """Distance of two classes' centroids (N, D), in units of the spread within a class.
+
+    What the centroids' own noise adds is taken off, so that few pictures look no farther apart.
+    """
+    gap = ((one.mean(0) - other.mean(0)) ** 2).sum()
+    spread = [c.var(0, ddof=1).sum() for c in (one, other)]
+    noise = spread[0] / len(one) + spread[1] / len(other)
+    return sqrt(max(gap - noise, 0.0) / max(np.mean(spread), 1e-12))
+
+
+def jackknife(
+    statistic: Callable[[Groups], float], groups: Groups, least: float = 0.0, most: float = inf
+) -> Measure:
+    """A number and its 95 % interval by leaving out one picture at a time, class by class.
+
+    Efron and Stein 1981. A bootstrap repeats pictures, which CKA and distances take for likeness.
+    """
+    if min(map(len, groups)) < ENOUGH:
+        got = min(map(len, groups))
+        raise UserError(f"At least {ENOUGH} pictures of each class are needed, got {got}.")
+    value, variance = statistic(groups), 0.0
+    for i, rows in enumerate(groups):
+        left = [
+            statistic([*groups[:i], np.delete(rows, j), *groups[i + 1 :]]) for j in range(len(rows))
+        ]
+        variance += (len(rows) - 1) * np.var(left)
+    half, n = 1.96 * sqrt(variance), sum(map(len, groups))
+    return Measure(value, n, max(value - half, least), min(value + half, most))
+
+
+# Findings.
+
+
+def by_layer(name: str, layers: Iterable[str], value: Callable[[str], float]) -> Series:
+    y = tuple(map(value, layers))
+    return Series(name, tuple(range(len(y))), y)
+
+
+def similarities(view: View) -> Iterator[Finding]:
+    """CKA of the other models to the base and to the oracle, on forget and on retain pictures."""
+    for role in ("forget", "retain"):
+        rows = view.rows(lambda p: p.role == role)  # noqa: B023
+        grams = {m: {k: inner(x[rows]) for k, x in f.items()} for m, f in view.features.items()}
+        for to in [m for m in ("base", "oracle") if m in grams]:
+            yield similarity(view, grams, to, f"similarity to the {to}, {role} pictures")
+
+
+def similarity(view: View, grams: dict[str, Features], to: str, name: str) -> Finding:
+    """CKA of every other model to one of them."""
+    others, numbers, curves = [m for m in grams if m != to], {}, []
+    for m in others:
+        pair = partial(alike, grams[m], grams[to])
+        numbers[m] = jackknife(partial(pair, READ), [np.arange(len(grams[m][READ]))], most=1.0)
+        curves.append(by_layer(m, grams[m], pair))
+    note = "Linear CKA after the projector: 1 is the same up to rotation and scale; few pictures "
+    return view.finding(name, numbers, tuple(curves), note + "raise it.")
+
+
+def alike(one: Features, other: Features, layer: str, groups: Groups | None = None) -> float:
+    """CKA of two models' inner products at a layer, on some rows."""
+    if groups is None:
+        return cka(one[layer], other[layer])
+    part = np.ix_(groups[0], groups[0])
+    return cka(one[layer][part], other[layer][part])
+
+
+def distances(view: View) -> Iterator[Finding]:
+    """How far each forgotten concept lies from each of its siblings."""
+    data, rows = view.case.data, lambda c: view.rows(lambda p: p.concept == c)
+    pairs = [(c.id, s) for c in data.concepts for s in siblings(c, data) if len(rows(s)) >= ENOUGH]
+    groups = {c: rows(c) for pair in pairs for c in pair}
+    yield apart(view, "distance to siblings", pairs, groups)
+
+
+def abstractions(view: View) -> Iterator[Finding]:
+    """How far each forgotten concept lies from pictures that show no more than its kind."""
+    name = "distance to the abstraction"
+    groups, pairs = {}, []
+    for c, vague in view.vague.items():
+        if len(vague):
+            groups |= {c: view.rows(lambda p: p.concept == c), f"{c} vague": vague}  # noqa: B023
+            pairs.append((c, f"{c} vague"))
+    if pairs:
+        yield apart(view, name, pairs, groups)
+    else:
+        note = "Not measured: this source has no pictures that show no more than a kind."
+        yield view.finding(name, {}, (), note)
+
+
+def apart(
+    view: View, name: str, pairs: list[tuple[str, str]], groups: dict[str, np.ndarray]
+) -> Finding:
+    """Mean separation over pairs of classes, for each model and layer."""
+    if not pairs:
+        raise UserError(f"{name}: no class has {ENOUGH} pictures to evaluate on: add some.")
+    order = {c: i for i, c in enumerate(groups)}
+
+    def mean(f: Features, layer: str, parts: Groups) -> float:
+        x = f[layer]
+        gaps = [separation(x[parts[order[a]]], x[parts[order[b]]]) for a, b in pairs]
+        return float(np.mean(gaps))
+
+    rows = list(groups.values())
+    numbers = {m: jackknife(partial(mean, f, READ), rows) for m, f in view.features.items()}
+    curves = tuple(by_layer(m, f, lambda k: mean(f, k, rows)) for m, f in view.features.items())  # noqa: B023
+    return view.finding(name, numbers, curves, "Distance of the centroids after the projector in "
+                        "units of the spread within a class, the mean over the pairs.")  # fmt: skip
+
+
+def embedding_map(view: View) -> Iterator[Finding]:
+    """Two axes of the base model's features, and every model's pictures on them.
+
+    The i-th example is the picture of the i-th point of each series "map MODEL"; its question
+    says the role and the concept. x and y are the coordinates: one picture has the same number in
+    every series, so maps before and after can be linked.
+    """
+    seen = {m: f[READ].astype(float) for m, f in view.features.items()}
+    if len(view.keys) < ENOUGH:
+        raise UserError(f"A map needs {ENOUGH} pictures, got {len(view.keys)}: add some.")
+    axes = PCA(2, svd_solver="full").fit(seen["base"])
+    points = {m: axes.transform(x) for m, x in seen.items()}
+    total = {m: ((x - axes.mean_) ** 2).sum(1) for m, x in seen.items()}
+
+    def shown(m: str, rows: Groups) -> float:
+        return float((points[m][rows[0]] ** 2).sum() / max(total[m][rows[0]].sum(), 1e-12))
+
+    every = [np.arange(len(view.keys))]
+    numbers = {m: jackknife(partial(shown, m), every, most=1.0) for m in seen}
+    curves = tuple(Series(f"map {m}", tuple(p[:, 0].tolist()), tuple(p[:, 1].tolist()))
+                   for m, p in points.items())  # fmt: skip
+    examples = tuple(Example(k, what(view, i), "", "") for i, k in enumerate(view.keys))
+    found = view.finding("embedding map", numbers, curves, "")
+    note = ("Two principal axes of the base model's features after the projector; the number is "
+            "the share of the spread that they show. Series are points: x and y of the picture "
+            "that the example with the same number shows.")  # fmt: skip
+    yield replace(found, examples=examples, note=note)
+
+
+def what(view: View, row: int) -> str:
+    """'forget: dog', 'retain: cat' or 'abstraction: dog'."""
+    if row < len(view.shown):
+        return f"{view.shown[row].role}: {view.shown[row].concept}"
+    return "abstraction: " + ", ".join(c for c, rows in view.vague.items() if row in rows)

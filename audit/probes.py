@@ -1,0 +1,245 @@
+"""Probes: can a small classifier read the forgotten concept from what the model makes of pictures?
+
+Covers the mean image token of every layer of the tower, after the projector and at the decoder's
+image positions. A probe with many pictures reads a concept from almost any vision model, so what
+counts is how few it needs, beside an oracle: the share it gets right after 8 to 64 pictures.
+Does not cover: what only single image tokens hold, what more pictures or larger probes could read,
+whether the model uses what a probe reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from concept_erasure import LeaceFitter
+
+from audit.base import NOTHING, Case, Finding, Series
+from audit.features import QUESTION
+from audit.probing import (
+    FEW,
+    PROBES,
+    Features,
+    Hits,
+    Picture,
+    Task,
+    accuracy,
+    balanced,
+    features,
+    few_sample,
+    fitted_hits,
+    mean_of_few,
+    measure,
+    pictures,
+    prequential,
+    siblings,
+    sizes_for,
+    tell_apart,
+)
+from hfru_core.data import load_image
+from hfru_core.types import UserError
+from hfru_core.vlm import BATCH, VLM
+
+READ = "projector"  # what the decoder gets
+
+
+class Seen(NamedTuple):
+    """What all findings share: the pictures and the features of every model."""
+
+    case: Case
+    shown: list[Picture]
+    features: dict[str, Features]
+    seed: int
+
+    def finding(
+        self, name: str, hits: dict[str, Hits], tasks: list[Task], kind: str = "info", **more
+    ) -> Finding:
+        """One number for each model that has hits."""
+        found = {m: measure(tasks, h, self.shown, self.seed) for m, h in hits.items()}
+        return Finding("probes", name, kind, "higher", found.get("unlearned", NOTHING),
+                       found.get("base", NOTHING), found.get("oracle"), 0.5, **more)  # fmt: skip
+
+    def at(self, layer: str, hits: Callable[[np.ndarray], Hits]) -> dict[str, Hits]:
+        return {m: hits(f[layer]) for m, f in self.features.items()}
+
+    def everywhere(self, hits: Callable[[np.ndarray], Hits]) -> dict[str, dict[str, Hits]]:
+        return {m: {k: hits(x) for k, x in f.items()} for m, f in self.features.items()}
+
+
+def probes(case: Case) -> Iterator[Finding]:
+    """Whether small classifiers still read the forgotten concepts, against oracle and controls."""
+    shown = pictures(case.data)
+    keys = [p.key for p in shown]
+    found = {m: features(m, vlm, keys) for m, vlm in case.models.items()}
+    seen = Seen(case, shown, found, case.rng("probes").getrandbits(32))
+    for part in (against_siblings, among_forgotten, with_all, against_rest, bits, controls):
+        try:
+            yield from part(seen)
+        except UserError as error:
+            name = part.__name__.replace("_", " ")
+            yield Finding("probes", name, "info", "higher", error=str(error))
+
+
+def sibling_tasks(seen: Seen) -> list[Task]:
+    """One task for each forgotten concept."""
+    data = seen.case.data
+    return [tell_apart(seen.shown, (c.id,), siblings(c, data)) for c in data.concepts]
+
+
+def against_siblings(seen: Seen) -> Iterator[Finding]:
+    """Forgotten concepts against siblings, from few pictures."""
+    yield from two_places(seen, sibling_tasks(seen), "few pictures, against siblings", "leak")
+
+
+def among_forgotten(seen: Seen) -> Iterator[Finding]:
+    """Forgotten concepts against each other: an oracle calls them all by the same word."""
+    ids = [c.id for c in seen.case.data.concepts]
+    if len(ids) > 1:
+        tasks = [tell_apart(seen.shown, (i,), [j for j in ids if j != i]) for i in ids]
+        yield from two_places(seen, tasks, "few pictures, forgotten among themselves", "leak")
+
+
+def two_places(seen: Seen, tasks: list[Task], about: str, kind: str) -> Iterator[Finding]:
+    """Few-sample accuracy at the projector, and at the layer where each model shows most."""
+    found = seen.everywhere(lambda x: few_sample(x, tasks, seen.seed))
+    few = {m: {k: mean_of_few(c) for k, c in f.items()} for m, f in found.items()}
+    sizes = ", ".join(str(n) for n in sizes_for(tasks) if n <= FEW)
+    yield seen.finding(
+        f"{about}: what the decoder reads", {m: f[READ] for m, f in few.items()}, tasks, kind,
+        series=tuple(by_size(m, tasks, f[READ]) for m, f in found.items()),
+        note=f"Balanced accuracy of ridge probes after the projector, the mean over {sizes} "
+        "pictures to learn from. x of the curves: pictures.",
+    )  # fmt: skip
+    top = {m: max(f, key=lambda k: accuracy(tasks, f[k])) for m, f in few.items()}
+    yield seen.finding(
+        f"{about}: best layer", {m: f[top[m]] for m, f in few.items()}, tasks, kind,
+        series=by_layer(tasks, few),
+        note="The same at the layer where it is highest: "
+        + ", ".join(f"{m} {k}" for m, k in top.items())
+        + ". The interval leaves out the choice of the layer. " + axis(seen),
+    )  # fmt: skip
+
+
+def axis(seen: Seen) -> str:
+    named = ", ".join(f"{i} {k}" for i, k in enumerate(seen.features["base"]))
+    return f"x of the curves, layers: {named}."
+
+
+def by_layer(tasks: list[Task], hits: dict[str, dict[str, Hits]]) -> tuple[Series, ...]:
+    return tuple(
+        Series(m, tuple(range(len(f))), tuple(accuracy(tasks, h) for h in f.values()))
+        for m, f in hits.items()
+    )
+
+
+def by_size(name: str, tasks: list[Task], curve: dict[int, Hits]) -> Series:
+    return Series(name, tuple(curve), tuple(accuracy(tasks, h) for h in curve.values()))
+
+
+def with_all(seen: Seen) -> Iterator[Finding]:
+    """Forgotten concepts against siblings, from all the attacker's pictures."""
+    tasks = sibling_tasks(seen)
+    for name, make in PROBES.items():
+        hits = seen.everywhere(lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
+        yield seen.finding(
+            f"{name}, all pictures, against siblings", {m: f[READ] for m, f in hits.items()}, tasks,
+            series=by_layer(tasks, hits), note="After the projector. " + axis(seen),
+        )  # fmt: skip
+
+
+def rest_task(seen: Seen) -> list[Task]:
+    data = seen.case.data
+    ids = [[c.id for c in group] for group in (data.concepts, data.retained)]
+    return [tell_apart(seen.shown, *ids)]
+
+
+def against_rest(seen: Seen) -> Iterator[Finding]:
+    """Forgotten concepts against everything retained, and how selective that probe is."""
+    tasks = rest_task(seen)
+    for name, make in PROBES.items():
+        hits = seen.at(READ, lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
+        yield seen.finding(f"{name}, all pictures, against the rest", hits, tasks,
+                           note="After the projector.")  # fmt: skip
+    groups = random_groups(seen)
+    hits = seen.at(READ, lambda x: fitted_hits(PROBES["linear probe"], x, groups, seen.seed))
+    yield seen.finding(
+        "control task: random groups of retained concepts", hits, groups,
+        note="The same linear probe on labels that mean nothing (Hewitt and Liang 2019); its "
+        "selectivity is its accuracy against the rest less this.",
+    )  # fmt: skip
+
+
+def random_groups(seen: Seen, count: int = 5) -> list[Task]:
+    """Tasks of telling a random half of the retained concepts from the other half."""
+    rng = np.random.default_rng(seen.seed)
+    splits = [{p.concept for p in seen.shown if p.split == s} for s in ("train", "eval")]
+    ids = [c.id for c in seen.case.data.retained if c.id in splits[0] & splits[1]]
+    mixed = [list(rng.permutation(ids)) for _ in range(count)]
+    return [tell_apart(seen.shown, m[: len(m) // 2], m[len(m) // 2 :]) for m in mixed]
+
+
+def bits(seen: Seen) -> Iterator[Finding]:
+    """Online description length: what a label costs a probe that has learned from those before."""
+    tasks = [balanced(t, np.random.default_rng([seen.seed, j]))
+             for j, t in enumerate(sibling_tasks(seen))]  # fmt: skip
+    coded = [t._replace(eval=t.train, eval_is=t.train_is) for t in tasks]
+    costs = seen.at(READ, lambda x: [prequential(x, t, seen.seed) for t in tasks])
+    found = seen.finding(
+        "description length, against siblings", costs, coded,
+        note="Bits for each label, sent in growing blocks (Voita and Titov 2020); 1 where nothing "
+        "can be learned. After the projector, from the attacker's pictures.",
+    )  # fmt: skip
+    yield replace(found, direction="lower", chance=1.0)
+
+
+def controls(seen: Seen) -> Iterator[Finding]:
+    """The few-sample probe where it must fail, and on what vision alone gives."""
+    tasks, keys = sibling_tasks(seen), [p.key for p in seen.shown]
+    few = lambda x, ts: mean_of_few(few_sample(x, ts, seen.seed))  # noqa: E731
+    rng = np.random.default_rng(seen.seed)
+    permuted = [t._replace(train_is=rng.permutation(t.train_is)) for t in tasks]
+    yield seen.finding("control: permuted labels", seen.at(READ, lambda x: few(x, permuted)),
+                       tasks, note="A probe that still succeeds is broken.")  # fmt: skip
+    gone = lambda x: [few(erased(x, t), [t])[0] for t in tasks]  # noqa: E731
+    yield seen.finding("control: concept erased by LEACE", seen.at(READ, gone), tasks,
+                       note="The lower bound: features without what is linear (Belrose et al. "
+                       "2023).")  # fmt: skip
+    plain = {k: few(x, tasks) for k, x in untrained_tower(seen.case.base, keys, seen.seed).items()}
+    top = max(plain, key=lambda k: accuracy(tasks, plain[k]))
+    one = "What vision alone gives; one number for all, since no trained model is in it."
+    yield seen.finding("control: untrained tower", {"unlearned": plain[top]}, tasks,
+                       note=f"{one} Best layer: {top}.")  # fmt: skip
+    yield seen.finding("control: raw pixels", {"unlearned": few(pixels(keys), tasks)}, tasks,
+                       note=one)  # fmt: skip
+
+
+def erased(x: np.ndarray, task: Task) -> np.ndarray:
+    """Features (N, D) from which no linear probe can tell the task's train classes apart."""
+    known = torch.from_numpy(x).double()
+    labels = torch.from_numpy(task.train_is).long()
+    return LeaceFitter.fit(known[task.train], labels).eraser(known).numpy()
+
+
+@torch.no_grad()
+def untrained_tower(vlm: VLM, keys: Sequence[str], seed: int) -> Features:
+    """Pooled features (N, D) of every layer of a tower of the same config with random weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        tower = type(vlm.tower)(vlm.tower.config)
+    tower.to(vlm.device, next(vlm.tower.parameters()).dtype).eval()
+    parts: dict[str, list[np.ndarray]] = {}
+    for i in range(0, len(keys), BATCH):
+        images = [load_image(k) for k in keys[i : i + BATCH]]
+        seen = vlm.inputs(images, [QUESTION] * len(images))["pixel_values"]
+        states = tower(pixel_values=seen, output_hidden_states=True).hidden_states
+        for k, h in enumerate(states):
+            parts.setdefault(f"tower {k}", []).append(h.mean(1).float().cpu().numpy())
+    return {k: np.concatenate(p) for k, p in parts.items()}
+
+
+def pixels(keys: Sequence[str], side: int = 16) -> np.ndarray:
+    """Small pictures as rows of numbers (N, side * side * 3)."""
+    return np.stack([np.asarray(load_image(k).resize((side, side)), float).ravel() for k in keys])

@@ -1,0 +1,103 @@
+"""Relearning brings back what was hidden, teaches nobody in a few steps, and leaves no trace."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from audit import relearn
+from audit.base import Case
+from audit.criteria import leaks
+from hfru_core import adapter, data, vlm
+from hfru_core.concepts import shipped
+
+ADAPTER = Path(__file__).parent.parent / "assets" / "adapters" / "dog"
+AMOUNT = data.Amount(forget_train=8, retain_train=8, forget_eval=10, retain_eval=4)
+ATTACK = relearn.Attack("forget", 8, "all", 1, "leak")
+STEPS = (0, 4, 8)
+
+
+def newborn(seed: int) -> vlm.VLM:
+    """The bundled model with a tower that never saw anything: it has to be taught."""
+    model = vlm.load(device="cpu")
+    torch.manual_seed(seed)
+    for p in model.tower.parameters():
+        p.data.normal_(0, 0.05)
+    return model
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    pictures = data.build((shipped()["dog"],), "world:77", amount=AMOUNT)
+    hidden = adapter.load(vlm.load(device="cpu"), ADAPTER)
+    return Case(vlm.load(device="cpu"), hidden, newborn(0), pictures)
+
+
+def state(model: vlm.VLM) -> dict[str, torch.Tensor]:
+    return {n: p.clone() for n, p in model.model.state_dict().items()}
+
+
+def test_hidden_comes_back_and_an_innocent_twin_does_not(case: Case) -> None:
+    before = {name: state(m) for name, m in case.models.items()}
+    found, cost = relearn.attacked(case, ATTACK, STEPS)
+    curve = dict((s.name, s.y) for s in found.series)
+    assert curve["unlearned"][0] < 0.2 and curve["base"][0] > 0.8
+    assert leaks(found) is True
+    assert cost.unlearned.value < cost.oracle.value
+    for name, m in case.models.items():
+        assert all(torch.equal(v, before[name][n]) for n, v in m.model.state_dict().items())
+        assert not any(p.requires_grad for p in m.core.parameters())
+    innocent = replace(case, unlearned=newborn(1))
+    assert leaks(next(relearn.attacked(innocent, ATTACK, STEPS))) is False
+
+
+def test_same_seed_same_findings(case: Case, monkeypatch) -> None:
+    attack, steps = relearn.Attack("retain", 2, "tower", 1, "info"), (0, 1)
+    pictures = data.build((shipped()["dog"],), "world:77", amount=data.Amount(4, 4, 3, 3))
+    few = replace(case, data=pictures)
+    monkeypatch.setattr(relearn, "TOLD", (1,))
+    assert [*relearn.attacked(few, attack, steps)] == [*relearn.attacked(few, attack, steps)]
+
+
+def test_lessons_are_disjoint_from_what_is_measured(case: Case) -> None:
+    shown = {s.image for s in relearn.lessons(case, ATTACK, 0)}
+    assert len(shown) == 8
+    assert not shown & {s.image for s in case.data.samples if s.split == "eval"}
+
+
+def test_spread_takes_concepts_in_turn_and_fewer_are_the_first_of_more() -> None:
+    both = data.build((shipped()["dog"], shipped()["elephant"]), "world:5", amount=AMOUNT)
+    rows = both.select("forget", "train")
+    four, six = (relearn.spread(rows, n, random.Random(3)) for n in (4, 6))
+    concept = {s.image: s.concept_id for s in rows}
+    assert six[:4] == four
+    assert sorted(concept[key] for key in four) == ["dog", "dog", "elephant", "elephant"]
+
+
+def test_steps_to_half_is_the_first_checkpoint_or_the_last() -> None:
+    steps = (0, 1, 2, 4)
+    curves = np.array([[0, 0.2, 0.6, 0.9], [0, 0.1, 0.2, 0.3], [0.5, 0.1, 0.1, 0.1]])
+    assert relearn.steps_to(0.5, curves, steps).tolist() == [2, 4, 0]
+    sure = np.zeros((1, 4, 9))
+    sure[:, 2:] = 1
+    measure = relearn.cost(0.5, sure, steps, np.random.default_rng(0))
+    assert (measure.value, measure.low, measure.high, measure.n) == (2, 2, 2, 9)
+
+
+def test_a_base_that_names_nothing_gives_no_value(case: Case) -> None:
+    silent = {name: np.zeros((1, 3, 5)) for name in ("base", "unlearned")}
+    found = relearn.half(case, ATTACK, silent, STEPS, ())
+    assert found.error and found.unlearned.value is None
+
+
+def test_weights_that_are_no_numbers_and_missing_pictures_are_errors(case: Case) -> None:
+    broken = newborn(2)
+    next(broken.tower.parameters()).data.fill_(float("nan"))
+    with pytest.raises(ValueError, match="finite"):
+        list(relearn.attacked(replace(case, base=broken), ATTACK, STEPS))
+    bare = replace(case.data, samples=case.data.select("retain", "train"))
+    with pytest.raises(ValueError, match="no forget pictures"):
+        list(relearn.attacked(replace(case, data=bare), ATTACK, STEPS))

@@ -1,0 +1,249 @@
+"""The report: written, read back, compared and shown; nothing wrong is believed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from audit import plots, report
+from audit.base import NOTHING, Example, Finding, Measure, Series, of
+from audit.report import Model, Report, Subject, make, read, to_json
+from hfru_core.evaluate import wilson
+from hfru_core.types import UserError
+from hfru_core.world.dataset import key_of
+
+NAN = float("nan")
+EVIL = "<script src='http://evil.test/x.js'></script>\"><img src=x onerror=alert(1)>"
+BASE, UNLEARNED, ORACLE = (of(wilson(hits, 100)) for hits in (95, 60, 5))
+SUBJECT = Subject(
+    adapter="dog", adapter_hash="ab" * 32, base=Model("hfru-studio/bundled", None, "834bc9322f"),
+    oracle=Model("dog-1", None, "0123456789"), concepts=("dog",), source="world:7000",
+    data_fingerprint="d1", pictures=64, seed=0, depth="standard", versions=(("torch", "2.13"),),
+)  # fmt: skip
+
+
+def finding(**changes: object) -> Finding:
+    f = Finding(
+        "probes", "dog can be read", "leak", "higher", UNLEARNED, BASE, ORACLE, chance=0.5,
+        params=(("layer", "3"),), note="One layer only.", seconds=1.5,
+        series=tuple(Series(n, (0.0, 1.0, 2.0), (0.1, None, 0.9)) for n in ("base", "unlearned")),
+        examples=(Example(key_of(0, "gallery", "dog", 0), "What is it?", "A dog.", "An animal."),),
+    )  # fmt: skip
+    return replace(f, **changes)
+
+
+def report_of(*findings: Finding, subject: Subject = SUBJECT) -> Report:
+    return make(subject, findings, "2026-11-20T10:00:00+00:00", 12.345)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "report.json"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+# The record
+
+
+def test_what_is_written_is_read_back(written: Callable[[str], Path]) -> None:
+    made = report_of(finding(), finding(kind="info", oracle=None, chance=None, error="no ünit"))
+    path = written(to_json(made))
+    assert read(path) == made == read(path.parent)
+    assert to_json(read(path)) == to_json(made)
+
+
+def test_only_timing_differs_between_equal_runs() -> None:
+    slow = make(SUBJECT, [finding(seconds=9.0)], "2027-01-01T00:00:00+00:00", 99.0)
+    here, there = (json.loads(to_json(r)) for r in (report_of(finding()), slow))
+    assert here.pop("timing") != there.pop("timing")
+    assert here == there
+    lines = [set(to_json(r).splitlines()) for r in (report_of(finding()), slow)]
+    assert all(line.startswith('"timing"') for line in lines[0] ^ lines[1])
+
+
+@pytest.mark.parametrize("part", ["unlearned", "base", "oracle"])
+@pytest.mark.parametrize("bad", [Measure(NAN, 9, 0.0, 1.0), Measure(0.5, 9, NAN, 1.0),
+                                 Measure(float("inf"), 9, 0.0, 1.0)])  # fmt: skip
+def test_a_number_that_is_none_is_no_value_and_never_clears(part: str, bad: Measure) -> None:
+    made = report_of(finding(**{part: bad}), finding(name="fine", unlearned=ORACLE))
+    broken = made.findings[0]
+    assert getattr(broken, part) == NOTHING and "not a finite number" in broken.error
+    assert made.verdict.state == "inconclusive"
+    assert any("not a finite number" in line for line in made.not_covered)
+    assert "NaN" not in to_json(made) and "Infinity" not in to_json(made)
+
+
+def test_nan_in_a_curve_is_a_gap() -> None:
+    curve = Series("base", (0, 1), (NAN, 0.5))
+    made = report_of(finding(series=(curve,), chance=NAN))
+    assert made.findings[0].series[0].y == (None, 0.5)
+    assert made.findings[0].chance is None and made.findings[0].error is None
+
+
+def test_numpy_numbers_become_plain_ones() -> None:
+    numpy = pytest.importorskip("numpy")
+    m = Measure(numpy.float32(0.5), numpy.int64(4), numpy.float32(0.25), numpy.float32(0.75))
+    curve = Series("base", tuple(numpy.arange(2)), tuple(numpy.ones(2, numpy.float32)))
+    text = to_json(report_of(finding(unlearned=m, series=(curve,))))
+    assert json.loads(text)["findings"][0]["unlearned"] == {
+        "value": 0.5, "n": 4, "low": 0.25, "high": 0.75
+    }  # fmt: skip
+
+
+def test_it_names_what_it_is_about_and_what_it_left_out() -> None:
+    failed = Finding("lens", "failed", "info", "higher", error="ValueError: one class")
+    silent = finding(name="silent", base=ORACLE)
+    made = make(SUBJECT, [finding(), failed, silent], "2026", 1.0, ["Not run: relearn."])
+    for text in (report.markdown(made), plots.page(made)):
+        for part in ("ab" * 32, "834bc9322f", "dog-1", "world:7000", "d1", "torch 2.13", "seed 0",
+                     "Not run: relearn.", "one class", "silent", "switch"):  # fmt: skip
+            assert part in text, part
+
+
+# A reader that believes nothing
+
+# fmt: off
+WRONG = {
+    "schema": (lambda v: v.update(schema=2), "schema: expected 1, got 2"),
+    "no schema": (lambda v: v.pop("schema"), "schema: expected 1, got None"),
+    "missing": (lambda v: v.pop("verdict"), "report: expected the fields .* got 'verdict'"),
+    "extra": (lambda v: v["subject"].update(mood=1), "subject: expected the fields .* got 'mood'"),
+    "state": (lambda v: v["verdict"].update(state="fine"), "verdict.state: expected one of clear"),
+    "text": (lambda v: v["subject"].update(seed="0"), "subject.seed: expected a int, got '0'"),
+    "truth": (lambda v: v["findings"][0]["unlearned"].update(value=True), "expected a float"),
+    "list": (lambda v: v.update(findings={}), "findings: expected a list"),
+    "object": (lambda v: v.update(findings=[1]), r"findings\[0\]: expected an object"),
+    "pair": (lambda v: v["findings"][0].update(params=[["a"]]), r"params\[0\]: expected 2 entries"),
+    "kind": (lambda v: v["findings"][0].update(kind="bad"), "kind: expected one of leak"),
+    "timing": (lambda v: v["timing"].update(findings=[]), "one number for each finding"),
+    "reason": (lambda v: v["verdict"].update(reasons=["x: y"]), "no finding is called 'x: y'"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_report_is_refused_by_name(case: str, written: Callable[[str], Path]) -> None:
+    values = json.loads(to_json(report_of(finding())))
+    spoil, message = WRONG[case]
+    spoil(values)
+    with pytest.raises(UserError, match=message) as error:
+        read(written(json.dumps(values)))
+    assert "schema 1" in str(error.value) and "make it again" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "no JSON"), ("{", "no JSON"), ("[]", "schema"), ("3", "schema"),
+     ('{"schema": NaN}', "NaN is no number")],
+)  # fmt: skip
+def test_what_is_no_report_is_refused(
+    text: str, message: str, written: Callable[[str], Path]
+) -> None:
+    with pytest.raises(UserError, match=message):
+        read(written(text))
+
+
+def test_a_report_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read: No such file"):
+        read(tmp_path)
+
+
+# The difference of two
+
+
+def test_diff_tells_what_changed_and_how_surely() -> None:
+    before = report_of(finding(), finding(name="same"), finding(name="gone"))
+    after = report_of(
+        finding(unlearned=ORACLE), finding(name="same"), finding(name="new"),
+        subject=replace(SUBJECT, seed=1),
+    )  # fmt: skip
+    found = report.diff(before, after)
+    assert found["verdict"] == ["leak", "leak"] and found["subject"] == {"seed": [0, 1]}
+    rows = {r["finding"].split(": ")[1]: r for r in found["findings"]}
+    fell = rows["dog can be read"]
+    assert fell["value"] == [0.6, 0.05] and fell["high"] < 0 and fell["clear"]
+    assert fell["decision"] == ["leak", "no leak"] and fell["low"] < fell["change"] < fell["high"]
+    assert not rows["same"]["clear"] and rows["same"]["low"] < 0 < rows["same"]["high"]
+    assert rows["gone"]["in"] == [True, False] and rows["new"]["in"] == [False, True]
+    assert rows["gone"]["change"] is None and not rows["gone"]["clear"]
+
+
+def test_findings_of_one_name_are_compared_by_parameter_and_in_order() -> None:
+    layers = [finding(params=(("layer", str(i)),)) for i in (1, 2, 2)]
+    found = report.diff(report_of(*layers), report_of(*layers))["findings"]
+    assert len(found) == 3 and all(r["in"] == [True, True] for r in found)
+
+
+# For people
+
+
+class Tags(HTMLParser):
+    """Every tag with its attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+
+def test_the_page_loads_nothing_and_runs_nothing() -> None:
+    evil = finding(
+        audit=EVIL, name=EVIL, note=EVIL, error=EVIL, params=((EVIL, EVIL),),
+        series=(Series(EVIL, (0.0, 1.0), (0.0, 1.0)),),
+        examples=(Example("world:" + EVIL, EVIL, EVIL, EVIL, EVIL), *finding().examples),
+    )  # fmt: skip
+    names = Model(EVIL, EVIL, EVIL)
+    subject = replace(SUBJECT, adapter=EVIL, concepts=(EVIL,), source=EVIL, oracle=names)
+    tags = Tags(plots.page(make(subject, [evil, finding()], EVIL, 1.0, [EVIL]))).seen
+    names = {tag for tag, _ in tags}
+    assert not names & {"script", "link", "iframe", "object", "embed", "form", "base", "a"}
+    assert not [a for _, attrs in tags for a in attrs if a.startswith("on")]
+    sources = [v for _, attrs in tags for k, v in attrs.items() if k in ("src", "href", "srcset")]
+    assert sources and all(s.startswith("data:image/") for s in sources)
+    policy = next(a["content"] for t, a in tags if "http-equiv" in a)
+    assert "default-src 'none'" in policy and "script-src" not in policy
+    assert "url(" not in plots.STYLE and "@import" not in plots.STYLE
+
+
+def test_markdown_is_no_html_and_its_table_holds() -> None:
+    evil = finding(name="a | b\n" + EVIL, params=())
+    text = report.markdown(report_of(evil))
+    assert "<script" not in text and "<img" not in text
+    rows = [r for r in text.splitlines() if r.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", r)) for r in rows}) == 1 and len(rows) == 3
+
+
+@pytest.mark.parametrize("state", ["clear", "leak", "damaged", "inconclusive"])
+def test_every_state_has_its_banner(state: str) -> None:
+    made = report_of(finding())
+    made = replace(made, verdict=replace(made.verdict, state=state))
+    text = plots.page(made)
+    assert f'data-verdict="{state}"' in text and report.MEANING[state] in text
+
+
+def test_a_missing_measure_is_said_and_not_drawn_as_zero() -> None:
+    text = plots.card(finding(oracle=None, unlearned=NOTHING))
+    assert text.count("not measured") == 2
+    assert text.count("var(--base)") == 1 and "var(--oracle)" not in text
+
+
+def test_bars_fit_their_track_whatever_the_scale() -> None:
+    wide = finding(
+        unlearned=Measure(-3.0, 9, -5.0, 2.0), base=Measure(40.0, 9, 30.0, 55.0), oracle=None
+    )
+    for f in (finding(), wide):
+        for left, width in re.findall(r"left:(-?[\d.]+)%;width:(-?[\d.]+)%", plots.bars(f)):
+            assert float(left) >= 0 and float(width) >= 0 and float(left) + float(width) <= 100.2
