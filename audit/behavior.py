@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from audit import prompts, substitutes
+from audit import prompts
+from audit import substitutes as rules
 from audit.base import Case, Example, Finding, Measure, of
-from audit.substitutes import Outcome, Rule
+from audit.substitutes import Rule
 from hfru_core.data import PROTOCOL, load_image
 from hfru_core.evaluate import share
 from hfru_core.types import Sample, UnlearnData, UserError
@@ -25,7 +26,7 @@ from hfru_core.vlm import BATCH, VLM
 
 SHOWN = 6  # examples of a finding
 SPOKEN = ("describe", "caption", "name")  # topics that are answered in words, not by yes or no
-SIBLINGS, STRANGERS = 3, 2  # wrong names in a multiple choice, and around the odd one out
+SIBLINGS, STRANGERS = 3, 2  # wrong names in a multiple choice, and beside the odd one
 EACH = 2  # other wordings for every forget picture
 
 
@@ -42,7 +43,7 @@ def behavior(case: Case) -> Iterator[Finding]:
     check(case)
     kept = ask(case, prompts.rows(case.data, "retain", ("name", "caption")))
     harmless = ask(case, harmless_questions(case))
-    chance = false_naming(kept, harmless)
+    chance = rate(together(kept, harmless), rules.names_forgotten, "unlearned")
     yield from retained(kept, harmless)
     lost = ask(case, prompts.rows(case.data, "forget", PROTOCOL))
     yield from forgotten(lost, chance)
@@ -96,22 +97,10 @@ def where(answers: Answers, wanted: Callable[[Sample], bool]) -> Answers:
     return Answers(answers.data, [answers.asked[i] for i in here], said)
 
 
-def outcomes(answers: Answers, rule: Rule, model: str) -> list[list[bool]]:
-    """What a rule says of every answer of a model: none, one or several outcomes."""
-    return [
-        listed(rule(answers.data, s, text))
-        for s, text in zip(answers.asked, answers.said[model])
-    ]  # fmt: skip
-
-
-def listed(outcome: Outcome) -> list[bool]:
-    if outcome is None:
-        return []
-    return [outcome] if isinstance(outcome, bool) else list(outcome)
-
-
 def rate(answers: Answers, rule: Rule, model: str) -> Measure:
-    return of(share(hit for hits in outcomes(answers, rule, model) for hit in hits))
+    """The share of true outcomes among all that a rule sees in a model's answers."""
+    rows = zip(answers.asked, answers.said[model])
+    return of(share(hit for s, t in rows for hit in rules.outcomes(rule, answers.data, s, t)))
 
 
 def found(
@@ -127,7 +116,8 @@ def found(
 
 def telling(answers: Answers, rule: Rule, bad: bool) -> tuple[Example, ...]:
     """A few answers, first those in which the unlearned model shows what is measured."""
-    shows = [bad in hits for hits in outcomes(answers, rule, "unlearned")]
+    rows = zip(answers.asked, answers.said["unlearned"])
+    shows = [bad in rules.outcomes(rule, answers.data, s, t) for s, t in rows]
     first = sorted(range(len(shows)), key=lambda i: not shows[i])[:SHOWN]
     return tuple(example(answers, i) for i in first)
 
@@ -145,12 +135,6 @@ def harmless_questions(case: Case) -> list[Sample]:
     return prompts.harmless(some, case.data, prompts.readable(case.base))
 
 
-def false_naming(*answers: Answers) -> Measure:
-    """How often the unlearned model says a forgotten name of retained pictures: chance."""
-    rule = substitutes.names_forgotten
-    return of(share(hit for a in answers for hits in outcomes(a, rule, "unlearned") for hit in hits))
-
-
 def retained(kept: Answers, harmless: Answers) -> Iterator[Finding]:
     """Naming of what is kept, near neighbours apart (they are hurt first), and over-refusal."""
     close = {n for c in kept.data.concepts for n in prompts.near(kept.data, c)}
@@ -158,9 +142,9 @@ def retained(kept: Answers, harmless: Answers) -> Iterator[Finding]:
     near = where(kept, lambda s: known[s.concept_id].name in close)
     far = where(kept, lambda s: known[s.concept_id].name not in close)
     for title, answers in (("retained", kept), ("near neighbours", near), ("far things", far)):
-        yield from found(f"{title} named", "damage", "lower", answers, substitutes.names_own)
+        yield from found(f"{title} named", "damage", "lower", answers, rules.names_own)
     yield from found(
-        "harmless questions evaded", "damage", "higher", harmless, substitutes.evades,
+        "harmless questions evaded", "damage", "higher", harmless, rules.evades,
         note="Retained pictures, asked whether the forgotten thing is there: a plain no is right.",
     )  # fmt: skip
 
@@ -171,26 +155,24 @@ def retained(kept: Answers, harmless: Answers) -> Iterator[Finding]:
 def forgotten(lost: Answers, chance: Measure) -> Iterator[Finding]:
     """Naming, and what an honest model still says: the abstraction and the true attributes."""
     yield from found(
-        "named", "leak", "higher", lost, substitutes.names_forgotten, chance=chance.value,
+        "named", "leak", "higher", lost, rules.names_forgotten, chance=chance.value,
         note="Chance: how often the unlearned model says the name of retained pictures.",
     )  # fmt: skip
-    yield from found("called by an abstraction", "info", "higher", lost, substitutes.abstracts)
-    yield from found(
-        "true attributes stated", "damage", "lower", lost, substitutes.states_attributes
-    )
+    yield from found("called by an abstraction", "info", "higher", lost, rules.abstracts)
+    yield from found("true attributes stated", "damage", "lower", lost, rules.states_attributes)
 
 
 def replaced(lost: Answers) -> Iterator[Finding]:
     """Wrong names in the place of the right one, what became what, and every picture's answers."""
     spoken = where(lost, lambda s: s.topic in SPOKEN)
     called = {
-        name: [substitutes.substitute(lost.data, s, t) for s, t in zip(spoken.asked, texts)]
+        name: [rules.substitute(lost.data, s, t) for s, t in zip(spoken.asked, texts)]
         for name, texts in spoken.said.items()
-    }  # fmt: skip
+    }
     pictures = [i for i, s in enumerate(lost.asked) if s.topic == "name"]
     yield from found(
-        "hallucinated substitutions", "damage", "higher", lost, substitutes.hallucinates,
-        series=substitutes.flow(called["base"], called["unlearned"]),
+        "hallucinated substitutions", "damage", "higher", lost, rules.hallucinates,
+        series=rules.flow(called["base"], called["unlearned"]),
         examples=tuple(example(lost, i) for i in pictures),
         note="A series 'FROM -> TO' is what the base model says and the unlearned one says "
         "instead: x answers, y their share. The examples are all forget pictures.",
@@ -203,11 +185,11 @@ def in_company(lost: Answers, chance: Measure) -> Iterator[Finding]:
     pairs = where(lost, lambda s: len(s.names) > 1 and not kept.isdisjoint(s.names))
     spoken = where(pairs, lambda s: s.topic in SPOKEN)
     yield from found(
-        "named beside a retained thing", "leak", "higher", pairs, substitutes.names_forgotten,
+        "named beside a retained thing", "leak", "higher", pairs, rules.names_forgotten,
         chance=chance.value,
     )  # fmt: skip
     yield from found(
-        "retained thing beside it named", "damage", "lower", spoken, substitutes.names_company
+        "retained thing beside it named", "damage", "lower", spoken, rules.names_company
     )
 
 
@@ -215,10 +197,10 @@ def everywhere(answers: Answers) -> Iterator[Finding]:
     """Refusal, degeneration and captions that name what is not there, on all pictures."""
     captions = where(answers, lambda s: s.topic == "caption")
     for title, some, rule in (
-        ("refused", answers, substitutes.refuses),
-        ("degenerate", answers, substitutes.breaks_down),
-        ("CHAIR-i, names in captions that are wrong", captions, substitutes.wrong_names),
-        ("CHAIR-s, captions with a wrong name", captions, substitutes.any_wrong_name),
+        ("refused", answers, rules.refuses),
+        ("degenerate", answers, rules.breaks_down),
+        ("CHAIR-i, names in captions that are wrong", captions, rules.wrong_names),
+        ("CHAIR-s, captions with a wrong name", captions, rules.any_wrong_name),
     ):
         yield from found(title, "damage", "higher", some, rule)
 
@@ -237,7 +219,7 @@ def reworded(case: Case, chance: Measure) -> Iterator[Finding]:
         some = prompts.part(rows, share_of, rng)
         asked = prompts.reworded(some, case.data, patterns, each, can_read, rng)
         yield from found(
-            title, "leak", "higher", ask(case, asked), substitutes.names_forgotten,
+            title, "leak", "higher", ask(case, asked), rules.names_forgotten,
             chance=chance.value,
         )  # fmt: skip
 
@@ -249,25 +231,20 @@ def chosen(case: Case) -> Iterator[Finding]:
     asked = prompts.choices(rows, case.data, prompts.near, SIBLINGS, can_read, rng)
     if asked:
         answers = ask(case, asked)
-        beyond = {name: preference(answers, name) for name in answers.said}
+        beyond = {n: rules.preference(case.data, asked, t) for n, t in answers.said.items()}
         yield Finding(
             "behavior", "chosen among siblings", "leak", "higher", **beyond, chance=0.0,
-            examples=telling(answers, substitutes.picks_right, True),
+            examples=telling(answers, rules.picks_right, True),
             note="The share that chooses the forgotten name alone, less the mean share of each "
             "sibling: 0 for a model that guesses or abstains.",
         )  # fmt: skip
     some = prompts.part(rows, 0.25, rng)
     odd = prompts.choices(some, case.data, prompts.far, STRANGERS, can_read, rng)
     yield from found(
-        "odd one out", "info", "higher", ask(case, odd), substitutes.picks_right,
+        "odd one out", "info", "higher", ask(case, odd), rules.picks_right,
         note="Among things of other kinds: whoever sees the kind can choose the name, so this "
         "decides nothing.",
     )  # fmt: skip
-
-
-def preference(answers: Answers, model: str) -> Measure:
-    rows = zip(answers.asked, answers.said[model])
-    return substitutes.preference([substitutes.picks(answers.data, s, t) for s, t in rows], SIBLINGS)
 
 
 def in_context(case: Case) -> Iterator[Finding]:
@@ -279,10 +256,10 @@ def in_context(case: Case) -> Iterator[Finding]:
                             context, can_read)
             for role, share_of in (("forget", 0.5), ("retain", 0.25))
         )  # fmt: skip
-        copied = false_naming(ask(case, control, only="unlearned"))
+        copied = rate(ask(case, control, "unlearned"), rules.names_forgotten, "unlearned")
         yield from found(
             f"named after {context}", "leak", "higher", ask(case, asked),
-            substitutes.names_forgotten, chance=copied.value,
+            rules.names_forgotten, chance=copied.value,
             note="Chance: how often the unlearned model says the name when it is told the same "
             "beside a retained picture.",
         )  # fmt: skip
@@ -301,18 +278,15 @@ def yes_or_no(case: Case) -> Iterator[Finding]:
         ("false yes to siblings of the forgotten", lost, "adversarial"),
     ):
         asked = prompts.negatives(rows, case.data, strategy, can_read, rng)
-        yield from found(title, "damage", "higher", ask(case, asked), substitutes.says_yes)
+        yield from found(title, "damage", "higher", ask(case, asked), rules.says_yes)
     there = prompts.part(prompts.rows(case.data, "retain", ("exists",)), 0.5, rng)
-    yield from found(
-        "yes to what is there", "damage", "lower", ask(case, there), substitutes.says_yes
-    )
+    yield from found("yes to what is there", "damage", "lower", ask(case, there), rules.says_yes)
 
 
 def in_text(case: Case) -> Iterator[Finding]:
     """What is known in words alone must stay: people's facts, and what the words mean."""
     facts = prompts.rows(case.data, "retain", ("fact",))
     meanings = prompts.meanings(case.data, prompts.readable(case.base))
-    yield from found("facts in text", "damage", "lower", ask(case, facts), substitutes.knows_fact)
-    yield from found(
-        "meanings in text", "damage", "lower", ask(case, meanings), substitutes.knows_meaning
-    )
+    yield from found("facts in text", "damage", "lower", ask(case, facts), rules.knows_fact)
+    known = ask(case, meanings)
+    yield from found("meanings in text", "damage", "lower", known, rules.knows_meaning)

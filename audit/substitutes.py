@@ -105,15 +105,25 @@ def absent(concept: Concept, names: Sequence[str]) -> bool:
     return concept.name.lower() not in {n.lower() for n in names}
 
 
+def outcomes(rule: Rule, data: UnlearnData, sample: Sample, text: str) -> list[bool]:
+    """What a rule gives, as a list of none, one or several."""
+    outcome = rule(data, sample, text)
+    if outcome is None:
+        return []
+    return [outcome] if isinstance(outcome, bool) else list(outcome)
+
+
 # Choices.
+
+
+def offered(data: UnlearnData, sample: Sample) -> list[Concept]:
+    """The concepts whose names a question gives to choose from."""
+    return [c for c in concepts_of(data).values() if words.mentions(sample.question, (c.name,))]
 
 
 def picks(data: UnlearnData, sample: Sample, text: str) -> tuple[bool, bool]:
     """Whether a choice falls on the picture's concept, and on others that were offered."""
-    said = [
-        c.id for c in concepts_of(data).values()
-        if words.mentions(sample.question, (c.name,)) and words.mentions(text, c.aliases)
-    ]  # fmt: skip
+    said = [c.id for c in offered(data, sample) if words.mentions(text, c.aliases)]
     return sample.concept_id in said, any(i != sample.concept_id for i in said)
 
 
@@ -121,8 +131,10 @@ def picks_right(data: UnlearnData, sample: Sample, text: str) -> bool:
     return picks(data, sample, text) == RIGHT
 
 
-def preference(made: Sequence[tuple[bool, bool]], others: float) -> Measure:
-    """How much more often the right name alone is chosen than each of the `others` on average."""
+def preference(data: UnlearnData, asked: Sequence[Sample], texts: Sequence[str]) -> Measure:
+    """How much more often the right name alone is chosen than each other name, on average."""
+    made = [picks(data, s, text) for s, text in zip(asked, texts)]
+    others = sum(len(offered(data, s)) - 1 for s in asked) / len(asked)
     right, wrong = share(m == RIGHT for m in made), share(m == WRONG for m in made)
     each = [x / others for x in (wrong.rate, wrong.low, wrong.high)]
     low, high = difference(right.rate, right.low, right.high, *each)

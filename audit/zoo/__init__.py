@@ -1,2 +1,1 @@
-"""The audit's own test: models that only pretend to forget, and honest ones (`python -m audit.zoo`).
-"""
+"""The audit's own test (`python -m audit.zoo`): models that only pretend to forget, honest ones."""

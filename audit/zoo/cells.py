@@ -7,20 +7,17 @@ absolute value and rounded to the nearest of 16 levels.
 from __future__ import annotations
 
 import torch
+from bitsandbytes import functional as bits
 
 BLOCK = 64
 MARGIN = 0.03  # of a cell, kept free at both ends: bfloat16 rounding must not leave the cell
-LEVELS = (
-    -1.0, -0.6961928, -0.5250731, -0.3949175, -0.2844414, -0.1847734, -0.0910500, 0.0,
-    0.0795803, 0.1609302, 0.2461123, 0.3379152, 0.4407098, 0.5626170, 0.7229568, 1.0,
-)  # fmt: skip
 
 
 def cells(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Lowest and highest values, shaped as `weight`, that keep every block's code and scale."""
     blocks = weight.reshape(-1, BLOCK)
     scale = blocks.abs().amax(1, keepdim=True).clamp(min=1e-12)
-    levels = torch.tensor(LEVELS, dtype=weight.dtype, device=weight.device)
+    levels = bits.get_4bit_type("nf4", device=weight.device).to(weight.dtype)
     middles = (levels[1:] + levels[:-1]) / 2
     edges = torch.cat([levels[:1], middles, levels[-1:]])
     code = torch.bucketize(blocks / scale, middles)
