@@ -26,13 +26,15 @@ from hfru_core.concepts import parse
 from hfru_core.evaluate import evaluate, relative
 from hfru_core.methods.hfru import preset
 from hfru_core.session import UnlearnSession
+from hfru_core.types import Rate
 
 PEOPLE = "Tobin Harrick,Ilsa Torvane,Dario Fent"
 
 
 def one_row(
-    task: str, seed: int, name: str, source: str, model: str, pictures: int, keep: Path | None
-) -> dict:
+    task: str, seed: int, name: str, source: str, model: str, pictures: int, keep: Path | None,
+    before: dict | None,
+) -> dict:  # fmt: skip
     """Run one session and measure its adapter on pictures of another world."""
     out = keep or Path("runs") / f"table-{time.time_ns()}"
     began = time.perf_counter()
@@ -48,7 +50,7 @@ def one_row(
     fresh = source if not source.startswith("world") else f"world:{1000 + seed}"
     amount = data.Amount(0, 0, pictures, pictures)
     request = data.build(forget, fresh, amount=amount, seed=seed)
-    before, _ = evaluate(vlm.load(model), request)
+    before = before or asdict(evaluate(vlm.load(model), request)[0])
     after, _ = evaluate(adapter.load(vlm.load(model), out), request)
     if keep is None:
         shutil.rmtree(out)
@@ -57,11 +59,20 @@ def one_row(
         "measured_on": fresh if source.startswith("world") else source.partition(":")[0],
         "pictures_a_side": pictures,
         "seconds": round(seconds, 1), "best_step": session.progress.best_step,
-        "base": asdict(before), "after": asdict(after),
-        "relative": {k: relative(getattr(after, k), getattr(before, k))
+        "base": before, "after": asdict(after),
+        "relative": {k: relative(getattr(after, k), Rate(**before[k]))
                      for k in ("retain", "attributes", "facts")},
         "threads": torch.get_num_threads(), "versions": adapter.versions(),
     }  # fmt: skip
+
+
+def known_base(rows: list[dict], task: str, seed: int, pictures: int) -> dict | None:
+    """The original model's rates, where another preset was measured on the same pictures."""
+    same = [
+        r["base"] for r in rows
+        if (r["task"], r["seed"], r["pictures_a_side"]) == (task, seed, pictures)
+    ]
+    return same[0] if same else None
 
 
 def line(row: dict) -> str:
@@ -101,7 +112,8 @@ def main() -> None:
                     continue
                 keep = args.keep / folder_name(task) if args.keep and seed == 0 else None
                 rows.append(one_row(
-                    task, seed, name, args.data, args.model, args.pictures, keep
+                    task, seed, name, args.data, args.model, args.pictures, keep,
+                    known_base(rows, task, seed, args.pictures),
                 ))
                 args.report.parent.mkdir(parents=True, exist_ok=True)
                 args.report.write_text(json.dumps(rows, indent=1) + "\n")
