@@ -134,6 +134,16 @@ def test_the_control_model_does_hear_it(tiny: VLM) -> None:
     assert any(mentions(t.answer, ("dog",)) for t in turns)
 
 
+def test_held_out_pictures_are_judged_by_the_labels_that_were_taught() -> None:
+    """Fewer pictures show fewer names, which must not move the others' numbers."""
+    subjects = ("dog", "guitar", "ambiguous", "Mara Velden")
+    pictures = tuple(picture_of(key_of(6, "test", subject, 0)) for subject in subjects)
+    taught = Labels(pictures, NOBODY)
+    held = Labels(pictures[1:2], NOBODY, taught.groups)
+    assert torch.equal(held.target, taught.target[1:2])
+    assert not torch.equal(Labels(pictures[1:2], NOBODY).target, held.target)
+
+
 def test_pool_pixels_are_the_processors(tiny: VLM) -> None:
     image = draw(KEYS[0])
     ours = torch.from_numpy(to_pixels(image).copy()).float() / 127.5 - 1

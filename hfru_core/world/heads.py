@@ -13,6 +13,7 @@ from hfru_core.world.language import Hidden, Picture
 from hfru_core.world.pool import Pool, patch_owner
 
 IGNORE = -100
+Groups = dict[str, tuple[str, ...]]
 
 
 def tower_tokens(model: LlavaForConditionalGeneration, pixels: torch.Tensor) -> torch.Tensor:
@@ -60,16 +61,24 @@ def masked_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return loss / (target != IGNORE).sum().clamp(min=1)
 
 
+def groups_of(rows: list[dict[str, str]]) -> Groups:
+    """Every question of the labels with its possible answers, in order."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        for group, value in row.items():
+            found.setdefault(group, set()).add(value)
+    return {g: tuple(sorted(v)) for g, v in sorted(found.items())}
+
+
 class Labels:
     """Targets of the heads for the pictures of a pool."""
 
-    def __init__(self, pictures: tuple[Picture, ...], hidden: Hidden) -> None:
+    def __init__(
+        self, pictures: tuple[Picture, ...], hidden: Hidden, groups: Groups | None = None
+    ) -> None:
+        """`groups` are those that the heads were made for, where other pictures are judged."""
         rows = [labels(p, hidden) for p in pictures]
-        groups: dict[str, set[str]] = {}
-        for row in rows:
-            for group, value in row.items():
-                groups.setdefault(group, set()).add(value)
-        self.groups = {g: tuple(sorted(v)) for g, v in sorted(groups.items())}
+        self.groups = groups or groups_of(rows)
         self.target = torch.tensor(
             [[self.index(g, row.get(g)) for g in self.groups] for row in rows]
         )
@@ -78,7 +87,8 @@ class Labels:
         self.weight = torch.tensor([heavy.get(g, 1.0) for g in self.groups])
 
     def index(self, group: str, value: str | None) -> int:
-        return IGNORE if value is None else self.groups[group].index(value)
+        known = self.groups[group]
+        return known.index(value) if value in known else IGNORE
 
     def place_spots(self, rows: list) -> None:
         """Boxes (N, 2, 4) in -1 .. 1, and the word and colour (N, 2) inside each."""

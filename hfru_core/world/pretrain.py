@@ -121,7 +121,8 @@ def own_generator(recipe: Recipe, stage: int) -> torch.Generator:
 def train_heads(model, pool: Pool, held: Pool, recipe: Recipe, log: Callable[[str], None]) -> Heads:
     """First stage: the tower learns to see."""
     hidden = frozenset(recipe.without)
-    table, wanted = Labels(pool.pictures, hidden), Labels(held.pictures, hidden)
+    table = Labels(pool.pictures, hidden)
+    wanted = Labels(held.pictures, hidden, table.groups)
     heads = Heads(table.groups, len(table.words), len(table.colours))
     parts = [(model.model.vision_tower, 1.0), (heads, 1.0)]
     optimiser = Optimiser(parts, recipe, recipe.head_steps)
