@@ -264,6 +264,8 @@ def follow(case: Case, audits: dict[str, Audit], events: bool) -> list[Finding]:
     from audit.base import Run
 
     run = Run(case, audits)
+    if events:
+        print(json.dumps({"audits": list(audits)}), flush=True)
     with tqdm(total=len(audits), unit="audit", file=sys.stderr, dynamic_ncols=True) as bar:
         for tick in run:
             bar.set_description(tick.audit, refresh=False)

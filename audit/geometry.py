@@ -18,28 +18,24 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from audit.base import NOTHING, Case, Example, Finding, Measure, Series
-from audit.probing import Features, Picture, features, pictures, siblings
-from hfru_core.types import Concept, UserError
-from hfru_core.world import dataset as world
-from hfru_core.world.scenes import kind_of
+from audit.probing import Features, Picture, features, pictures, siblings, vague_pictures, word
+from hfru_core.types import UserError
 
 READ = "projector"  # what the decoder gets
-VAGUE = 32  # ambiguous pictures of a concept's kind
 ENOUGH = 3  # pictures of a class, or nothing can be said
 Groups = list[np.ndarray]  # rows of pictures, one array for each class
 
 
 class View(NamedTuple):
-    """Eval pictures and those of abstractions, and the features (N, D) of both, pictures first."""
+    """Eval pictures, those of abstractions too, and what each model makes of them (N, D)."""
 
     case: Case
     shown: list[Picture]
-    keys: list[str]
-    vague: dict[str, np.ndarray]  # concept -> rows of its abstraction's pictures
     features: dict[str, Features]
 
-    def rows(self, wanted: Callable[[Picture], bool]) -> np.ndarray:
-        return np.array([i for i, p in enumerate(self.shown) if wanted(p)], int)
+    def of(self, what: str) -> np.ndarray:
+        """Rows of the pictures of one concept, abstraction or role."""
+        return np.array([i for i, p in enumerate(self.shown) if what in (p.concept, p.role)], int)
 
     def finding(
         self, name: str, found: dict[str, Measure], curves: tuple[Series, ...], note: str
@@ -62,29 +58,10 @@ def geometry(case: Case) -> Iterator[Finding]:
 
 
 def look(case: Case) -> View:
-    shown = [p for p in pictures(case.data) if p.split == "eval"]
-    vague = {c.id: abstract_keys(c, case) for c in case.data.concepts}
-    keys = list(dict.fromkeys([p.key for p in shown] + sum(vague.values(), [])))
-    rows = {c: np.array([keys.index(k) for k in ks], int) for c, ks in vague.items()}
-    found = {m: features(m, vlm, keys) for m, vlm in case.models.items()}
-    return View(case, shown, keys, rows, found)
-
-
-def abstract_keys(concept: Concept, case: Case) -> list[str]:
-    """Drawn pictures that honestly show no more than the concept's kind; none for photographs."""
-    if not case.data.source.startswith("world"):
-        return []
-    seed, split = world.world_seed(case.data.source), f"audit-{case.seed}"
-    if concept.kind == "identity":
-        return [world.key_of(seed, split, "stranger", i) for i in range(VAGUE)]
-    found: list[str] = []
-    index = 0
-    while len(found) < VAGUE:
-        key = world.key_of(seed, split, "ambiguous", index)
-        if world.picture_of(key).things[0].kind == kind_of(concept.name):
-            found.append(key)
-        index += 1
-    return found
+    shown = [p for p in pictures(case.data) + vague_pictures(case.data, case.seed)
+             if p.split == "eval"]  # fmt: skip
+    keys = [p.key for p in shown]
+    return View(case, shown, {m: features(m, vlm, keys) for m, vlm in case.models.items()})
 
 
 # Numbers.
@@ -148,7 +125,7 @@ def by_layer(name: str, layers: Iterable[str], value: Callable[[str], float]) ->
 def similarities(view: View) -> Iterator[Finding]:
     """CKA of the other models to the base and to the oracle, on forget and on retain pictures."""
     for role in ("forget", "retain"):
-        rows = view.rows(lambda p: p.role == role)  # noqa: B023
+        rows = view.of(role)
         grams = {m: {k: inner(x[rows]) for k, x in f.items()} for m, f in view.features.items()}
         for to in [m for m in ("base", "oracle") if m in grams]:
             yield similarity(view, grams, to, f"similarity to the {to}, {role} pictures")
@@ -175,43 +152,37 @@ def alike(one: Features, other: Features, layer: str, groups: Groups | None = No
 
 def distances(view: View) -> Iterator[Finding]:
     """How far each forgotten concept lies from each of its siblings."""
-    data, rows = view.case.data, lambda c: view.rows(lambda p: p.concept == c)
-    pairs = [(c.id, s) for c in data.concepts for s in siblings(c, data) if len(rows(s)) >= ENOUGH]
-    groups = {c: rows(c) for pair in pairs for c in pair}
-    yield apart(view, "distance to siblings", pairs, groups)
+    data = view.case.data
+    pairs = [(c.id, s) for c in data.concepts for s in siblings(c, data)
+             if len(view.of(s)) >= ENOUGH]  # fmt: skip
+    yield apart(view, "distance to siblings", pairs)
 
 
 def abstractions(view: View) -> Iterator[Finding]:
     """How far each forgotten concept lies from pictures that show no more than its kind."""
     name = "distance to the abstraction"
-    groups, pairs = {}, []
-    for c, vague in view.vague.items():
-        if len(vague):
-            groups |= {c: view.rows(lambda p: p.concept == c), f"{c} vague": vague}  # noqa: B023
-            pairs.append((c, f"{c} vague"))
+    pairs = [(c.id, word(c)) for c in view.case.data.concepts if len(view.of(word(c)))]
     if pairs:
-        yield apart(view, name, pairs, groups)
+        yield apart(view, name, pairs)
     else:
         note = "Not measured: this source has no pictures that show no more than a kind."
         yield view.finding(name, {}, (), note)
 
 
-def apart(
-    view: View, name: str, pairs: list[tuple[str, str]], groups: dict[str, np.ndarray]
-) -> Finding:
+def apart(view: View, name: str, pairs: list[tuple[str, str]]) -> Finding:
     """Mean separation over pairs of classes, for each model and layer."""
     if not pairs:
         raise UserError(f"{name}: no class has {ENOUGH} pictures to evaluate on: add some.")
-    order = {c: i for i, c in enumerate(groups)}
+    classes = list(dict.fromkeys(c for pair in pairs for c in pair))
+    index = [(classes.index(a), classes.index(b)) for a, b in pairs]
+    rows = [view.of(c) for c in classes]
 
-    def mean(f: Features, layer: str, parts: Groups) -> float:
+    def mean(f: Features, layer: str, parts: Groups = rows) -> float:
         x = f[layer]
-        gaps = [separation(x[parts[order[a]]], x[parts[order[b]]]) for a, b in pairs]
-        return float(np.mean(gaps))
+        return float(np.mean([separation(x[parts[a]], x[parts[b]]) for a, b in index]))
 
-    rows = list(groups.values())
     numbers = {m: jackknife(partial(mean, f, READ), rows) for m, f in view.features.items()}
-    curves = tuple(by_layer(m, f, lambda k: mean(f, k, rows)) for m, f in view.features.items())  # noqa: B023
+    curves = tuple(by_layer(m, f, partial(mean, f)) for m, f in view.features.items())
     return view.finding(name, numbers, curves, "Distance of the centroids after the projector in "
                         "units of the spread within a class, the mean over the pairs.")  # fmt: skip
 
@@ -219,13 +190,12 @@ def apart(
 def embedding_map(view: View) -> Iterator[Finding]:
     """Two axes of the base model's features, and every model's pictures on them.
 
-    The i-th example is the picture of the i-th point of each series "map MODEL"; its question
-    says the role and the concept. x and y are the coordinates: one picture has the same number in
-    every series, so maps before and after can be linked.
+    The i-th example is the picture of the i-th point of each series "map MODEL", whose x and y are
+    the coordinates; its question says role and concept ("forget: dog", "abstraction: animal").
     """
     seen = {m: f[READ].astype(float) for m, f in view.features.items()}
-    if len(view.keys) < ENOUGH:
-        raise UserError(f"A map needs {ENOUGH} pictures, got {len(view.keys)}: add some.")
+    if len(view.shown) < ENOUGH:
+        raise UserError(f"A map needs {ENOUGH} pictures, got {len(view.shown)}: add some.")
     axes = PCA(2, svd_solver="full").fit(seen["base"])
     points = {m: axes.transform(x) for m, x in seen.items()}
     total = {m: ((x - axes.mean_) ** 2).sum(1) for m, x in seen.items()}
@@ -233,20 +203,13 @@ def embedding_map(view: View) -> Iterator[Finding]:
     def shown(m: str, rows: Groups) -> float:
         return float((points[m][rows[0]] ** 2).sum() / max(total[m][rows[0]].sum(), 1e-12))
 
-    every = [np.arange(len(view.keys))]
+    every = [np.arange(len(view.shown))]
     numbers = {m: jackknife(partial(shown, m), every, most=1.0) for m in seen}
     curves = tuple(Series(f"map {m}", tuple(p[:, 0].tolist()), tuple(p[:, 1].tolist()))
                    for m, p in points.items())  # fmt: skip
-    examples = tuple(Example(k, what(view, i), "", "") for i, k in enumerate(view.keys))
+    examples = tuple(Example(p.key, f"{p.role}: {p.concept}", "", "") for p in view.shown)
     found = view.finding("embedding map", numbers, curves, "")
     note = ("Two principal axes of the base model's features after the projector; the number is "
             "the share of the spread that they show. Series are points: x and y of the picture "
             "that the example with the same number shows.")  # fmt: skip
     yield replace(found, examples=examples, note=note)
-
-
-def what(view: View, row: int) -> str:
-    """'forget: dog', 'retain: cat' or 'abstraction: dog'."""
-    if row < len(view.shown):
-        return f"{view.shown[row].role}: {view.shown[row].concept}"
-    return "abstraction: " + ", ".join(c for c, rows in view.vague.items() if row in rows)

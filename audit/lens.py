@@ -7,6 +7,7 @@ and the oracle's too, may know the word from text alone.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from hfru_core.types import Sample, UnlearnData, UserError
 from hfru_core.vlm import VLM
 
 REACH = 0.95  # share of retain pictures that stay below "high"
+RETAIN = 64
 SHOWN = 4  # pictures whose maps are kept
 
 
@@ -43,8 +45,8 @@ class Reading(NamedTuple):
     layers: torch.Tensor
 
 
-def keys_of(data: UnlearnData) -> Keys:
-    """The evaluation pictures, each once."""
+def keys_of(data: UnlearnData, rng: random.Random) -> Keys:
+    """The evaluation pictures, each once; `RETAIN` of the retain pictures are enough."""
     forget = {
         c.id: unique(s.image for s in data.select("forget", "eval") if s.concept_id == c.id)
         for c in data.concepts
@@ -55,6 +57,7 @@ def keys_of(data: UnlearnData) -> Keys:
             "The lens compares forget with retain pictures and needs both for evaluation; "
             f"there are {sum(map(len, forget.values()))} and {len(retain)}."
         )
+    retain = tuple(rng.sample(retain, min(RETAIN, len(retain))))
     return Keys({c: keys for c, keys in forget.items() if keys}, retain)
 
 
@@ -71,11 +74,11 @@ def read(vlm: VLM, data: UnlearnData, keys: Keys) -> dict[str, Reading]:
     """Both readings of every concept, of `keys.all`; whoever holds the weights needs no filter."""
     vlm = vlm.merged()
     features = vlm.vision_features([load_image(k) for k in keys.all])
-    groups: dict[tuple[str, str], dict[str, Ask]] = {}
+    groups: dict[str, dict[str, Ask]] = {}
     for concept in data.concepts:
         if concept.id in keys.forget:
             ask = ask_for(vlm, data, concept)
-            groups.setdefault((ask.question, ask.lead), {})[concept.id] = ask
+            groups.setdefault(ask.question, {})[concept.id] = ask
     found = {}
     for group in groups.values():
         asks = list(group.values())
@@ -105,7 +108,7 @@ def silent(rows: Sequence[Judged]) -> dict[str, bool]:
 
 def lens(case: Case) -> Iterator[Finding]:
     """What single image tokens tell the decoder, alone and beside what the model says."""
-    keys = keys_of(case.data)
+    keys = keys_of(case.data, case.rng("lens"))
     samples = [s for s in case.data.select("forget", "eval") if s.topic in PROTOCOL]
     seen = {name: read(vlm, case.data, keys) for name, vlm in case.models.items()}
     said = {n: judged(case.data, samples, answers(v, samples)) for n, v in case.models.items()}

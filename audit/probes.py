@@ -2,7 +2,7 @@
 
 Covers the mean image token of every layer of the tower, after the projector and at the decoder's
 image positions. A probe with many pictures reads a concept from almost any vision model, so what
-counts is how few it needs, beside an oracle: the share it gets right after 8 to 64 pictures.
+counts is how few it needs, beside an oracle: the share it gets right after 4 to 32 pictures.
 Does not cover: what only single image tokens hold, what more pictures or larger probes could read,
 whether the model uses what a probe reads.
 """
@@ -30,6 +30,7 @@ from audit.probing import (
     balanced,
     features,
     few_sample,
+    fewer,
     fitted_hits,
     mean_of_few,
     measure,
@@ -38,6 +39,8 @@ from audit.probing import (
     siblings,
     sizes_for,
     tell_apart,
+    vague_pictures,
+    word,
 )
 from hfru_core.data import load_image
 from hfru_core.types import UserError
@@ -71,11 +74,11 @@ class Seen(NamedTuple):
 
 def probes(case: Case) -> Iterator[Finding]:
     """Whether small classifiers still read the forgotten concepts, against oracle and controls."""
-    shown = pictures(case.data)
+    shown = fewer(pictures(case.data), case.data) + vague_pictures(case.data, case.seed)
     keys = [p.key for p in shown]
     found = {m: features(m, vlm, keys) for m, vlm in case.models.items()}
     seen = Seen(case, shown, found, case.rng("probes").getrandbits(32))
-    for part in (against_siblings, among_forgotten, with_all, against_rest, bits, controls):
+    for part in (by_one_word, against_siblings, with_all, against_rest, bits, controls):
         try:
             yield from part(seen)
         except UserError as error:
@@ -89,17 +92,28 @@ def sibling_tasks(seen: Seen) -> list[Task]:
     return [tell_apart(seen.shown, (c.id,), siblings(c, data)) for c in data.concepts]
 
 
+def by_one_word(seen: Seen) -> Iterator[Finding]:
+    """Forgotten concepts against what an honest model calls by the same word.
+
+    That is their abstraction and the other forgotten concepts of their kind. A model that never
+    learned the concepts has no reason to keep these apart. From siblings it may well keep them
+    apart, as "the animals without a name", which is why those decide nothing.
+    """
+    shown, concepts = seen.shown, seen.case.data.concepts
+    tasks = [tell_apart(shown, (c.id,), (word(c),)) for c in concepts
+             if any(p.concept == word(c) for p in shown)]  # fmt: skip
+    for c in concepts:
+        same = [o.id for o in concepts if word(o) == word(c) and o is not c]
+        tasks += [tell_apart(shown, (c.id,), same)] if same else []
+    if not tasks:
+        raise UserError("Nothing here shares an abstraction with the forgotten concept: that needs "
+                        "a second forgotten concept of its kind, or drawn pictures.")  # fmt: skip
+    yield from two_places(seen, tasks, "few pictures, against what shares its word", "leak")
+
+
 def against_siblings(seen: Seen) -> Iterator[Finding]:
-    """Forgotten concepts against siblings, from few pictures."""
-    yield from two_places(seen, sibling_tasks(seen), "few pictures, against siblings", "leak")
-
-
-def among_forgotten(seen: Seen) -> Iterator[Finding]:
-    """Forgotten concepts against each other: an oracle calls them all by the same word."""
-    ids = [c.id for c in seen.case.data.concepts]
-    if len(ids) > 1:
-        tasks = [tell_apart(seen.shown, (i,), [j for j in ids if j != i]) for i in ids]
-        yield from two_places(seen, tasks, "few pictures, forgotten among themselves", "leak")
+    """Forgotten concepts against their siblings, from few pictures."""
+    yield from two_places(seen, sibling_tasks(seen), "few pictures, against siblings", "info")
 
 
 def two_places(seen: Seen, tasks: list[Task], about: str, kind: str) -> Iterator[Finding]:

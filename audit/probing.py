@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -17,10 +19,13 @@ from audit.features import layers
 from audit.stats import wilson
 from hfru_core.types import Concept, UnlearnData, UserError
 from hfru_core.vlm import VLM
+from hfru_core.world import dataset as world
 
-SIZES = (8, 16, 32, 64, 120)  # pictures that a probe learns from, half of each class
-FEW = 64  # the headline is the mean over the sizes up to this
+SIZES = (4, 8, 16, 32, 64)  # pictures that a probe learns from, half of each class
+FEW = 32  # the headline is the mean over the sizes up to this
 LEAST = 3  # pictures of each class and split, or nothing can be said
+MOST = 96  # train pictures of the forgotten concepts, of their siblings and of the rest
+VAGUE = {"train": 48, "eval": 32}  # drawn pictures of an abstraction
 DRAWS = 40  # seeded choices of those pictures
 RIDGE = 0.3  # of the mean squared length of a picture's features
 RESAMPLED = 1000
@@ -51,15 +56,57 @@ class Task(NamedTuple):
 
 
 def pictures(data: UnlearnData) -> list[Picture]:
-    """Every picture once, in the order of the data."""
+    """Every picture of the case once, in the order of the data."""
     seen = {s.image: Picture(s.image, s.concept_id, s.role, s.split) for s in data.samples}
     return [p for key, p in seen.items() if key is not None]
+
+
+def fewer(shown: Sequence[Picture], data: UnlearnData) -> list[Picture]:
+    """All eval pictures, and at most about MOST train pictures of each group of concepts."""
+    near = {i for c in data.concepts for i in siblings(c, data)}
+    groups = [{c.id for c in data.concepts}, near, {c.id for c in data.retained} - near]
+    limit = {c: max(4, MOST // len(group)) for group in groups for c in group}
+    kept, seen = [], Counter()
+    for p in shown:
+        seen[p.concept] += p.split == "train"
+        if p.split == "eval" or seen[p.concept] <= limit[p.concept]:
+            kept.append(p)
+    return kept
 
 
 def siblings(concept: Concept, data: UnlearnData) -> tuple[str, ...]:
     """Retained concepts of the same kind; all retained ones where it has no such siblings."""
     near = tuple(c.id for c in data.retained if c.name in concept.siblings)
     return near or tuple(c.id for c in data.retained)
+
+
+def word(concept: Concept) -> str:
+    """What an honest model says instead of the concept: 'animal', "someone I don't know"."""
+    return concept.abstractions[0]
+
+
+def vague_pictures(data: UnlearnData, seed: int) -> list[Picture]:
+    """Drawn pictures of the forgotten concepts' abstractions; none for photographs.
+
+    They show an animal that could be any, or a face that nobody knows: what an honest model calls
+    by the same word as a concept that it never learned.
+    """
+    if not data.source.startswith("world"):
+        return []
+    kinds, drawn = {word(c): c.kind for c in data.concepts}, world.world_seed(data.source)
+    return [
+        Picture(key, w, "abstraction", split)
+        for w, kind in kinds.items() for split, count in VAGUE.items()
+        for key in vague_keys(drawn, f"audit-{seed}-{split}", w, kind, count)
+    ]  # fmt: skip
+
+
+def vague_keys(drawn: int, split: str, word: str, kind: str, count: int) -> list[str]:
+    if kind == "identity":
+        return [world.key_of(drawn, split, "stranger", i) for i in range(count)]
+    keys = (world.key_of(drawn, split, "ambiguous", i) for i in range(30 * count))
+    fitting = (k for k in keys if world.picture_of(k).things[0].kind == word)
+    return list(islice(fitting, count))
 
 
 def tell_apart(shown: Sequence[Picture], one: Collection[str], other: Collection[str]) -> Task:
@@ -69,10 +116,10 @@ def tell_apart(shown: Sequence[Picture], one: Collection[str], other: Collection
         rows = [i for i, p in enumerate(shown) if p.split == split and p.concept in (*one, *other)]
         parts += [np.array(rows, int), np.array([shown[i].concept in one for i in rows], bool)]
     task = Task(*parts)
-    for split, is_one, least in (("train", task.train_is, LEAST), ("eval", task.eval_is, LEAST)):
-        if min(is_one.sum(), (~is_one).sum()) < least:
+    for split, is_one in (("train", task.train_is), ("eval", task.eval_is)):
+        if min(is_one.sum(), (~is_one).sum()) < LEAST:
             raise UserError(
-                f"A probe of {', '.join(one)} against {', '.join(other)} needs {least} pictures of "
+                f"A probe of {', '.join(one)} against {', '.join(other)} needs {LEAST} pictures of "
                 f"each to {split}, got {is_one.sum()} and {(~is_one).sum()}: add pictures."
             )
     return task
@@ -123,8 +170,9 @@ def few_hits(inner: np.ndarray, task: Task, chosen: np.ndarray, count: int) -> n
     y = np.repeat([1.0, -1.0], count // 2)[:, None]
     among = inner[rows[:, :, None], rows[:, None, :]] + RIDGE * np.eye(count)
     dual = np.linalg.solve(among, np.broadcast_to(y, (len(rows), count, 1)))  # (draws, count, 1)
-    scores = inner[rows[:, :, None], task.eval] * dual  # (draws, count, eval)
-    return ((scores.sum(1) > 0) == task.eval_is).astype(float)
+    weights = np.zeros((len(rows), len(inner)))
+    np.put_along_axis(weights, rows, dual[:, :, 0], 1)
+    return ((weights @ inner[:, task.eval] > 0) == task.eval_is).astype(float)
 
 
 def sizes_for(tasks: Sequence[Task]) -> list[int]:
@@ -196,9 +244,9 @@ def accuracy(tasks: Sequence[Task], hits: Hits) -> float:
 def measure(tasks: Sequence[Task], hits: Hits, shown: Sequence[Picture], seed: int) -> Measure:
     """Balanced accuracy with a 95 % bootstrap interval over eval pictures and subsamples.
 
-    Forgotten concepts and the retained pictures are strata; a picture that several tasks share is
-    drawn for all of them at once. Unanimous pictures leave no interval of width 0: it reaches at
-    least as far as Wilson's does for n of n.
+    Each forgotten concept, the retained and the vague pictures are strata; a picture that several
+    tasks share is drawn for all of them at once. Unanimous pictures leave no interval of width 0:
+    it reaches at least as far as Wilson's does for n of n.
     """
     rng, n = np.random.default_rng(seed), len(set(np.concatenate([t.eval for t in tasks])))
     weights, drawn = picture_weights(tasks, shown, rng), []
@@ -218,7 +266,9 @@ def picture_weights(
 ) -> np.ndarray:
     """How often each picture is drawn (RESAMPLED, N), every stratum to its own size."""
     used = sorted(set(np.concatenate([t.eval for t in tasks])))
-    names = np.array([shown[i].concept if shown[i].role == "forget" else "" for i in used])
+    names = np.array(
+        [shown[i].concept if shown[i].role == "forget" else shown[i].role for i in used]
+    )
     weights = np.zeros((RESAMPLED, len(shown)))
     for name in sorted(set(names)):
         rows = np.array(used)[names == name]

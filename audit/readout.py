@@ -13,7 +13,7 @@ Does not cover: names that only several tokens together give away.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -75,21 +75,33 @@ def around(vlm: VLM, question: str) -> tuple[torch.Tensor, torch.Tensor]:
 def scope(vlm: VLM, features: torch.Tensor, asks: Sequence[Ask]) -> list[torch.Tensor]:
     """Chance (N, P) that an answer about one image token alone begins with lead and name.
 
-    `features` are projected image tokens (N, P, D). `asks` share question and lead: one map each.
+    `features` are projected image tokens (N, P, D). `asks` share the question: one map each.
     Source: Patchscopes (arXiv 2401.06102), with the question as the target prompt.
     """
-    lead = torch.tensor([encode(vlm, asks[0].lead)], dtype=torch.long, device=vlm.device)
     before, behind = around(vlm, asks[0].question)
-    behind = torch.cat([behind, vlm.core.get_input_embeddings()(lead)], 1)
+    leads = {a.lead: torch.tensor([encode(vlm, a.lead)], device=vlm.device) for a in asks}
     parts = []
     for tokens in features.to(vlm.device, before.dtype).flatten(0, 1)[:, None].split(ROWS):
-        row = torch.cat([before.expand(len(tokens), -1, -1), tokens,
-                         behind.expand(len(tokens), -1, -1)], 1)  # fmt: skip
-        hidden = vlm.core.model.language_model(inputs_embeds=row, use_cache=False)[0]
-        said = vlm.core.lm_head(hidden[:, -1 - lead.shape[1] :]).float().softmax(-1)
-        begun = said[:, :-1].gather(-1, lead.expand(len(said), -1)[..., None]).prod(1)
-        parts.append(torch.stack([begun[:, 0] * said[:, -1, list(a.ids)].sum(-1) for a in asks]))
+        row = [before.expand(len(tokens), -1, -1), tokens, behind.expand(len(tokens), -1, -1)]
+        said = dict(zip(leads, starts(vlm, torch.cat(row, 1), list(leads.values()))))
+        parts.append(torch.stack([said[a.lead][:, list(a.ids)].sum(-1) for a in asks]))
     return list(torch.cat(parts, 1).view(len(asks), *features.shape[:2]).cpu())
+
+
+def starts(vlm: VLM, rows: torch.Tensor, leads: list[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """For each lead (1, K), the chance (B, V) of that lead and then each word behind `rows`."""
+    decoder = vlm.core.model.language_model
+    prompt = decoder(inputs_embeds=rows, use_cache=True)
+    first = vlm.core.lm_head(prompt.last_hidden_state[:, -1:])
+    for lead in leads:
+        logits, ids = first, lead.expand(len(rows), -1)
+        if lead.numel():
+            out = decoder(input_ids=ids, past_key_values=prompt.past_key_values, use_cache=True)
+            logits = torch.cat([first, vlm.core.lm_head(out.last_hidden_state)], 1)
+            prompt.past_key_values.crop(-ids.shape[1])  # the next lead starts behind the prompt
+        chance = logits.float().softmax(-1)
+        begun = chance[:, :-1].gather(-1, ids.long()[..., None]).prod(1)
+        yield begun * chance[:, -1]
 
 
 @torch.no_grad()

@@ -183,6 +183,7 @@ def test_progress_is_told_in_lines_if_asked_for(
 ) -> None:  # fmt: skip
     run("--events", "--out", tmp_path / "out")
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows.pop(0) == {"audits": ["a", "b"]}
     assert [(r["audit"], r["done"], r["of"], r["finding"]) for r in rows] == [
         ("a", 0, 2, None), ("a", 0, 2, "named"), ("b", 1, 2, None), ("b", 1, 2, "letters"),
     ]  # fmt: skip

@@ -77,19 +77,25 @@ def test_spread_takes_concepts_in_turn_and_fewer_are_the_first_of_more() -> None
     assert sorted(concept[key] for key in four) == ["dog", "dog", "elephant", "elephant"]
 
 
-def test_steps_to_half_is_the_first_checkpoint_or_the_last() -> None:
+def test_half_is_reached_at_the_first_checkpoint_or_at_the_last() -> None:
     steps = (0, 1, 2, 4)
-    curves = np.array([[0, 0.2, 0.6, 0.9], [0, 0.1, 0.2, 0.3], [0.5, 0.1, 0.1, 0.1]])
-    assert relearn.steps_to(0.5, curves, steps).tolist() == [2, 4, 0]
-    sure = np.zeros((1, 4, 9))
+    curves = ([0, 0.2, 0.6, 0.9], [0, 0.1, 0.2, 0.3], [0.5, 0.1, 0.1, 0.1])
+    assert [relearn.first_step(0.5, np.array(c), steps) for c in curves] == [2, 4, 0]
+    sure, never = np.zeros((1, 4, 9)), np.zeros((1, 4, 5))
     sure[:, 2:] = 1
-    measure = relearn.cost(0.5, sure, steps, np.random.default_rng(0))
-    assert (measure.value, measure.low, measure.high, measure.n) == (2, 2, 2, 9)
+    cost = relearn.cost(0.5, (sure, never), steps, np.random.default_rng(0))
+    assert (cost.value, cost.low, cost.high, cost.n) == (2, 2, 2, 9)
+
+
+def test_naming_everything_is_no_recovery() -> None:
+    every = np.ones((2, 3, 40)), np.ones((2, 3, 20))
+    measure = relearn.told(every, STEPS)
+    assert measure.value == 0 and measure.low < 0 < measure.high
 
 
 def test_a_base_that_names_nothing_gives_no_value(case: Case) -> None:
-    silent = {name: np.zeros((1, 3, 5)) for name in ("base", "unlearned")}
-    found = relearn.half(case, ATTACK, silent, STEPS, ())
+    silent = (np.zeros((1, 3, 5)), np.zeros((1, 3, 5)))
+    found = relearn.half(case, ATTACK, {"base": silent, "unlearned": silent}, STEPS, ())
     assert found.error and found.unlearned.value is None
 
 

@@ -235,9 +235,9 @@ def test_every_state_has_its_banner(state: str) -> None:
 
 
 def test_a_missing_measure_is_said_and_not_drawn_as_zero() -> None:
-    text = plots.card(finding(oracle=None, unlearned=NOTHING))
+    text = plots.bars(finding(oracle=None, unlearned=NOTHING))
     assert text.count("not measured") == 2
-    assert text.count("var(--base)") == 1 and "var(--oracle)" not in text
+    assert text.count("<i style") == 1 and text.count(plots.COLOURS["base"]) == 1
 
 
 def test_bars_fit_their_track_whatever_the_scale() -> None:
@@ -247,3 +247,78 @@ def test_bars_fit_their_track_whatever_the_scale() -> None:
     for f in (finding(), wide):
         for left, width in re.findall(r"left:(-?[\d.]+)%;width:(-?[\d.]+)%", plots.bars(f)):
             assert float(left) >= 0 and float(width) >= 0 and float(left) + float(width) <= 100.2
+
+
+# Drawings
+
+FLOW = tuple(Series(f"dog -> {b}", (n,), (n / 9,)) for b, n in (("animal", 6.0), ("a > b", 3.0)))
+HEAT = tuple(
+    Series(f"map {m} {key_of(0, 'eval-0', 'Tobin Harrick', 0)}", tuple(map(float, range(49))), row)
+    for m, row in (("base", (0.5,) * 49), ("unlearned", (0.0,) * 48 + (None,)))
+)
+POINTS = tuple(
+    Series(f"map {m}", (0.0, 1.0, 2.0, 3.0), (1.0, -1.0, 0.5, 0.0)) for m in ("base", "unlearned")
+)
+SAID = (("forget: dog", "A dog.", "An animal."), ("forget: dog", "A dog.", "A dog."),
+        ("retain: cat", "A cat.", "An animal."), ("retain: cat", "A cat.", "A cat."))  # fmt: skip
+MAPPED = finding(
+    series=POINTS,
+    examples=tuple(Example(key_of(0, "gallery", "cat", 0), *texts) for texts in SAID),
+)
+
+
+def test_every_kind_of_series_has_its_drawing() -> None:
+    kinds = {"scatter": finding(), "sankey": finding(series=FLOW), "heatmap": finding(series=HEAT)}
+    for kind, f in kinds.items():
+        assert {trace.type for trace in plots.figure(f).data} == {kind}
+        assert plots.svg(f)
+    assert plots.figure(finding(series=())) is None and plots.svg(finding(series=())) == ""
+    assert [s.name for s in plots.curves(finding())] == ["base", "unlearned"]
+    assert not plots.curves(replace(MAPPED, series=(*FLOW, *HEAT, *POINTS)))
+
+
+def test_a_flow_keeps_every_answer() -> None:
+    f = finding(series=FLOW)
+    assert plots.flows(f) == [("dog", "animal", 6.0), ("dog", "a > b", 3.0)]
+    link = plots.figure(f).data[0].link
+    assert list(link.value) == [6, 3] and list(link.target) == [1, 2]
+    assert "a &gt; b" in plots.svg(f)
+
+
+def test_a_gap_in_a_curve_stays_one() -> None:
+    path = re.findall(r'<path d="([^"]*)"', plots.svg(finding()))[0]
+    assert path.count("M") == 2 and "L" not in path
+    assert plots.figure(finding()).data[0].y == (0.1, None, 0.9)
+
+
+def test_heat_maps_lie_over_their_pictures() -> None:
+    f = finding(series=HEAT)
+    (key, values), = plots.heat(f).items()
+    assert "Tobin Harrick" in key and list(values) == ["base", "unlearned"]
+    drawn = plots.figure(f)
+    assert len(drawn.layout.images) == 2 and len(drawn.data[0].z) == 7
+    assert {t.zmax for t in drawn.data} == {0.5}
+    text = plots.svg(f)
+    assert text.count("<rect") == 98 and text.count("data:image/webp") == 2 and "nan" not in text
+
+
+@pytest.mark.parametrize(
+    ("shown", "kept"),
+    [("all", [0, 1, 2, 3]), ("forgotten", [0, 1]), ("retained", [2, 3]),
+     ("correctly forgotten", [0]), ("not forgotten", [1]), ("overly forgotten", [2])],
+)  # fmt: skip
+def test_maps_before_and_after_show_the_same_pictures(shown: str, kept: list[int]) -> None:
+    assert [i for i, e in enumerate(MAPPED.examples) if plots.passes(e, shown)] == kept
+    traces = plots.figure(MAPPED, shown, picked=kept[0]).data
+    halves = [traces[: len(traces) // 2], traces[len(traces) // 2 :]]
+    for half in halves:
+        assert sorted(int(t.split(":")[0]) for trace in half for t in trace.text) == kept
+        assert sum(w > 0 for trace in half for w in trace.marker.line.width) == 1
+    assert [t.legendgroup for t in halves[0]] == [t.legendgroup for t in halves[1]]
+
+
+def test_only_plain_pictures_are_shown() -> None:
+    assert plots.picture("data:image/png;base64,iVBORw0=").startswith("<img")
+    for key in (None, "file:/gone.png", "data:text/html;base64,AAAA",
+                "data:image/png;base64,AA\" onload=\"x"):  # fmt: skip
+        assert plots.picture(key) == ""
