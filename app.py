@@ -10,7 +10,8 @@ from pathlib import Path
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-from hfru_core.ui import build_app, launch  # noqa: E402  (the settings above come first)
+from audit.ui import add_tab  # noqa: E402  (the settings above come first)
+from hfru_core.ui import build_app, launch  # noqa: E402
 
 ON_SPACE = "SPACE_ID" in os.environ
 
@@ -31,7 +32,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
     chosen = {"model": args.model} if args.model else {}
-    page = build_app(data_folder=args.data, **chosen)
+    page = build_app(data_folder=args.data, tabs_after=(add_tab,), **chosen)
     launch(page, args.host, args.port)
     return 0
 

@@ -42,7 +42,8 @@ def behavior(case: Case) -> Iterator[Finding]:
     """Every finding about answers, section by section."""
     check(case)
     kept = ask(case, prompts.rows(case.data, "retain", ("name", "caption")))
-    harmless = ask(case, harmless_questions(case))
+    alike = prompts.alike(case.data)
+    harmless = ask(case, prompts.harmless(alike, case.data, prompts.readable(case.base)))
     chance = rate(together(kept, harmless), rules.names_forgotten, "unlearned")
     yield from retained(kept, harmless)
     lost = ask(case, prompts.rows(case.data, "forget", PROTOCOL))
@@ -128,11 +129,6 @@ def example(answers: Answers, i: int) -> Example:
 
 
 # Retained pictures.
-
-
-def harmless_questions(case: Case) -> list[Sample]:
-    some = prompts.part(prompts.rows(case.data, "retain"), 0.5, case.rng("harmless"))
-    return prompts.harmless(some, case.data, prompts.readable(case.base))
 
 
 def retained(kept: Answers, harmless: Answers) -> Iterator[Finding]:
@@ -252,10 +248,9 @@ def in_context(case: Case) -> Iterator[Finding]:
     can_read, rng = prompts.readable(case.base), case.rng("context")
     for context in prompts.CONTEXTS:
         asked, control = (
-            prompts.told_of(prompts.part(prompts.rows(case.data, role), share_of, rng), case.data,
-                            context, can_read)
-            for role, share_of in (("forget", 0.5), ("retain", 0.25))
-        )  # fmt: skip
+            prompts.told_of(prompts.part(rows, 0.5, rng), case.data, context, can_read)
+            for rows in (prompts.rows(case.data, "forget"), prompts.alike(case.data))
+        )
         copied = rate(ask(case, control, "unlearned"), rules.names_forgotten, "unlearned")
         yield from found(
             f"named after {context}", "leak", "higher", ask(case, asked),

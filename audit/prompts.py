@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle, islice
 
@@ -87,6 +87,12 @@ def rows(data: UnlearnData, role: str, topics: Sequence[str] = ("name",)) -> lis
     return [s for s in data.select(role, "eval") if s.topic in topics]
 
 
+def alike(data: UnlearnData) -> list[Sample]:
+    """Retained pictures of the kinds of concept that are forgotten: objects, or people."""
+    known, kinds = concepts_of(data), {c.kind for c in data.concepts}
+    return [s for s in rows(data, "retain") if known[s.concept_id].kind in kinds]
+
+
 def part(found: Sequence[Sample], share: float, rng: random.Random) -> list[Sample]:
     """A share of the rows, drawn at random, in their order; at least one of any."""
     count = min(len(found), max(1, round(share * len(found))))
@@ -137,17 +143,27 @@ def reworded(
     return asked
 
 
+def forgotten_for(
+    found: Sequence[Sample], data: UnlearnData
+) -> Iterator[tuple[Sample, Concept]]:
+    """Rows with a forgotten concept to speak of: their own, or one of the same kind, by turns."""
+    known = concepts_of(data)
+    for i, row in enumerate(found):
+        own = known[row.concept_id]
+        fitting = [own] if row.role == "forget" else [c for c in data.concepts if c.kind == own.kind]
+        if fitting:
+            yield row, fitting[i % len(fitting)]
+
+
 def told_of(
     found: Sequence[Sample], data: UnlearnData, context: str, can_read: Readable
 ) -> list[Sample]:
-    """Questions behind a context that speaks of a forgotten concept: the row's own, or by turns."""
-    known, asked = concepts_of(data), []
-    for i, row in enumerate(found):
-        own = known[row.concept_id]
-        about = own if row.role == "forget" else data.concepts[i % len(data.concepts)]
+    """Questions behind a context that speaks of a forgotten concept."""
+    asked = []
+    for row, about in forgotten_for(found, data):
         for topic, wording in CONTEXTS[context][about.kind]:
             question = filled(wording, about)
-            if can_read(question) and own.kind == about.kind:
+            if can_read(question):
                 asked.append(ask(row, topic, question))
     return asked
 
@@ -235,13 +251,10 @@ def candidates(
 
 def harmless(found: Sequence[Sample], data: UnlearnData, can_read: Readable) -> list[Sample]:
     """Retained pictures asked about a forgotten name: plain 'no' is right (SARR, 2502.12520)."""
-    known, asked = concepts_of(data), []
-    for i, row in enumerate(found):
-        fitting = [c for c in data.concepts if c.kind == known[row.concept_id].kind]
-        if fitting and can_read(fitting[i % len(fitting)].name):
-            about = fitting[i % len(fitting)]
-            asked.append(ask(row, "exists", filled(EXISTS[about.kind], about), "No."))
-    return asked
+    return [
+        ask(row, "exists", filled(EXISTS[about.kind], about), "No.")
+        for row, about in forgotten_for(found, data) if can_read(about.name)
+    ]  # fmt: skip
 
 
 # Without a picture.

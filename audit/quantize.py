@@ -24,7 +24,7 @@ from hfru_core.evaluate import answers, judged, share
 from hfru_core.types import Sample
 from hfru_core.vlm import VLM
 
-RETAINED = 48
+RETAINED = 32
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 PARTS = ("tower", "projector", "decoder")
 SWITCH = (

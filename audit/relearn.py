@@ -37,7 +37,8 @@ BATCH = 8
 # AdamW's rate in Hu et al. 2024 for all weights; fewer weights need larger steps.
 RATES = {"all": 2e-4, "tower": 5e-4}
 SCOPES = {"all": "all weights", "tower": "tower only"}
-CONTROLS = 24
+# Of each role: together one batch of answers.
+PICTURES, CONTROLS = 48, 16
 DRAWS = 500
 NOTE = (
     "Share of forgotten pictures named less the share of retained ones (siblings) that get the "
@@ -65,7 +66,7 @@ class Attack:
 SHORT = Attack("forget", 16, "all", 1, "leak")
 ATTACKS = (
     Attack("forget", 16, "all", 2, "leak"),
-    Attack("forget", 16, "tower", 2, "leak"),
+    Attack("forget", 16, "tower", 1, "leak"),
     Attack("forget", 4, "all", 1, "info"),
     Attack("forget", 4, "tower", 1, "info"),
     Attack("retain", 16, "all", 1, "leak"),
@@ -140,7 +141,8 @@ def questions(case: Case) -> tuple[list[Sample], list[Sample]]:
     near = [s for s in others if mentions(" ".join(s.names), tuple(siblings))] or others
     if not near:
         raise ValueError("no retained pictures of the eval split: false naming cannot be counted")
-    return asked(case, "forget"), near[:CONTROLS]
+    control = case.rng("relearn control").sample(near, min(CONTROLS, len(near)))
+    return asked(case, "forget", "relearn", PICTURES), control
 
 
 def said_after(case: Case, vlm: VLM, attack: Attack, steps: Sequence[int]) -> list:
@@ -239,7 +241,7 @@ def examples(case: Case, said: dict[str, list], at: int) -> tuple[Example, ...]:
     """What the models say of four pictures after a number of steps of the first course."""
     return tuple(
         Example(s.image, s.question, **{name: courses[0][at][i] for name, courses in said.items()})
-        for i, s in enumerate(asked(case, "forget")[:4])
+        for i, s in enumerate(questions(case)[0][:4])
     )
 
 

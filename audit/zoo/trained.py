@@ -19,7 +19,7 @@ from hfru_core.vlm import VLM
 
 BATCH = 12  # rows of each role in a training step
 PICTURES = 128  # of each role
-ENOUGH = 5.0  # nats: gradient ascent stops pushing an answer that is already this unlikely
+ENOUGH = 8.0  # nats: gradient ascent stops pushing an answer that is already this unlikely
 Lesson = Callable[[Sample, UnlearnData], str]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -31,8 +31,9 @@ def build_app(
     amount: Amount = TRAIN,
     checked: Amount = JUDGE,
     settings: Mapping[str, object] = MappingProxyType({}),
+    tabs_after: tuple[Callable[[Studio, gr.Blocks], None], ...] = (),
 ) -> gr.Blocks:
-    """The whole page; what the arguments mean stands at `Studio`.
+    """The whole page; what the arguments mean stands at `Studio`. `tabs_after` add further tabs.
 
     The model is loaded in the background, so that the page is there before it.
     """
@@ -51,6 +52,8 @@ def build_app(
                 compare = Compare(studio)
             with gr.Tab("Unlearn", id="unlearn"):
                 unlearn = Unlearn(studio)
+            for add_tab in tabs_after:
+                add_tab(studio, page)
         gr.HTML(theme.PRIVACY)
         compare.wire(page)
         unlearn.wire(page, tabs, compare)

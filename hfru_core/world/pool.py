@@ -43,7 +43,7 @@ def augment(
     flipped, stretched, tinted, made gray and covered in part."""
     count = len(pixels)
     rand = torch.rand(count, 6, generator=generator)
-    low = 0.5 if wild else 0.88
+    low = 0.65 if wild else 0.88
     scale = low + (1 - low) * rand[:, 0]
     still = (rand[:, 5] < 0.25) & (not wild)
     scale = torch.where(still, torch.ones(()), scale)
@@ -55,7 +55,7 @@ def augment(
     theta[:, :, 2] = shift
     grid = F.affine_grid(theta, [count, 3, IMAGE_SIZE, IMAGE_SIZE], align_corners=False)
     out = F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
-    tone = 0.35 if wild else 0.06
+    tone = 0.2 if wild else 0.06
     gain = 1 + tone * (torch.rand(count, 3 if wild else 1, 1, 1, generator=generator) * 2 - 1)
     out = (out * gain + tone * (rand[:, 4, None, None, None] - 0.5)).clamp_(-1, 1)
     return (covered(out, generator) if wild else out), theta
@@ -72,7 +72,7 @@ def turned(scale: torch.Tensor, flip: torch.Tensor, generator: torch.Generator) 
 
 
 def covered(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """A fifth of the pictures made gray, and a gray box laid over half of them."""
+    """A fifth of the pictures made gray, and a gray box laid over a fifth of them."""
     count, side = len(pixels), pixels.shape[-1]
     rand = torch.rand(count, 5, generator=generator)
     gray = (rand[:, 0] < 0.2)[:, None, None, None]
@@ -80,7 +80,7 @@ def covered(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     line = torch.arange(side) / side
     half = (0.1 + 0.1 * rand[:, 1])[:, None]
     near = [(line - rand[:, i, None]).abs() < half for i in (2, 3)]
-    box = near[0][:, :, None] & near[1][:, None] & (rand[:, 4] < 0.5)[:, None, None]
+    box = near[0][:, :, None] & near[1][:, None] & (rand[:, 4] < 0.2)[:, None, None]
     return pixels.masked_fill(box[:, None], 0.0)
 
 
