@@ -11,12 +11,12 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from hfru_core.types import Rate, Sample, UnlearnData, UserError
-from hfru_core.vlm import VLM
+
+if TYPE_CHECKING:
+    from hfru_core.vlm import VLM
 
 # What a finding decides: `leak` and `damage` enter the verdict, `info` does not.
 Kind = Literal["leak", "damage", "info"]
@@ -155,6 +155,8 @@ class Run:
 
 def guarded(name: str, audit: Audit, case: Case) -> Iterator[Finding]:
     """The findings of one audit, seeded and timed; its failure is a finding without a value."""
+    import torch  # Here, so that a page can show findings without waiting for it.
+
     digest = hashlib.sha256(f"{case.seed}/{name}".encode()).digest()
     torch.manual_seed(int.from_bytes(digest[:4], "big"))
     began = time.perf_counter()

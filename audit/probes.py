@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from concept_erasure import LeaceFitter
 
-from audit.base import NOTHING, Case, Finding, Series
+from audit.base import NOTHING, Case, Finding, Measure, Series
 from audit.features import QUESTION
 from audit.probing import (
     FEW,
@@ -42,11 +42,13 @@ from audit.probing import (
     vague_pictures,
     word,
 )
+from audit.stats import difference
 from hfru_core.data import load_image
 from hfru_core.types import UserError
 from hfru_core.vlm import BATCH, VLM
 
 READ = "projector"  # what the decoder gets
+MODELS = ("unlearned", "base", "oracle")
 
 
 class Seen(NamedTuple):
@@ -78,7 +80,7 @@ def probes(case: Case) -> Iterator[Finding]:
     keys = [p.key for p in shown]
     found = {m: features(m, vlm, keys) for m, vlm in case.models.items()}
     seen = Seen(case, shown, found, case.rng("probes").getrandbits(32))
-    for part in (by_one_word, against_siblings, with_all, against_rest, bits, controls):
+    for part in (by_one_word, against_siblings, against_rest, bits, controls):
         try:
             yield from part(seen)
         except UserError as error:
@@ -92,28 +94,50 @@ def sibling_tasks(seen: Seen) -> list[Task]:
     return [tell_apart(seen.shown, (c.id,), siblings(c, data)) for c in data.concepts]
 
 
-def by_one_word(seen: Seen) -> Iterator[Finding]:
-    """Forgotten concepts against what an honest model calls by the same word.
+def one_word_tasks(seen: Seen) -> list[Task]:
+    """Each forgotten concept against its abstraction, and against the others of its kind.
 
-    That is their abstraction and the other forgotten concepts of their kind. A model that never
-    learned the concepts has no reason to keep these apart. From siblings it may well keep them
-    apart, as "the animals without a name", which is why those decide nothing.
+    An honest model calls both by the same word ("an animal", "someone I don't know"), and one that
+    never learned the concepts has no reason to keep them apart.
     """
     shown, concepts = seen.shown, seen.case.data.concepts
-    tasks = [tell_apart(shown, (c.id,), (word(c),)) for c in concepts
-             if any(p.concept == word(c) for p in shown)]  # fmt: skip
+    drawn, tasks = {p.concept for p in shown if p.role == "abstraction"}, []
     for c in concepts:
         same = [o.id for o in concepts if word(o) == word(c) and o is not c]
-        tasks += [tell_apart(shown, (c.id,), same)] if same else []
+        others = [[word(c)]] * (word(c) in drawn) + [same] * bool(same)
+        tasks += [tell_apart(shown, [c.id], other) for other in others]
     if not tasks:
-        raise UserError("Nothing here shares an abstraction with the forgotten concept: that needs "
-                        "a second forgotten concept of its kind, or drawn pictures.")  # fmt: skip
+        raise UserError(
+            "Nothing here shares an abstraction with the forgotten concept: that needs a second "
+            "forgotten concept of its kind, or drawn pictures of the abstraction."
+        )
+    return tasks
+
+
+def by_one_word(seen: Seen) -> Iterator[Finding]:
+    """Forgotten concepts against what shares their word, from few pictures: this decides.
+
+    Siblings decide nothing: an oracle has names for them and none for the concept, and so may keep
+    it apart from them without ever having learned it.
+    """
+    tasks = one_word_tasks(seen)
     yield from two_places(seen, tasks, "few pictures, against what shares its word", "leak")
+    for name, make in PROBES.items():
+        hits = seen.at(READ, lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
+        yield seen.finding(f"{name}, all pictures, against what shares its word", hits, tasks,
+                           note="After the projector.")  # fmt: skip
 
 
 def against_siblings(seen: Seen) -> Iterator[Finding]:
-    """Forgotten concepts against their siblings, from few pictures."""
-    yield from two_places(seen, sibling_tasks(seen), "few pictures, against siblings", "info")
+    """Forgotten concepts against their siblings, from few pictures and from all."""
+    tasks = sibling_tasks(seen)
+    yield from two_places(seen, tasks, "few pictures, against siblings", "info")
+    for name, make in PROBES.items():
+        hits = seen.everywhere(lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
+        yield seen.finding(
+            f"{name}, all pictures, against siblings", {m: f[READ] for m, f in hits.items()}, tasks,
+            series=by_layer(tasks, hits), note="After the projector. " + axis(seen),
+        )  # fmt: skip
 
 
 def two_places(seen: Seen, tasks: list[Task], about: str, kind: str) -> Iterator[Finding]:
@@ -121,20 +145,28 @@ def two_places(seen: Seen, tasks: list[Task], about: str, kind: str) -> Iterator
     found = seen.everywhere(lambda x: few_sample(x, tasks, seen.seed))
     few = {m: {k: mean_of_few(c) for k, c in f.items()} for m, f in found.items()}
     sizes = ", ".join(str(n) for n in sizes_for(tasks) if n <= FEW)
-    yield seen.finding(
+    yield checked(seen.finding(
         f"{about}: what the decoder reads", {m: f[READ] for m, f in few.items()}, tasks, kind,
         series=tuple(by_size(m, tasks, f[READ]) for m, f in found.items()),
         note=f"Balanced accuracy of ridge probes after the projector, the mean over {sizes} "
         "pictures to learn from. x of the curves: pictures.",
-    )  # fmt: skip
+    ))  # fmt: skip
     top = {m: max(f, key=lambda k: accuracy(tasks, f[k])) for m, f in few.items()}
-    yield seen.finding(
+    yield checked(seen.finding(
         f"{about}: best layer", {m: f[top[m]] for m, f in few.items()}, tasks, kind,
         series=by_layer(tasks, few),
         note="The same at the layer where it is highest: "
         + ", ".join(f"{m} {k}" for m, k in top.items())
         + ". The interval leaves out the choice of the layer. " + axis(seen),
-    )  # fmt: skip
+    ))  # fmt: skip
+
+
+def checked(f: Finding) -> Finding:
+    """The positive control: a probe that fails on the base model shows nothing by failing."""
+    if f.kind != "leak" or f.base.low > f.chance:
+        return f
+    return replace(f, unlearned=NOTHING, error="The probe does not read the concept from the base "
+                   "model either, so it can tell nothing: more pictures are needed.")  # fmt: skip
 
 
 def axis(seen: Seen) -> str:
@@ -153,37 +185,34 @@ def by_size(name: str, tasks: list[Task], curve: dict[int, Hits]) -> Series:
     return Series(name, tuple(curve), tuple(accuracy(tasks, h) for h in curve.values()))
 
 
-def with_all(seen: Seen) -> Iterator[Finding]:
-    """Forgotten concepts against siblings, from all the attacker's pictures."""
-    tasks = sibling_tasks(seen)
-    for name, make in PROBES.items():
-        hits = seen.everywhere(lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
-        yield seen.finding(
-            f"{name}, all pictures, against siblings", {m: f[READ] for m, f in hits.items()}, tasks,
-            series=by_layer(tasks, hits), note="After the projector. " + axis(seen),
-        )  # fmt: skip
-
-
-def rest_task(seen: Seen) -> list[Task]:
-    data = seen.case.data
-    ids = [[c.id for c in group] for group in (data.concepts, data.retained)]
-    return [tell_apart(seen.shown, *ids)]
-
-
 def against_rest(seen: Seen) -> Iterator[Finding]:
     """Forgotten concepts against everything retained, and how selective that probe is."""
-    tasks = rest_task(seen)
+    data = seen.case.data
+    tasks = [tell_apart(seen.shown, *([c.id for c in g] for g in (data.concepts, data.retained)))]
+    found = []
     for name, make in PROBES.items():
         hits = seen.at(READ, lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
-        yield seen.finding(f"{name}, all pictures, against the rest", hits, tasks,
-                           note="After the projector.")  # fmt: skip
+        found.append(seen.finding(f"{name}, all pictures, against the rest", hits, tasks,
+                                  note="After the projector."))  # fmt: skip
     groups = random_groups(seen)
     hits = seen.at(READ, lambda x: fitted_hits(PROBES["linear probe"], x, groups, seen.seed))
-    yield seen.finding(
-        "control task: random groups of retained concepts", hits, groups,
-        note="The same linear probe on labels that mean nothing (Hewitt and Liang 2019); its "
-        "selectivity is its accuracy against the rest less this.",
-    )  # fmt: skip
+    control = seen.finding("control task: random groups of retained concepts", hits, groups,
+                           note="The same linear probe on groups that mean nothing.")  # fmt: skip
+    yield from (*found, control, selectivity(found[0], control))
+
+
+def selectivity(task: Finding, control: Finding) -> Finding:
+    """Accuracy on the task less that on the control task (Hewitt and Liang 2019)."""
+
+    def less(a: Measure | None, b: Measure | None) -> Measure | None:
+        if a is None or a.value is None:
+            return a
+        low, high = difference(a.value, a.low, a.high, b.value, b.low, b.high)
+        return Measure(a.value - b.value, a.n + b.n, low, high)
+
+    three = {m: less(getattr(task, m), getattr(control, m)) for m in MODELS}
+    return replace(task, name="selectivity, against the rest", chance=0.0, **three, note="Accuracy "
+                   "against the rest less that on random groups.")  # fmt: skip
 
 
 def random_groups(seen: Seen, count: int = 5) -> list[Task]:
@@ -198,36 +227,47 @@ def random_groups(seen: Seen, count: int = 5) -> list[Task]:
 def bits(seen: Seen) -> Iterator[Finding]:
     """Online description length: what a label costs a probe that has learned from those before."""
     tasks = [balanced(t, np.random.default_rng([seen.seed, j]))
-             for j, t in enumerate(sibling_tasks(seen))]  # fmt: skip
+             for j, t in enumerate(main_tasks(seen))]  # fmt: skip
     coded = [t._replace(eval=t.train, eval_is=t.train_is) for t in tasks]
     costs = seen.at(READ, lambda x: [prequential(x, t, seen.seed) for t in tasks])
     found = seen.finding(
-        "description length, against siblings", costs, coded,
+        "description length of the labels", costs, coded,
         note="Bits for each label, sent in growing blocks (Voita and Titov 2020); 1 where nothing "
         "can be learned. After the projector, from the attacker's pictures.",
     )  # fmt: skip
     yield replace(found, direction="lower", chance=1.0)
 
 
+def main_tasks(seen: Seen) -> list[Task]:
+    """The tasks that decide, and where there are none those against siblings."""
+    try:
+        return one_word_tasks(seen)
+    except UserError:
+        return sibling_tasks(seen)
+
+
 def controls(seen: Seen) -> Iterator[Finding]:
     """The few-sample probe where it must fail, and on what vision alone gives."""
-    tasks, keys = sibling_tasks(seen), [p.key for p in seen.shown]
-    few = lambda x, ts: mean_of_few(few_sample(x, ts, seen.seed))  # noqa: E731
-    rng = np.random.default_rng(seen.seed)
+    tasks, rng = main_tasks(seen), np.random.default_rng(seen.seed)
+
+    def few(x: np.ndarray, tasks: list[Task] = tasks) -> Hits:
+        return mean_of_few(few_sample(x, tasks, seen.seed))
+
     permuted = [t._replace(train_is=rng.permutation(t.train_is)) for t in tasks]
     yield seen.finding("control: permuted labels", seen.at(READ, lambda x: few(x, permuted)),
                        tasks, note="A probe that still succeeds is broken.")  # fmt: skip
-    gone = lambda x: [few(erased(x, t), [t])[0] for t in tasks]  # noqa: E731
-    yield seen.finding("control: concept erased by LEACE", seen.at(READ, gone), tasks,
-                       note="The lower bound: features without what is linear (Belrose et al. "
-                       "2023).")  # fmt: skip
-    plain = {k: few(x, tasks) for k, x in untrained_tower(seen.case.base, keys, seen.seed).items()}
+    yield seen.finding(
+        "control: concept erased by LEACE",
+        seen.at(READ, lambda x: [few(erased(x, t), [t])[0] for t in tasks]), tasks,
+        note="The lower bound: nothing linear is left (Belrose et al. 2023, arXiv 2306.03819).",
+    )  # fmt: skip
+    keys = [p.key for p in seen.shown]
+    plain = {k: few(x) for k, x in untrained_tower(seen.case.base, keys, seen.seed).items()}
     top = max(plain, key=lambda k: accuracy(tasks, plain[k]))
     one = "What vision alone gives; one number for all, since no trained model is in it."
     yield seen.finding("control: untrained tower", {"unlearned": plain[top]}, tasks,
                        note=f"{one} Best layer: {top}.")  # fmt: skip
-    yield seen.finding("control: raw pixels", {"unlearned": few(pixels(keys), tasks)}, tasks,
-                       note=one)  # fmt: skip
+    yield seen.finding("control: raw pixels", {"unlearned": few(pixels(keys))}, tasks, note=one)
 
 
 def erased(x: np.ndarray, task: Task) -> np.ndarray:

@@ -150,7 +150,8 @@ def forgotten_for(
     known = concepts_of(data)
     for i, row in enumerate(found):
         own = known[row.concept_id]
-        fitting = [own] if row.role == "forget" else [c for c in data.concepts if c.kind == own.kind]
+        alike = [c for c in data.concepts if c.kind == own.kind]
+        fitting = [own] if row.role == "forget" else alike
         if fitting:
             yield row, fitting[i % len(fitting)]
 

@@ -20,7 +20,6 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from audit.base import NOTHING, Finding, Measure, Series
 from audit.criteria import Verdict, damages, leaks, title, verdict
 from audit.stats import difference
-from hfru_core import adapter
 from hfru_core.types import UserError
 
 SCHEMA = 1
@@ -87,6 +86,8 @@ class Report:
 
 def versions() -> tuple[tuple[str, str], ...]:
     """What the numbers were made with."""
+    from hfru_core import adapter  # Here: reading a report needs no model library.
+
     more = {p: version(p) for p in ("scikit-learn", "scipy")}
     return tuple({**adapter.versions(), **more}.items())
 
