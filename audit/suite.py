@@ -10,7 +10,6 @@ from audit.lens import lens, patching
 from audit.membership import membership
 from audit.probes import probes
 from audit.quantize import quantize
-from audit.reconstruct import reconstruct
 from audit.relearn import relearn
 
 STANDARD: dict[str, Audit] = {
@@ -18,7 +17,6 @@ STANDARD: dict[str, Audit] = {
     "probes": probes,
     "geometry": geometry,
     "lens": lens,
-    "reconstruct": reconstruct,
     "images": images,
     "quantize": quantize,
 }

@@ -6,6 +6,10 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# Each worker of pytest-xdist, and the commands it starts, keep to their share of the cores.
+os.environ["OMP_NUM_THREADS"] = str(
+    max(1, os.cpu_count() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
+)
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +26,6 @@ from hfru_core.world.build import build_model, build_processor, build_tokenizer
 from hfru_core.world.language import corpus
 
 ROOT = Path(__file__).parent.parent
-# Each worker of pytest-xdist keeps to its share of the cores.
-torch.set_num_threads(max(1, os.cpu_count() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))))
 SMALL = data.Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
 
 

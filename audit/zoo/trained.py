@@ -18,8 +18,8 @@ from hfru_core.types import Sample, UnlearnData
 from hfru_core.vlm import VLM
 
 BATCH = 12  # rows of each role in a training step
-PICTURES = 128  # of each role
-ENOUGH = 8.0  # nats: gradient ascent stops pushing an answer that is already this unlikely
+PICTURES = 320  # of each role
+ENOUGH = 6.0  # nats: gradient ascent stops pushing an answer that is already this unlikely
 Lesson = Callable[[Sample, UnlearnData], str]
 
 
