@@ -18,7 +18,7 @@ from hfru_core.vlm import VLM
 # From a loader of fresh base models, the request's data, an honest attempt's folder, and a seed.
 Make = Callable[[Load, UnlearnData, Path, int], VLM]
 # Audits that look behind the answers: what the tower still sees, and what relearning brings back.
-SEEING = ("probes", "lens", "reconstruct", "relearn")
+SEEING = ("probes", "lens", "relearn")
 # Those that take off what is put in front of intact weights.
 INSIDE = (*SEEING, "quantize")
 
