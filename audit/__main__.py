@@ -27,6 +27,7 @@ from hfru_core.types import Concept, Sample, UserError
 if TYPE_CHECKING:
     from audit.base import Audit, Case, Finding
     from audit.report import Report, Subject
+    from hfru_core.vlm import VLM
 
 EXIT = {"clear": 0, "leak": 1, "damaged": 1, "inconclusive": 3}
 SOURCE = "world:7000"
@@ -95,8 +96,8 @@ def prepare(args: argparse.Namespace) -> tuple[Case, Subject]:
     unlearned = adapter.load(load(args.model or vlm.BUNDLED), args.adapter)
     folder = oracle_folder(args.oracle, concepts, base.name)
     oracle = load(folder) if folder else None
+    check_finite({"base": base, "unlearned": unlearned, "oracle": oracle})
     case = Case(base, unlearned, oracle, pictures, session_samples(info, concepts), args.seed)
-    check_finite(case)
     name = lambda vlm, name: Model(name, vlm.revision, adapter.fingerprint(vlm))  # noqa: E731
     return case, Subject(
         adapter=args.adapter.resolve().name, adapter_hash=info["hashes"][adapter.WEIGHTS],
@@ -188,16 +189,16 @@ def seed_of(folder: Path) -> int:
     return recipe_of(folder).get("seed", 0)
 
 
-def check_finite(case: Case) -> None:
+def check_finite(models: dict[str, VLM | None]) -> None:
     """Refuse a model whose weights hold NaN or infinity: nothing measured on it means anything."""
-    for name, vlm in case.models.items():
-        for weight, value in vlm.model.named_parameters():
-            if not value.isfinite().all():
-                raise UserError(
-                    f"The {name} model's weights are not all numbers: expected finite values, got "
-                    f"NaN or infinity in {weight}. Its training diverged or the file is damaged: "
-                    "make or download it again."
-                )
+    weights = ((m, n, p) for m, v in models.items() if v for n, p in v.model.named_parameters())
+    for model, name, values in weights:
+        if not values.isfinite().all():
+            raise UserError(
+                f"The {model} model's weights are not all numbers: expected finite values, got "
+                f"NaN or infinity in {name}. Its training diverged or the file is damaged: make "
+                "or download it again."
+            )
 
 
 # The run

@@ -18,7 +18,7 @@ from audit.base import Audit, Case, Finding, Measure, of
 from audit.report import Subject, read
 from hfru_core import adapter, data
 from hfru_core.concepts import shipped
-from hfru_core.evaluate import answers, wilson
+from hfru_core.evaluate import wilson
 from tests.conftest import SMALL
 
 ALL, SOME, NONE = (of(wilson(hits, 200)) for hits in (190, 120, 4))
@@ -36,11 +36,11 @@ def planted(name: str, unlearned: Measure, kind: str = "leak") -> Audit:
 
 
 def said(case: Case) -> Iterator[Finding]:
-    """What the models answer, so that the seed and the pictures matter."""
-    samples = case.data.select("forget", "eval")[:2]
-    rows = tuple(answers(v, samples)[0] for v in case.models.values())
-    mean = float(len(" ".join(rows)) + case.rng("said").random())
-    yield Finding("behavior", "letters", "info", "higher", Measure(mean, 2, mean, mean))
+    """What the models see, so that the seed and the pictures matter."""
+    image = data.load_image(case.data.select("forget", "eval")[0].image)
+    seen = [v.vision_features([image]).mean().item() for v in case.models.values()]
+    mean = sum(seen) + case.rng("said").random()
+    yield Finding("behavior", "letters", "info", "higher", Measure(mean, 1, mean, mean))
 
 
 def broken(case: Case) -> Iterator[Finding]:
