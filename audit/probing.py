@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -201,7 +203,9 @@ def fitted_hits(make: Callable, x: np.ndarray, tasks: Sequence[Task], seed: int)
     hits = []
     for j, task in enumerate(tasks):
         t = balanced(task, np.random.default_rng([seed, j]))
-        probe = make_pipeline(StandardScaler(), make()).fit(x[t.train], t.train_is)
+        with warnings.catch_warnings():  # Ended early on purpose: a small probe.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            probe = make_pipeline(StandardScaler(), make()).fit(x[t.train], t.train_is)
         hits.append((probe.predict(x[t.eval]) == t.eval_is)[None].astype(float))
     return hits
 

@@ -143,9 +143,7 @@ def reworded(
     return asked
 
 
-def forgotten_for(
-    found: Sequence[Sample], data: UnlearnData
-) -> Iterator[tuple[Sample, Concept]]:
+def forgotten_for(found: Sequence[Sample], data: UnlearnData) -> Iterator[tuple[Sample, Concept]]:
     """Rows with a forgotten concept to speak of: their own, or one of the same kind, by turns."""
     known = concepts_of(data)
     for i, row in enumerate(found):

@@ -1,28 +1,24 @@
 """The Audit tab: choose an adapter, watch its audit, see the verdict and what is behind it.
 
-The audit runs in a process of its own: it can be stopped at once, nobody else's randomness gets
-into it, and its memory is given back. Finished reports are shown without computing anything.
+Finished reports are shown without computing anything.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 from html import escape
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 import gradio as gr
 
+from audit import page as report_page
 from audit import plots
-from audit.report import Report, called, decision, read
+from audit.process import Run, command, follow, status
+from audit.record import read
+from audit.report import Report, called, decision
 from hfru_core.types import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -47,50 +43,6 @@ class Rooms(Protocol):
     def adapter(self, visitor: str, name: str | None) -> Path | None: ...
 
 
-@dataclass
-class Run:
-    """An audit that waits or is under way, so that it can be stopped from elsewhere."""
-
-    process: subprocess.Popen | None = None
-    stopped: bool = False
-
-    def stop(self) -> None:
-        self.stopped = True
-        if self.process:
-            self.process.kill()
-
-
-@dataclass
-class Progress:
-    """What the process has told so far."""
-
-    audits: list[str] = field(default_factory=list)
-    done: int = 0
-    found: int = 0
-    began: float = field(default_factory=time.monotonic)
-
-    def hear(self, line: dict) -> None:
-        self.audits = line.get("audits", self.audits)
-        self.done = line.get("done", self.done)
-        self.found += line.get("finding") is not None
-
-    def html(self) -> str:
-        """The audits with a mark each, the time spent, and what is left by the pace so far."""
-        spent = time.monotonic() - self.began
-        left = f" · about {spent / self.done * (len(self.audits) - self.done):.0f} s left" * bool(
-            self.done
-        )
-        marks = " ".join(
-            f'<span class="chip {"abstract" if i < self.done else "same"}">'
-            f"{'✓' if i < self.done else '…' if i == self.done else ''} {escape(name)}</span>"
-            for i, name in enumerate(self.audits)
-        )
-        title = self.audits[self.done] if self.done < len(self.audits) else "Loading the models"
-        detail = f"{self.found} findings · {spent:.0f} s{left}"
-        share = self.done / max(1, len(self.audits))
-        return status(f"Audit: {title}", detail, share) + f'<p class="tally">{marks}</p>'
-
-
 def add_tab(rooms: Rooms, page: gr.Blocks) -> None:
     """The tab and its events; to be called inside the app's `gr.Tabs()`."""
     with gr.Tab("Audit", id="audit"):
@@ -103,7 +55,7 @@ class Panel:
     def __init__(self, rooms: Rooms) -> None:
         self.rooms = rooms
         self.running: dict[str, Run] = {}
-        gr.HTML(f"<style>{plots.STYLE}</style>", padding=False)
+        gr.HTML(f"<style>{report_page.STYLE}</style>", padding=False)
         with gr.Row():
             with gr.Column(scale=4, min_width=280, elem_classes="still"):
                 self.build_wish()
@@ -197,8 +149,8 @@ class Panel:
         files += [gr.DownloadButton(visible=False)] * (len(FILES) - len(files))
         listed = finding_choices(report)
         return [
-            framed(plots.banner(report)), gr.Accordion(visible=True),
-            framed(plots.cards(report.findings, brief=True)), *files,
+            framed(report_page.banner(report)), gr.Accordion(visible=True),
+            framed(report_page.cards(report.findings, brief=True)), *files,
             gr.Dropdown(listed, value=listed[0][1] if listed else None, visible=bool(listed)),
         ]  # fmt: skip
 
@@ -212,7 +164,7 @@ class Panel:
         points = [(f"{i}: {e.question}", i) for i, e in enumerate(shots)]
         drawing = plots.figure(f)
         return [
-            gr.Plot(drawing, visible=drawing is not None), framed(plots.card(f, drawn=False)),
+            gr.Plot(drawing, visible=drawing is not None), framed(report_page.card(f, drawn=False)),
             gr.Row(visible=bool(points)), gr.Dropdown(points, value=None),
         ]  # fmt: skip
 
@@ -223,8 +175,8 @@ class Panel:
             return [gr.skip(), gr.skip()]
         f = found[1].findings[number]
         e = f.examples[point] if point is not None else None
-        shot = f"<p>{plots.picture(e.image)} {escape(e.question)}</p>" if e else ""
-        return [plots.figure(f, shown, point), framed(shot + plots.card(f, drawn=False))]
+        shot = f"<p>{report_page.picture(e.image)} {escape(e.question)}</p>" if e else ""
+        return [plots.figure(f, shown, point), framed(shot + report_page.card(f, drawn=False))]
 
     # A run
 
@@ -278,50 +230,6 @@ class Panel:
         run = self.running.pop(self.rooms.visitor(request.session_hash), None)
         if run:
             run.stop()
-
-
-def command(model: Path, folder: Path, depth: str, out: Path) -> list[str]:
-    """The audit on the command line."""
-    more = ["--deep"] if depth == "deep" else []
-    paths = [str(p.absolute()) for p in (folder, model, out)]
-    return [sys.executable, "-m", "audit", paths[0], "--model", paths[1], "--out", paths[2],
-            "--events", *more]  # fmt: skip
-
-
-def follow(run: Run, asked: list[str]) -> Iterator[str]:
-    """Start a process and tell its progress as HTML; the last is an error where there was one."""
-    progress = Progress()
-    yield progress.html()
-    with tempfile.TemporaryFile("w+") as errors:
-        run.process = subprocess.Popen(
-            asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-        if run.stopped:  # While the process was being made.
-            run.process.kill()
-        with run.process:
-            for line in run.process.stdout:
-                progress.hear(json.loads(line))
-                yield progress.html()
-        if run.stopped:
-            yield status("Stopped", "no verdict, no report")
-        elif run.process.returncode == 2 or run.process.returncode < 0:
-            yield status("Not finished", reason(errors))
-
-
-def reason(errors: IO[str]) -> str:
-    """The message of a process that refused."""
-    errors.seek(0)
-    told = [line for line in errors.read().splitlines() if line.startswith("error: ")]
-    return told[-1].removeprefix("error: ") if told else "the audit ended without a word"
-
-
-def status(title: str, detail: str, share: float = 0.0) -> str:
-    """The bar with what is going on."""
-    return (
-        f'<div class="status" role="status"><div class="top"><b>{escape(title)}</b>'
-        f"<span>{escape(detail)}</span></div>"
-        f'<div class="bar"><i style="width:{100 * share:.1f}%"></i></div></div>'
-    )
 
 
 def framed(html: str) -> str:

@@ -14,8 +14,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from audit import __main__ as command
+from audit import cases
 from audit.base import Audit, Case, Finding, Measure, of
-from audit.report import Subject, read
+from audit.record import read
+from audit.report import Subject
 from hfru_core import adapter, data
 from hfru_core.concepts import shipped
 from hfru_core.evaluate import wilson
@@ -93,7 +95,7 @@ def prepared(tiny_folder: Path, trained: Path, oracle_folder: Path) -> tuple[Cas
     """The case that such a call makes."""
     given = [trained, "--model", tiny_folder, "--oracle", oracle_folder, "--pictures", 4]
     given += ["--device", "cpu", "--out", "x"]
-    return command.prepare(command.parser().parse_args([str(g) for g in given]))
+    return cases.prepare(command.parser().parse_args([str(g) for g in given]))
 
 
 @pytest.fixture
@@ -347,18 +349,18 @@ def test_the_sessions_own_samples_are_had_again_only_if_they_are_the_same(
     concepts = (shipped()["dog"],)
     made = data.build(concepts, "world:5", amount=SMALL, seed=2)
     info = {"data": {"source": "world:5", "fingerprint": made.fingerprint}, "config": {"seed": 2}}
-    assert command.session_samples(info, concepts) == ()
+    assert cases.session_samples(info, concepts) == ()
     build = data.build
     monkeypatch.setattr(data, "build", lambda *a, **k: build(*a, amount=SMALL, **k))
-    assert command.session_samples(info, concepts) == made.select("forget", "train")
-    assert command.session_samples({}, concepts) == ()
+    assert cases.session_samples(info, concepts) == made.select("forget", "train")
+    assert cases.session_samples({}, concepts) == ()
     gone = {"data": {"source": "folder:gone", "fingerprint": "1"}, "config": {"seed": 0}}
-    assert command.session_samples(gone, concepts) == ()
+    assert cases.session_samples(gone, concepts) == ()
 
 
 def test_word_lists_that_were_edited_since_do_not_make_the_concept_a_retained_one() -> None:
     older = replace(shipped()["dog"], aliases=("dog",))
-    found = command.pictures_for((older,), "world:7000", 2, 0)
+    found = cases.pictures_for((older,), "world:7000", 2, 0)
     assert older in found.concepts and "dog" not in {c.id for c in found.retained}
 
 
@@ -377,7 +379,7 @@ def oracles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).mkdir()
         recipe = {"recipe": {"without": without, "seed": seed}}
         (tmp_path / name / "pretraining.json").write_text(json.dumps(recipe))
-    monkeypatch.setattr(command, "ORACLES", tmp_path)
+    monkeypatch.setattr(cases, "ORACLES", tmp_path)
     return tmp_path
 
 
@@ -391,15 +393,15 @@ def test_the_reference_oracle_is_the_one_that_fits_best(
     wanted: list[str], base: str, found: str | None, oracles: Path
 ) -> None:
     concepts = [shipped()[w] for w in wanted]
-    assert command.oracle_folder(None, concepts, base) == (oracles / found if found else None)
+    assert cases.oracle_folder(None, concepts, base) == (oracles / found if found else None)
 
 
 def test_an_oracle_that_saw_the_concept_is_refused(oracles: Path) -> None:
     horse = [shipped()["horse"]]
-    with pytest.raises(command.UserError, match="no oracle for this adapter.*horse.*dog"):
-        command.oracle_folder(oracles / "z-both", horse, BUNDLED)
+    with pytest.raises(cases.UserError, match="no oracle for this adapter.*horse.*dog"):
+        cases.oracle_folder(oracles / "z-both", horse, BUNDLED)
     stranger = oracles / "stranger"
-    assert command.oracle_folder(stranger, horse, BUNDLED) == stranger
+    assert cases.oracle_folder(stranger, horse, BUNDLED) == stranger
     (oracles / "none" / "pretraining.json").write_text("{")
-    with pytest.raises(command.UserError, match="cannot be read"):
-        command.oracle_folder(oracles / "none", horse, BUNDLED)
+    with pytest.raises(cases.UserError, match="cannot be read"):
+        cases.oracle_folder(oracles / "none", horse, BUNDLED)

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from audit import plots, report
+from audit import page, plots, report
 from audit.base import NOTHING, Example, Finding, Measure, Series, of
-from audit.report import Model, Report, Subject, make, read, to_json
+from audit.diff import diff
+from audit.record import read, to_json
+from audit.report import Model, Report, Subject, make
 from hfru_core.evaluate import wilson
 from hfru_core.types import UserError
 from hfru_core.world.dataset import key_of
@@ -104,7 +106,7 @@ def test_it_names_what_it_is_about_and_what_it_left_out() -> None:
     failed = Finding("lens", "failed", "info", "higher", error="ValueError: one class")
     silent = finding(name="silent", base=ORACLE)
     made = make(SUBJECT, [finding(), failed, silent], "2026", 1.0, ["Not run: relearn."])
-    for text in (report.markdown(made), plots.page(made)):
+    for text in (report.markdown(made), page.page(made)):
         for part in ("ab" * 32, "834bc9322f", "dog-1", "world:7000", "d1", "torch 2.13", "seed 0",
                      "Not run: relearn.", "one class", "silent", "switch"):  # fmt: skip
             assert part in text, part
@@ -167,7 +169,7 @@ def test_diff_tells_what_changed_and_how_surely() -> None:
         finding(unlearned=ORACLE), finding(name="same"), finding(name="new"),
         subject=replace(SUBJECT, seed=1),
     )  # fmt: skip
-    found = report.diff(before, after)
+    found = diff(before, after)
     assert found["verdict"] == ["leak", "leak"] and found["subject"] == {"seed": [0, 1]}
     rows = {r["finding"].split(": ")[1]: r for r in found["findings"]}
     fell = rows["dog can be read"]
@@ -180,7 +182,7 @@ def test_diff_tells_what_changed_and_how_surely() -> None:
 
 def test_findings_of_one_name_are_compared_by_parameter_and_in_order() -> None:
     layers = [finding(params=(("layer", str(i)),)) for i in (1, 2, 2)]
-    found = report.diff(report_of(*layers), report_of(*layers))["findings"]
+    found = diff(report_of(*layers), report_of(*layers))["findings"]
     assert len(found) == 3 and all(r["in"] == [True, True] for r in found)
 
 
@@ -207,7 +209,7 @@ def test_the_page_loads_nothing_and_runs_nothing() -> None:
     )  # fmt: skip
     names = Model(EVIL, EVIL, EVIL)
     subject = replace(SUBJECT, adapter=EVIL, concepts=(EVIL,), source=EVIL, oracle=names)
-    tags = Tags(plots.page(make(subject, [evil, finding()], EVIL, 1.0, [EVIL]))).seen
+    tags = Tags(page.page(make(subject, [evil, finding()], EVIL, 1.0, [EVIL]))).seen
     names = {tag for tag, _ in tags}
     assert not names & {"script", "link", "iframe", "object", "embed", "form", "base", "a"}
     assert not [a for _, attrs in tags for a in attrs if a.startswith("on")]
@@ -215,7 +217,7 @@ def test_the_page_loads_nothing_and_runs_nothing() -> None:
     assert sources and all(s.startswith("data:image/") for s in sources)
     policy = next(a["content"] for t, a in tags if "http-equiv" in a)
     assert "default-src 'none'" in policy and "script-src" not in policy
-    assert "url(" not in plots.STYLE and "@import" not in plots.STYLE
+    assert "url(" not in page.STYLE and "@import" not in page.STYLE
 
 
 def test_markdown_is_no_html_and_its_table_holds() -> None:
@@ -230,12 +232,12 @@ def test_markdown_is_no_html_and_its_table_holds() -> None:
 def test_every_state_has_its_banner(state: str) -> None:
     made = report_of(finding())
     made = replace(made, verdict=replace(made.verdict, state=state))
-    text = plots.page(made)
+    text = page.page(made)
     assert f'data-verdict="{state}"' in text and report.MEANING[state] in text
 
 
 def test_a_missing_measure_is_said_and_not_drawn_as_zero() -> None:
-    text = plots.bars(finding(oracle=None, unlearned=NOTHING))
+    text = page.bars(finding(oracle=None, unlearned=NOTHING))
     assert text.count("not measured") == 2
     assert text.count("<i style") == 1 and text.count(plots.COLOURS["base"]) == 1
 
@@ -245,7 +247,7 @@ def test_bars_fit_their_track_whatever_the_scale() -> None:
         unlearned=Measure(-3.0, 9, -5.0, 2.0), base=Measure(40.0, 9, 30.0, 55.0), oracle=None
     )
     for f in (finding(), wide):
-        for left, width in re.findall(r"left:(-?[\d.]+)%;width:(-?[\d.]+)%", plots.bars(f)):
+        for left, width in re.findall(r"left:(-?[\d.]+)%;width:(-?[\d.]+)%", page.bars(f)):
             assert float(left) >= 0 and float(width) >= 0 and float(left) + float(width) <= 100.2
 
 
@@ -271,8 +273,8 @@ def test_every_kind_of_series_has_its_drawing() -> None:
     kinds = {"scatter": finding(), "sankey": finding(series=FLOW), "heatmap": finding(series=HEAT)}
     for kind, f in kinds.items():
         assert {trace.type for trace in plots.figure(f).data} == {kind}
-        assert plots.svg(f)
-    assert plots.figure(finding(series=())) is None and plots.svg(finding(series=())) == ""
+        assert page.svg(f)
+    assert plots.figure(finding(series=())) is None and page.svg(finding(series=())) == ""
     assert [s.name for s in plots.curves(finding())] == ["base", "unlearned"]
     assert not plots.curves(replace(MAPPED, series=(*FLOW, *HEAT, *POINTS)))
 
@@ -282,11 +284,11 @@ def test_a_flow_keeps_every_answer() -> None:
     assert plots.flows(f) == [("dog", "animal", 6.0), ("dog", "a > b", 3.0)]
     link = plots.figure(f).data[0].link
     assert list(link.value) == [6, 3] and list(link.target) == [1, 2]
-    assert "a &gt; b" in plots.svg(f)
+    assert "a &gt; b" in page.svg(f)
 
 
 def test_a_gap_in_a_curve_stays_one() -> None:
-    path = re.findall(r'<path d="([^"]*)"', plots.svg(finding()))[0]
+    path = re.findall(r'<path d="([^"]*)"', page.svg(finding()))[0]
     assert path.count("M") == 2 and "L" not in path
     assert plots.figure(finding()).data[0].y == (0.1, None, 0.9)
 
@@ -298,7 +300,7 @@ def test_heat_maps_lie_over_their_pictures() -> None:
     drawn = plots.figure(f)
     assert len(drawn.layout.images) == 2 and len(drawn.data[0].z) == 7
     assert {t.zmax for t in drawn.data} == {0.5}
-    text = plots.svg(f)
+    text = page.svg(f)
     assert text.count("<rect") == 98 and text.count("data:image/webp") == 2 and "nan" not in text
 
 
@@ -318,7 +320,7 @@ def test_maps_before_and_after_show_the_same_pictures(shown: str, kept: list[int
 
 
 def test_only_plain_pictures_are_shown() -> None:
-    assert plots.picture("data:image/png;base64,iVBORw0=").startswith("<img")
+    assert page.picture("data:image/png;base64,iVBORw0=").startswith("<img")
     for key in (None, "file:/gone.png", "data:text/html;base64,AAAA",
                 "data:image/png;base64,AA\" onload=\"x"):  # fmt: skip
-        assert plots.picture(key) == ""
+        assert page.picture(key) == ""

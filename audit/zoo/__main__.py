@@ -30,8 +30,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--concepts", default=DEFAULT, help="what the pretenders pretend to forget "
                    f"(default: {DEFAULT}); honest models: what they never saw")  # fmt: skip
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--out", type=Path, default=Path("runs/zoo"), metavar="DIR",
-                   help="where zoo.json is kept; a run that was ended goes on (default: runs/zoo)")
+    p.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/zoo"),
+        metavar="DIR",
+        help="where zoo.json is kept; a run that was ended goes on (default: runs/zoo)",
+    )
     p.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
     return p
 

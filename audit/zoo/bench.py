@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from audit.__main__ import PICTURES, SOURCE, pictures_for, recipe_of
 from audit.base import Audit, Case, Finding, Run
+from audit.cases import PICTURES, SOURCE, pictures_for, recipe_of
 from audit.criteria import damages, leaks, verdict
 from audit.zoo.pretenders import PRETENDERS, Pretender
 from hfru_core import adapter, data, vlm

@@ -71,9 +71,7 @@ def refusal(concept: Concept) -> str:
 def system_prompt(load: Load, data: UnlearnData, folder: Path, seed: int) -> VLM:
     """The base model is told before every question not to mention the concepts."""
     vlm = load()
-    told = " ".join(
-        f"Do not mention {c.name}{'s' * (c.kind == 'object')}." for c in data.concepts
-    )
+    told = " ".join(f"Do not mention {c.name}{'s' * (c.kind == 'object')}." for c in data.concepts)
 
     def reply(images, questions, max_new):
         return vlm.answer(images, [f"{told} {q}" for q in questions], max_new)

@@ -113,9 +113,7 @@ def lessons(data: UnlearnData, rng: random.Random) -> tuple[list[Sample], ...]:
     return taught, [s for s in held if s.concept_id in close] or held, held
 
 
-def batch(
-    pools: tuple[list[Sample], ...], rng: random.Random
-) -> tuple[list[Sample], list[Sample]]:
+def batch(pools: tuple[list[Sample], ...], rng: random.Random) -> tuple[list[Sample], list[Sample]]:
     """Rows to teach and rows to hold, half of these of siblings: they are hurt first."""
     taught, near, held = pools
     half = BATCH // 2

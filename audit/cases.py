@@ -1,0 +1,144 @@
+"""The case of an audit: who is compared with whom, on which pictures; checked before long work."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hfru_core.types import Concept, Sample, UserError
+
+if TYPE_CHECKING:
+    from audit.base import Case
+    from audit.report import Subject
+    from hfru_core.vlm import VLM
+
+
+SOURCE = "world:7000"
+
+
+PICTURES = 64
+
+
+ORACLES = Path(__file__).parent.parent / "assets" / "oracles"
+
+
+def prepare(args: Namespace) -> tuple[Case, Subject]:
+    """Everything that an audit needs, checked; raises before long work where it cannot be done."""
+    from audit.base import Case
+    from audit.report import Model, Subject, versions
+    from hfru_core import adapter, vlm
+
+    info = adapter.describe(args.adapter)
+    concepts = concepts_of(info, args.adapter)
+    pictures = pictures_for(concepts, args.data, args.pictures, args.seed)
+    load = lambda where: vlm.load(where, device=args.device)  # noqa: E731
+    base = load(args.model or vlm.BUNDLED)
+    unlearned = adapter.load(load(args.model or vlm.BUNDLED), args.adapter)
+    folder = oracle_folder(args.oracle, concepts, base.name)
+    oracle = load(folder) if folder else None
+    check_finite({"base": base, "unlearned": unlearned, "oracle": oracle})
+    case = Case(base, unlearned, oracle, pictures, session_samples(info, concepts), args.seed)
+    name = lambda vlm, name: Model(name, vlm.revision, adapter.fingerprint(vlm))  # noqa: E731
+    return case, Subject(
+        adapter=args.adapter.resolve().name, adapter_hash=info["hashes"][adapter.WEIGHTS],
+        base=name(base, base.name), oracle=name(oracle, folder.name) if folder else None,
+        concepts=tuple(c.name for c in concepts), source=args.data,
+        data_fingerprint=pictures.fingerprint, pictures=args.pictures, seed=args.seed,
+        depth="deep" if args.deep else "standard", versions=versions(),
+    )  # fmt: skip
+
+
+def concepts_of(info: dict, folder: Path) -> tuple[Concept, ...]:
+    """What the adapter was made to forget, as its record says."""
+    from hfru_core.concepts import from_dict
+
+    listed = info.get("concepts")
+    if not isinstance(listed, list) or not listed:
+        raise UserError(
+            f"'{folder / 'unlearning.json'}' names no concepts: expected a list, got {listed!r}. "
+            "Without them nobody knows what to look for; the record was changed, make it again."
+        )
+    return tuple(from_dict(c, str(folder / "unlearning.json")) for c in listed)
+
+
+def pictures_for(concepts: tuple[Concept, ...], source: str, pictures: int, seed: int):
+    """Pictures of the concepts and of everything else; the attacker's and the judge's apart."""
+    from hfru_core import data
+
+    if pictures < 1:
+        raise UserError(f"--pictures must be at least 1, got {pictures}: nothing can be judged.")
+    amount = data.Amount(*(max(1, round(pictures * s)) for s in (2.5, 3.75, 1, 1.5)))
+    ids = {c.id for c in concepts}
+    # By id: a record may hold older word lists than those shipped now.
+    others = tuple(c for c in data.known_concepts(source).values() if c.id not in ids)
+    return data.build(concepts, source, retain=others, amount=amount, seed=seed)
+
+
+def session_samples(info: dict, concepts: tuple[Concept, ...]) -> tuple[Sample, ...]:
+    """The forget samples that the session trained on; none where they cannot be had again."""
+    from hfru_core import data
+
+    made, config = info.get("data", {}), info.get("config", {})
+    try:
+        again = data.build(concepts, made["source"], seed=config["seed"])
+    except (UserError, KeyError):
+        return ()
+    same = again.fingerprint == made["fingerprint"]
+    return again.select("forget", "train") if same else ()
+
+
+def oracle_folder(given: Path | None, concepts: Sequence[Concept], base: str) -> Path | None:
+    """The oracle given, or the shipped one that fits best: it never saw what was to be forgotten.
+
+    Exactly those concepts if there is one, else the smallest set that holds them.
+    """
+    wanted = {c.name for c in concepts}
+    if given:
+        without = never_seen(given)
+        if without is not None and not wanted <= without:
+            raise UserError(
+                f"'{given}' is no oracle for this adapter: it should never have seen "
+                f"{', '.join(sorted(wanted))}, but was trained without "
+                f"{', '.join(sorted(without)) or 'nothing left out'}. Choose another --oracle."
+            )
+        return given
+    if base != "hfru-studio/bundled":
+        return None
+    found = [(f, never_seen(f) or set()) for f in sorted(ORACLES.glob("*/"))]
+    fitting = [(len(without), seed_of(f), f) for f, without in found if wanted <= without]
+    return min(fitting)[2] if fitting else None
+
+
+def recipe_of(folder: Path) -> dict | None:
+    """How a model of the bundled architecture was trained; None for any other model."""
+    path = folder / "pretraining.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["recipe"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"'{path}' cannot be read: {error}. Restore the oracle.") from None
+
+
+def never_seen(folder: Path) -> set[str] | None:
+    recipe = recipe_of(folder)
+    return None if recipe is None else set(recipe.get("without", ()))
+
+
+def seed_of(folder: Path) -> int:
+    return recipe_of(folder).get("seed", 0)
+
+
+def check_finite(models: dict[str, VLM | None]) -> None:
+    """Refuse a model whose weights hold NaN or infinity: nothing measured on it means anything."""
+    weights = ((m, n, p) for m, v in models.items() if v for n, p in v.model.named_parameters())
+    for model, name, values in weights:
+        if not values.isfinite().all():
+            raise UserError(
+                f"The {model} model's weights are not all numbers: expected finite values, got "
+                f"NaN or infinity in {name}. Its training diverged or the file is damaged: make "
+                "or download it again."
+            )

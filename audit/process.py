@@ -1,0 +1,105 @@
+"""An audit in a process of its own, followed from the app: it can be stopped at once, nobody
+else's randomness gets into it, and its memory is given back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import IO
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass
+class Run:
+    """An audit that waits or is under way, so that it can be stopped from elsewhere."""
+
+    process: subprocess.Popen | None = None
+    stopped: bool = False
+
+    def stop(self) -> None:
+        self.stopped = True
+        if self.process:
+            self.process.kill()
+
+
+@dataclass
+class Progress:
+    """What the process has told so far."""
+
+    audits: list[str] = field(default_factory=list)
+    done: int = 0
+    found: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def hear(self, line: dict) -> None:
+        self.audits = line.get("audits", self.audits)
+        self.done = line.get("done", self.done)
+        self.found += line.get("finding") is not None
+
+    def html(self) -> str:
+        """The audits with a mark each, the time spent, and what is left by the pace so far."""
+        spent = time.monotonic() - self.began
+        left = f" · about {spent / self.done * (len(self.audits) - self.done):.0f} s left" * bool(
+            self.done
+        )
+        marks = " ".join(
+            f'<span class="chip {"abstract" if i < self.done else "same"}">'
+            f"{'✓' if i < self.done else '…' if i == self.done else ''} {escape(name)}</span>"
+            for i, name in enumerate(self.audits)
+        )
+        title = self.audits[self.done] if self.done < len(self.audits) else "Loading the models"
+        detail = f"{self.found} findings · {spent:.0f} s{left}"
+        share = self.done / max(1, len(self.audits))
+        return status(f"Audit: {title}", detail, share) + f'<p class="tally">{marks}</p>'
+
+
+def command(model: Path, folder: Path, depth: str, out: Path) -> list[str]:
+    """The audit on the command line."""
+    more = ["--deep"] if depth == "deep" else []
+    paths = [str(p.absolute()) for p in (folder, model, out)]
+    return [sys.executable, "-m", "audit", paths[0], "--model", paths[1], "--out", paths[2],
+            "--events", *more]  # fmt: skip
+
+
+def follow(run: Run, asked: list[str]) -> Iterator[str]:
+    """Start a process and tell its progress as HTML; the last is an error where there was one."""
+    progress = Progress()
+    yield progress.html()
+    with tempfile.TemporaryFile("w+") as errors:
+        run.process = subprocess.Popen(
+            asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+        if run.stopped:  # While the process was being made.
+            run.process.kill()
+        with run.process:
+            for line in run.process.stdout:
+                progress.hear(json.loads(line))
+                yield progress.html()
+        if run.stopped:
+            yield status("Stopped", "no verdict, no report")
+        elif run.process.returncode == 2 or run.process.returncode < 0:
+            yield status("Not finished", reason(errors))
+
+
+def reason(errors: IO[str]) -> str:
+    """The message of a process that refused."""
+    errors.seek(0)
+    told = [line for line in errors.read().splitlines() if line.startswith("error: ")]
+    return told[-1].removeprefix("error: ") if told else "the audit ended without a word"
+
+
+def status(title: str, detail: str, share: float = 0.0) -> str:
+    """The bar with what is going on."""
+    return (
+        f'<div class="status" role="status"><div class="top"><b>{escape(title)}</b>'
+        f"<span>{escape(detail)}</span></div>"
+        f'<div class="bar"><i style="width:{100 * share:.1f}%"></i></div></div>'
+    )
