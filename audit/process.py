@@ -47,9 +47,8 @@ class Progress:
     def html(self) -> str:
         """The audits with a mark each, the time spent, and what is left by the pace so far."""
         spent = time.monotonic() - self.began
-        left = f" · about {spent / self.done * (len(self.audits) - self.done):.0f} s left" * bool(
-            self.done
-        )
+        pace = spent / max(1, self.done)
+        left = f" · about {pace * (len(self.audits) - self.done):.0f} s left" if self.done else ""
         marks = " ".join(
             f'<span class="chip {"abstract" if i < self.done else "same"}">'
             f"{'✓' if i < self.done else '…' if i == self.done else ''} {escape(name)}</span>"

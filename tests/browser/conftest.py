@@ -16,6 +16,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 from playwright.sync_api import Browser, Page  # noqa: E402
 
+from audit.ui import add_tab  # noqa: E402
 from hfru_core.ui import build_app, launch  # noqa: E402
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -56,7 +57,9 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def address(data_folder: Path) -> Iterator[str]:
     """The app with the bundled model and adapters, on loopback; its sessions are small."""
-    page = build_app(data_folder=data_folder, amount=TRAIN, checked=JUDGE, settings=SMALL)
+    page = build_app(
+        data_folder=data_folder, amount=TRAIN, checked=JUDGE, settings=SMALL, tabs_after=(add_tab,)
+    )  # fmt: skip
     _, url, _ = launch(page, "127.0.0.1", None, prevent_thread_lock=True, quiet=True)
     yield url
     page.close()
