@@ -7,8 +7,6 @@ map over a picture (y: its patches, row by row).
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,6 +19,7 @@ from plotly.subplots import make_subplots
 from audit.base import Example, Finding, Series
 from hfru_core.concepts import names_concept, shipped
 from hfru_core.data import load_image
+from hfru_core.images import data_uri
 from hfru_core.types import UserError
 
 ARROW = " -> "
@@ -206,6 +205,4 @@ def drawn_uri(key: str, size: int) -> str:
     except UserError:
         return ""
     image.thumbnail((size, size))
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=80)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_uri(image)

@@ -26,6 +26,7 @@ from audit.base import Case, Example, Finding, Measure, of
 from hfru_core.adapter import fingerprint
 from hfru_core.data import load_image
 from hfru_core.evaluate import Judged, judged, share
+from hfru_core.images import data_uri
 from hfru_core.types import Sample, UserError
 from hfru_core.vlm import VLM
 
@@ -130,9 +131,10 @@ def reconstruct(case: Case, folder: Path = FOLDER) -> Iterator[Finding]:
     }
     yield Finding(
         "reconstruct", "the concept is in the drawing", "leak", "higher",
-        examples=examples(rows, samples),
+        examples=examples(rows, samples, drawn),
         note="Share of forget pictures whose drawing the base model calls by the concept's name. "
-        "The base row is the control: what the painter can draw at all.",
+        "The base row is the control: what the painter can draw at all. Examples: the picture, "
+        f"then what is drawn from {', '.join(drawn)}; in words, what the base model reads there.",
         **named(rows, "forget"),
     )  # fmt: skip
     yield Finding(
@@ -151,10 +153,24 @@ def named(rows: dict[str, list[Judged]], role: str) -> dict[str, Measure]:
     }
 
 
-def examples(rows: dict[str, list[Judged]], samples: Sequence[Sample]) -> tuple[Example, ...]:
-    """What the base model reads in each model's drawing of the first forget pictures."""
+def examples(
+    rows: dict[str, list[Judged]], samples: Sequence[Sample], drawn: dict[str, list[Image.Image]]
+) -> tuple[Example, ...]:
+    """The first forget pictures beside their drawings, and what the base model reads there."""
     shown = [i for i, s in enumerate(samples) if s.role == "forget"][:SHOWN]
     return tuple(
-        Example(samples[i].image, samples[i].question, **{n: r[i].text for n, r in rows.items()})
+        Example(
+            data_uri(strip([load_image(samples[i].image), *(p[i] for p in drawn.values())])),
+            samples[i].question, **{n: r[i].text for n, r in rows.items()},
+        )
         for i in shown
-    )
+    )  # fmt: skip
+
+
+def strip(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Pictures side by side, all as large as the last."""
+    side = pictures[-1].width
+    out = Image.new("RGB", (side * len(pictures), side))
+    for i, picture in enumerate(pictures):
+        out.paste(picture.resize((side, side)), (i * side, 0))
+    return out

@@ -10,6 +10,7 @@ from audit.lens import lens, patching
 from audit.membership import membership
 from audit.probes import probes
 from audit.quantize import quantize
+from audit.reconstruct import reconstruct
 from audit.relearn import relearn
 
 STANDARD: dict[str, Audit] = {
@@ -23,6 +24,7 @@ STANDARD: dict[str, Audit] = {
 DEEP: dict[str, Audit] = {
     "relearn": relearn,
     "patching": patching,
+    "reconstruct": reconstruct,
     "pgd": pgd,
     "membership": membership,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import warnings
 from pathlib import Path
@@ -70,3 +71,10 @@ def too_large(name: str) -> UserError:
         f"{name} has more than {MOST_PIXELS // 1_000_000} million pixels: that is refused, since "
         "it could fill the memory. Make it smaller first."
     )
+
+
+def data_uri(image: Image.Image) -> str:
+    """The picture itself as an address, for pages that load nothing."""
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=80)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

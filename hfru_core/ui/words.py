@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import NamedTuple
 
 from hfru_core import concepts as words
 from hfru_core.data import load_image
+from hfru_core.images import data_uri
 from hfru_core.types import Concept, Evaluation, ProbeAnswer, Rate
 from hfru_core.world.dataset import picture_of
 from hfru_core.world.language import true_names
@@ -168,11 +167,9 @@ def legend() -> str:
 @lru_cache(maxsize=512)
 def thumbnail(key: str, size: int = 72) -> str:
     """A drawn picture as a data URI."""
-    buffer = io.BytesIO()
     image = load_image(key).copy()
     image.thumbnail((size, size))
-    image.save(buffer, "WEBP", quality=80)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_uri(image)
 
 
 def picture_tag(key: str) -> str:
