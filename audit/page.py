@@ -12,6 +12,7 @@ from html import escape
 from math import isqrt
 
 from audit.base import Example, Finding, Measure, Series
+from audit.criteria import title
 from audit.plots import (
     COLOURS,
     ROLES,
@@ -27,11 +28,7 @@ from audit.plots import (
 from audit.report import MEANING, Report, called, decision, facts, short, told
 
 SHOWN = 12
-
-
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'"
-
-
 STYLE = """
 .audit { --soft: #566273; --line: #dfe5ee; --tint: #eef2f8; --bad: #b3164e; --good: #00694f;
   --warn: #8a5000; --ink: #171e36; }
@@ -91,7 +88,7 @@ def page(report: Report) -> str:
 def banner(report: Report) -> str:
     """The verdict, what it means, and what decided it."""
     v = report.verdict
-    reasons = "".join(f"<li>{escape(r)}</li>" for r in dict.fromkeys(v.reasons))
+    reasons = "".join(f"<li>{escape(r)}{beside(report, r)}</li>" for r in dict.fromkeys(v.reasons))
     decided = f"<details open><summary>What decided</summary><ul>{reasons}</ul></details>"
     return (
         f'<header class="verdict {v.state}" data-verdict="{v.state}"><p>Audit of '
@@ -99,6 +96,14 @@ def banner(report: Report) -> str:
         f"{escape(', '.join(report.subject.concepts))}</p><h1>{v.state}</h1>"
         f"<p>{MEANING[v.state]}</p>{decided if reasons else ''}</header>"
     )
+
+
+def beside(report: Report, reason: str) -> str:
+    """The numbers of the finding that a reason names: unlearned, then what it is held against."""
+    f = next(f for f in report.findings if title(f) == reason)
+    shown = (("unlearned", f.unlearned), ("oracle", f.oracle), ("base", f.base))
+    known = [f"{name} {short(m.value)}" for name, m in shown if m and m.value is not None]
+    return f": <b>{', '.join(known)}</b>" if known else ""
 
 
 def cards(findings: Sequence[Finding], brief: bool = False) -> str:
