@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from audit.base import Case
     from audit.report import Subject
     from hfru_core.vlm import VLM
+
 SOURCE = "world:7000"
 PICTURES = 64
 ORACLES = Path(__file__).parent.parent / "assets" / "oracles"

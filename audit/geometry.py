@@ -15,10 +15,12 @@ from math import inf, sqrt
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import orthogonal_procrustes
 from sklearn.decomposition import PCA
 
 from audit.base import NOTHING, Case, Example, Finding, Measure, Series
 from audit.probing import Features, Picture, features, pictures, siblings, vague_pictures, word
+from hfru_core.evaluate import answers
 from hfru_core.types import UserError
 
 READ = "projector"  # what the decoder gets
@@ -193,23 +195,47 @@ def embedding_map(view: View) -> Iterator[Finding]:
     The i-th example is the picture of the i-th point of each series "map MODEL", whose x and y are
     the coordinates; its question says role and concept ("forget: dog", "abstraction: animal").
     """
-    seen = {m: f[READ].astype(float) for m, f in view.features.items()}
     if len(view.shown) < ENOUGH:
         raise UserError(f"A map needs {ENOUGH} pictures, got {len(view.shown)}: add some.")
-    axes = PCA(2, svd_solver="full").fit(seen["base"])
-    points = {m: axes.transform(x) for m, x in seen.items()}
-    total = {m: ((x - axes.mean_) ** 2).sum(1) for m, x in seen.items()}
+    seen = {m: f[READ].astype(float) for m, f in view.features.items()}
+    axes = {m: PCA(2, svd_solver="full").fit(seen[m]) for m in seen if m != "unlearned"}
+    axes["unlearned"] = axes["base"]  # Its decoder is the base model's, and so its coordinates.
+    points = {m: axes[m].transform(x) for m, x in seen.items()}
+    total = {m: ((x - axes[m].mean_) ** 2).sum(1) for m, x in seen.items()}
 
     def shown(m: str, rows: Groups) -> float:
         return float((points[m][rows[0]] ** 2).sum() / max(total[m][rows[0]].sum(), 1e-12))
 
     every = [np.arange(len(view.shown))]
     numbers = {m: jackknife(partial(shown, m), every, most=1.0) for m in seen}
+    kept = view.of("retain")
+    if "oracle" in points and len(kept):
+        points["oracle"] = laid_over(points["oracle"], points["base"], kept)
     curves = tuple(Series(f"map {m}", tuple(p[:, 0].tolist()), tuple(p[:, 1].tolist()))
                    for m, p in points.items())  # fmt: skip
-    examples = tuple(Example(p.key, f"{p.role}: {p.concept}", "", "") for p in view.shown)
     found = view.finding("embedding map", numbers, curves, "")
-    note = ("Two principal axes of the base model's features after the projector; the number is "
-            "the share of the spread that they show. Series are points: x and y of the picture "
-            "that the example with the same number shows.")  # fmt: skip
-    yield replace(found, examples=examples, note=note)
+    note = ("Two principal axes of the base model's features after the projector; an oracle has "
+            "axes of its own, turned and scaled to lie over the base's retained pictures. The "
+            "number is the share of the spread that the axes show. Series are points: x and y of "
+            "the picture that the example with the same number shows.")  # fmt: skip
+    yield replace(found, examples=labelled(view), note=note)
+
+
+def laid_over(points: np.ndarray, base: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Points (N, 2) turned, mirrored, scaled and moved so that some rows lie next to the base's."""
+    here, there = points[rows].mean(0), base[rows].mean(0)
+    own, wanted = points[rows] - here, base[rows] - there
+    turn, stretch = orthogonal_procrustes(own, wanted)
+    return (points - here) @ turn * stretch / max((own**2).sum(), 1e-12) + there
+
+
+def labelled(view: View) -> tuple[Example, ...]:
+    """Every picture with its role and concept, and what the models call it."""
+    rows = [s for s in view.case.data.samples
+            if s.split == "eval" and s.topic == "name" and s.image]  # fmt: skip
+    keys = [s.image for s in rows]
+    said = {m: dict(zip(keys, answers(vlm, rows))) for m, vlm in view.case.models.items()}
+    return tuple(
+        Example(p.key, f"{p.role}: {p.concept}", **{m: t.get(p.key, "") for m, t in said.items()})
+        for p in view.shown
+    )

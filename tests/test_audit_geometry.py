@@ -19,6 +19,7 @@ from audit.geometry import (
     geometry,
     inner,
     jackknife,
+    laid_over,
     look,
     separation,
     similarities,
@@ -143,6 +144,22 @@ def test_maps_before_and_after_are_linked_by_picture(view: View) -> None:
     dogs = np.isin(np.arange(len(view.shown)), view.of("dog"))
     shift = np.linalg.norm(maps["map base"] - maps["map unlearned"], axis=1)
     assert np.allclose(shift[~dogs], 0) and (shift[dogs] > 1).all()
+
+
+def test_points_on_the_map_carry_what_was_said(view: View) -> None:
+    found = next(embedding_map(view))
+    told = [e for e in found.examples if not e.question.startswith("abstraction")]
+    assert told and all(e.base and e.base == e.unlearned for e in told)
+
+
+def test_an_oracle_is_laid_over_the_retained_pictures() -> None:
+    rng = np.random.default_rng(0)
+    base, rows = rng.normal(size=(20, 2)), np.arange(12)
+    turn = np.array([[0.0, -1.0], [-1.0, 0.0]])
+    assert np.allclose(laid_over(3 * base @ turn + 5, base, rows), base)
+    other = base.copy()
+    other[12:] += 9  # what is not retained does not move the map
+    assert np.allclose(laid_over(other, base, rows)[:12], base[:12])
 
 
 def test_photographs_have_no_abstraction_to_measure(view: View) -> None:
