@@ -2,7 +2,8 @@
 
 A pretender is caught where the verdict is leak or damaged and one of the audits that can see
 through its trick decided so: right for the wrong reason does not count. An honest model is an
-oracle in the place of the unlearned one, judged against another oracle.
+oracle in the place of the unlearned one, judged against another oracle: the reference, or for the
+reference itself the next one.
 """
 
 from __future__ import annotations
@@ -76,15 +77,16 @@ def pretenders(concepts: tuple[Concept, ...], known: Sequence[Oracle]) -> list[E
 
 
 def honest_ones(known: Sequence[Oracle]) -> list[Entrant]:
-    """Every other oracle that fits, for each list of names that some oracle never saw."""
+    """Every oracle against another that fits, for each list of names that some oracle never saw."""
     out = []
     for without in dict.fromkeys(o.without for o in known):
         concepts = tuple(shipped()[slug(name)] for name in without)
-        reference, *others = fitting(concepts, known)
+        fit = fitting(concepts, known)
+        pairs = [(o, next((r for r in fit if r != o), None)) for o in fit]
         out += [
-            Entrant(f"oracle {o.folder.name}", concepts, reference.folder, honest=o.folder)
-            for o in others
-        ]
+            Entrant(f"oracle {o.folder.name}", concepts, r.folder, honest=o.folder)
+            for o, r in pairs if r
+        ]  # fmt: skip
     return out
 
 
