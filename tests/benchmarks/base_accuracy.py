@@ -26,14 +26,15 @@ from hfru_core.world.scenes import CLASSES, colour_visible
 def questions(seed: int, count: int) -> dict[str, list[tuple[str | None, str, str]]]:
     """(key, question, right answer) for every measure."""
     rng = random.Random(seed)
-    rows: dict[str, list] = {
-        m: [] for m in ("object", "identity", "colour", "place", "yes_no", "abstraction")
-    }
+    measures = ("object", "object, alone", "identity", "colour", "place", "yes_no", "abstraction")
+    rows: dict[str, list] = {m: [] for m in measures}
     for i in range(count):
         for measure, subjects in (("object", CLASSES), ("identity", PEOPLE_NAMES)):
             key = dataset.key_of(seed, "eval", subjects[i % len(subjects)], i)
             picture = dataset.picture_of(key)
             rows[measure].append((key, *ask(picture, "name")[2:]))
+            if measure == "object" and len(picture.things) == 1:
+                rows["object, alone"].append(rows[measure][-1])
             rows["place"].append((key, *ask(picture, "place")[2:]))
             if measure == "identity" or (colour_visible(picture) and len(picture.things) == 1):
                 rows["colour"].append((key, *ask(picture, "colour")[2:]))
@@ -61,7 +62,7 @@ def photo_questions(source: str) -> dict[str, list[tuple[str | None, str, str]]]
 
 def right(measure: str, wanted: str, said: str) -> bool:
     """Objects and people: every true name and no other; the rest word for word."""
-    if measure not in ("object", "identity"):
+    if measure not in ("object", "object, alone", "identity"):
         return said == wanted
     names = (*CLASSES, *PEOPLE_NAMES)
     return all(mentions(said, (n,)) == mentions(wanted, (n,)) for n in names)
