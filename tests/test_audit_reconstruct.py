@@ -69,14 +69,12 @@ def blind(model: vlm.VLM) -> vlm.VLM:
     return copy
 
 
-@pytest.mark.skip(reason="in progress: no painter is shipped yet")
 def test_the_shipped_painter_is_small_and_of_the_bundled_model(bundled: vlm.VLM) -> None:
     painter = load_painter(bundled)
     assert (FOLDER / WEIGHTS).stat().st_size < 5_000_000
     assert paint(painter, torch.zeros(1, 49, 128))[0].size == (56, 56)
 
 
-@pytest.mark.skip(reason="in progress: the painter has to be trained longer")
 def test_what_is_left_is_drawn_in_any_coordinates_and_noise_is_not(
     bundled: vlm.VLM, faces: UnlearnData
 ) -> None:
