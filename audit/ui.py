@@ -41,6 +41,7 @@ class Rooms(Protocol):
     def folder(self, visitor: str) -> Path: ...
     def labels(self, visitor: str) -> list[tuple[str, str]]: ...
     def adapter(self, visitor: str, name: str | None) -> Path | None: ...
+    def offered(self, file: Path) -> str: ...
 
 
 def add_tab(rooms: Rooms, page: gr.Blocks) -> None:
@@ -144,8 +145,8 @@ class Panel:
         if found is None:
             return [EMPTY, *[gr.skip()] * 6]
         path, report = found
-        files = [gr.DownloadButton(value=str(path.with_suffix(f".{e}")), visible=True)
-                 for e in FILES if path.with_suffix(f".{e}").is_file()]  # fmt: skip
+        there = [p for e in FILES if (p := path.with_suffix(f".{e}")).is_file()]
+        files = [gr.DownloadButton(value=self.rooms.offered(p), visible=True) for p in there]
         files += [gr.DownloadButton(visible=False)] * (len(FILES) - len(files))
         listed = finding_choices(report)
         return [

@@ -47,6 +47,9 @@ class Rooms:
     def adapter(self, visitor: str, name: str | None) -> Path | None:
         return self.root / "adapters" / name if name else None
 
+    def offered(self, file: Path) -> str:
+        return str(file)
+
 
 @pytest.fixture
 def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ui.Panel:

@@ -38,10 +38,10 @@ def build_app(
     The model is loaded in the background, so that the page is there before it.
     """
     data_folder = Path(data_folder).absolute()
-    os.environ["GRADIO_TEMP_DIR"] = str(data_folder / "cache")
     studio = Studio(
         Path(model), data_folder, Path(adapters), amount, checked, tuple(settings.items())
     )
+    os.environ["GRADIO_TEMP_DIR"] = str(studio.cache)
     studio.sweep()
     with gr.Blocks(
         title="HFRU Studio", analytics_enabled=False, delete_cache=(TEN_MINUTES, HOUR)

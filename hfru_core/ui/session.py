@@ -154,7 +154,7 @@ class Unlearn:
             report = stopping(report)
         curves, run.share = bool(report.events), report.share
         summary = words.summary_table(report.before, report.after, report.note) if done else ""
-        file = str(zipped(self.studio, report.adapter, visitor)) if done else None
+        file = self.studio.offered(zipped(self.studio, report.adapter, visitor)) if done else None
         return [
             status(report),
             gr.Row(visible=curves),

@@ -17,6 +17,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+from gradio.processing_utils import save_file_to_cache
+
 from hfru_core import concepts as words
 from hfru_core.data import Amount
 from hfru_core.types import Concept, UserError
@@ -67,6 +69,15 @@ class Studio:
         path = self.sessions / visitor
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+    @property
+    def cache(self) -> Path:
+        """What is being served; gradio deletes it after a while."""
+        return self.data_folder / "cache"
+
+    def offered(self, file: Path) -> str:
+        """A copy of a file to download: gradio serves its cache, and no folder but the current."""
+        return save_file_to_cache(file, str(self.cache))
 
     def discard(self, visitor: str) -> None:
         """Delete what a visitor left."""

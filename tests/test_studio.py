@@ -1,0 +1,35 @@
+"""What the tabs share: files to download lie where gradio serves them, whatever the folders."""
+
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from gradio.processing_utils import _check_allowed
+from gradio.utils import get_upload_folder
+
+from hfru_core.ui import build_app
+from hfru_core.ui.studio import Studio
+
+
+def test_a_download_is_served_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the current folder nor the system's temporary one holds the file."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "here"))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+    page = build_app(data_folder=tmp_path / "data")
+    assert Path(get_upload_folder()) == Studio(data_folder=tmp_path / "data").cache
+    file = tmp_path / "report.html"
+    file.write_text("kept")
+    served = Path(Studio(data_folder=tmp_path / "data").offered(file))
+    assert served.read_text() == "kept" and served.name == "report.html"
+    monkeypatch.setattr(page, "has_launched", True)
+    token = gr.context.LocalContext.blocks.set(page)
+    try:
+        with pytest.raises(Exception, match="not created by the application"):
+            _check_allowed(file, check_in_upload_folder=False)
+        _check_allowed(served, check_in_upload_folder=False)
+    finally:
+        gr.context.LocalContext.blocks.reset(token)
