@@ -5,6 +5,9 @@ the base model says what is on the drawing. HFRU's first figure does this with a
 (arXiv 2605.08031). Every model's tokens, the base model's too, first pass a linear map to base
 tokens that is fitted on retain pictures: an oracle has coordinates of its own.
 
+The painter learned from pixels and from how the base model sees its drawings: that model may read
+in a drawing what people do not see. Vision alone keeps shapes: an oracle's drawings are named too.
+
 Does not cover: what a map fitted without the concept cannot carry over, or a painter cannot draw.
 """
 
