@@ -23,8 +23,8 @@ from hfru_core.types import UserError
 
 ROOT = Path(__file__).parent.parent
 REPORTS = ROOT / "assets" / "reports"
-DEPTHS = (("Standard: about a minute", "standard"),
-          ("Deep, with attacks that train: about five", "deep"))  # fmt: skip
+DEPTHS = (("Standard: a minute or two", "standard"),
+          ("Deep, with attacks that train: four or more", "deep"))  # fmt: skip
 EMPTY = """<div class="empty"><b>No report is open</b>Choose a finished report, or audit an adapter.
 You will see what the model still says, what its encoder still holds and what comes back after an
 attack, each beside the original model and one that never saw the concept.</div>"""
