@@ -1,4 +1,4 @@
-"""Every audit by name: STANDARD runs in about 80 s on two cores, DEEP adds the attacks that train."""
+"""Every audit by name: STANDARD takes about 80 s on two cores, DEEP adds attacks that train."""
 
 from __future__ import annotations
 
