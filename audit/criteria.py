@@ -6,7 +6,7 @@ base and oracle themselves must differ that clearly, or the finding decides noth
 allows for what two honest retrained models differ by; `audit/zoo.py` tests that it does.
 Without an oracle only what the model says or is made to say can show a leak, against the stated
 chance level; representation findings then decide nothing and the verdict is at best inconclusive.
-Damage is measured against the base model, beyond what the oracle loses too (by `MARGIN`).
+Damage is measured against the base model, beyond what the oracle loses too.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def damages(f: Finding) -> bool | None:
     own = gap(f.unlearned, f.base, sign)[0] > DAMAGE
     if not known(f.oracle):
         return own
-    return own and gap(f.unlearned, f.oracle, sign)[0] > MARGIN
+    return own and gap(f.unlearned, f.oracle, sign)[0] > 0
 
 
 def verdict(findings: Sequence[Finding]) -> Verdict:

@@ -27,7 +27,7 @@ def drilled(model: vlm.VLM, pictures: UnlearnData, sign: float) -> vlm.VLM:
     pupil = model.merged()
     rows = [s for s in pictures.select("forget", "train") if s.topic == "describe"]
     optimiser = torch.optim.AdamW(pupil.model.requires_grad_(True).parameters(), 1e-3)
-    for _ in range(14):
+    for _ in range(30):
         images, questions, right = zip(*((load_image(s.image), s.question, s.answer) for s in rows))
         (sign * sft.answer_loss(pupil, images, questions, right)).backward()
         optimiser.step()
@@ -59,9 +59,9 @@ def test_trained_pictures_are_told_and_an_untouched_model_tells_nothing(
     findings = [*membership.membership(case)]
     found = {f.name: f for f in findings}
     area = found["AUC of loss"]
-    assert area.unlearned.value > 0.7 and area.unlearned.low > 0.5
+    assert area.unlearned.value > 0.9 and area.unlearned.low > 0.5
     assert area.base == area.oracle and area.base.low < 0.5 < area.base.high
-    assert found["PrivLeak of loss, %"].unlearned.value < -25
+    assert found["PrivLeak of loss, %"].unlearned.value < -50
     assert {f.kind for f in findings} == {"info"}
     assert findings == [*membership.membership(case)]
     assert all(torch.equal(v, before[n]) for n, v in case.unlearned.model.state_dict().items())
@@ -70,7 +70,7 @@ def test_trained_pictures_are_told_and_an_untouched_model_tells_nothing(
 def test_pushed_pictures_lie_below_chance(tiny: vlm.VLM, pictures: UnlearnData) -> None:
     case = Case(tiny, drilled(tiny, pictures, -1.0), None, pictures, pictures.samples)
     found = {f.name: f for f in membership.membership(case)}
-    assert found["AUC of loss"].unlearned.value < 0.35
+    assert found["AUC of loss"].unlearned.value < 0.2
     assert not any(name.startswith("PrivLeak") for name in found)
 
 

@@ -14,26 +14,22 @@ from audit.criteria import leaks
 from hfru_core import adapter, data, vlm
 from hfru_core.concepts import shipped
 
-ADAPTER = Path(__file__).parent.parent / "assets" / "adapters" / "dog"
+ASSETS = Path(__file__).parent.parent / "assets"
 AMOUNT = data.Amount(forget_train=8, retain_train=8, forget_eval=10, retain_eval=4)
 ATTACK = relearn.Attack("forget", 8, "all", 1, "leak")
 STEPS = (0, 4, 8)
 
 
-def newborn(seed: int) -> vlm.VLM:
-    """The bundled model with a tower that never saw anything: it has to be taught."""
-    model = vlm.load(device="cpu")
-    torch.manual_seed(seed)
-    for p in model.tower.parameters():
-        p.data.normal_(0, 0.05)
-    return model
+def oracle(name: str) -> vlm.VLM:
+    """A model that never saw a dog: it has to be taught."""
+    return vlm.load(ASSETS / "oracles" / name, device="cpu")
 
 
 @pytest.fixture(scope="module")
 def case() -> Case:
     pictures = data.build((shipped()["dog"],), "world:77", amount=AMOUNT)
-    hidden = adapter.load(vlm.load(device="cpu"), ADAPTER)
-    return Case(vlm.load(device="cpu"), hidden, newborn(0), pictures)
+    hidden = adapter.load(vlm.load(device="cpu"), ASSETS / "adapters" / "dog")
+    return Case(vlm.load(device="cpu"), hidden, oracle("dog-elephant"), pictures)
 
 
 def state(model: vlm.VLM) -> dict[str, torch.Tensor]:
@@ -46,11 +42,11 @@ def test_hidden_comes_back_and_an_innocent_twin_does_not(case: Case) -> None:
     curve = dict((s.name, s.y) for s in found.series)
     assert curve["unlearned"][0] < 0.2 and curve["base"][0] > 0.8
     assert leaks(found) is True
-    assert 0 < cost.unlearned.value <= STEPS[-1]
+    assert cost.unlearned.value < cost.oracle.value
     for name, m in case.models.items():
         assert all(torch.equal(v, before[name][n]) for n, v in m.model.state_dict().items())
         assert not any(p.requires_grad for p in m.core.parameters())
-    innocent = replace(case, unlearned=newborn(1))
+    innocent = replace(case, unlearned=oracle("dog-elephant-11"))
     assert leaks(next(relearn.attacked(innocent, ATTACK, STEPS))) is False
 
 
@@ -100,10 +96,11 @@ def test_a_base_that_names_nothing_gives_no_value(case: Case) -> None:
 
 
 def test_weights_that_are_no_numbers_and_missing_pictures_are_errors(case: Case) -> None:
-    broken = newborn(2)
+    broken = vlm.load(device="cpu")
     next(broken.tower.parameters()).data.fill_(float("nan"))
     with pytest.raises(ValueError, match="finite"):
         list(relearn.attacked(replace(case, base=broken), ATTACK, STEPS))
-    bare = replace(case.data, samples=case.data.select("retain", "train"))
-    with pytest.raises(ValueError, match="no (forget|retained) pictures"):
-        list(relearn.attacked(replace(case, data=bare), ATTACK, STEPS))
+    for kept, missing in (("retain", "forget"), ("forget", "retained")):
+        bare = replace(case.data, samples=tuple(s for s in case.data.samples if s.role == kept))
+        with pytest.raises(ValueError, match=f"no {missing} pictures"):
+            list(relearn.attacked(replace(case, data=bare), ATTACK, STEPS))
