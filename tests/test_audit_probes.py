@@ -48,7 +48,7 @@ def drawn_features(
             for i, c in enumerate(sorted({p.concept for p in shown}))}  # fmt: skip
     signal = np.array([ways[p.concept] for p in shown])
     named = np.array([[p.role == "retain"] for p in shown])  # an oracle knows the names of those
-    return {k: (rng.normal(size=signal.shape) + np.where(named, 1.0, s) * signal).astype("float32")
+    return {k: (rng.normal(size=signal.shape) + np.where(named, 1.5, s) * signal).astype("float32")
             for k, s in strength.items()}  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def test_siblings_do_not_decide(known: UnlearnData, tiny: vlm.VLM) -> None:
     seen = seen_by(known, tiny, base=STRONG, unlearned=NONE, oracle=NONE)
     found = list(module.against_siblings(seen))
     assert all(f.kind == "info" for f in found)
-    assert found[0].oracle.low > found[0].chance
+    assert found[0].oracle.value > 0.8
 
 
 def test_a_probe_that_fails_on_the_base_model_says_so(known: UnlearnData, tiny: vlm.VLM) -> None:
@@ -212,10 +212,12 @@ def test_same_seed_same_findings_and_untouched_models(tiny: vlm.VLM, few_dogs: U
     before = {k: v.clone() for k, v in tiny.core.state_dict().items()}
     state = torch.get_rng_state()
     first = bare(guarded("probes", probes, Case(tiny, tiny, None, few_dogs)))
+    hooks = [len(m._forward_hooks) for m in tiny.core.modules()]  # transformers' own stay
     torch.manual_seed(99)
     again = bare(guarded("probes", probes, Case(tiny, tiny, None, few_dogs)))
     assert first == again
     assert all(torch.equal(v, before[k]) for k, v in tiny.core.state_dict().items())
+    assert hooks == [len(m._forward_hooks) for m in tiny.core.modules()]
     assert len(first) > 15 and not any(f.name == "failed" for f in first)
     for f in first:
         assert f.error or f.unlearned.low <= f.unlearned.value <= f.unlearned.high
