@@ -1,41 +1,127 @@
-"""One row per family of vision-language models: where the tower is and which layers LoRA adapts."""
+"""One row per family of vision-language models: where its parts are and which layers LoRA adapts.
+
+A row is all that a family needs. Every family listed passes the same table of tests
+(tests/families/), on a tiny checkpoint made from its own classes.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import transformers
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
+
 from hfru_core.types import UserError
+
+BLOCK = r"encoder\.layers\.{layer}\.(self_attn\.(q|k|v|out)_proj|mlp\.fc[12])"
+CLIP = r"model\.vision_tower\.(vision_model\.)?" + BLOCK  # SigLIP's layers have the same names
 
 
 @dataclass(frozen=True)
 class Family:
-    """Paths inside the transformers model; `lora` matches the tower's linear layers in full."""
+    """Paths inside the transformers model, and patterns that match linear layers in full.
+
+    `{layer}` in `lora` stands for the layers that are read. `fixed` says that every picture gives
+    the same number of image tokens.
+    """
 
     model_type: str
+    label: str
     tower: str
     projector: str
+    decoder: str
     lora: str
-    projector_lora: str
+    projector_lora: str | None
+    fixed: bool = False
 
 
 # fmt: off
-FAMILIES = {
-    "llava": Family(
-        model_type="llava",
-        tower="model.vision_tower",
-        projector="model.multi_modal_projector",
-        lora=r"model\.vision_tower\.(vision_model\.)?encoder\.layers\.\d+\."
-             r"(self_attn\.(q|k|v|out)_proj|mlp\.fc[12])",
-        projector_lora=r"model\.multi_modal_projector\.linear_[12]",
-    ),
-}
+LLAVA = ("model.vision_tower", "model.multi_modal_projector", "model.language_model")
+QWEN = ("model.visual", "model.visual.merger", "model.language_model")
+IDEFICS = ("model.vision_model", "model.connector", "model.text_model")
+LINEARS = r"model\.multi_modal_projector\.linear_[12]"
+
+ROWS = (
+    Family("llava", "LLaVA-1.5", *LLAVA, CLIP, LINEARS, fixed=True),
+    Family("llava_next", "LLaVA-NeXT", *LLAVA, CLIP, LINEARS),
+    Family("llava_onevision", "LLaVA-OneVision", *LLAVA, CLIP, LINEARS),
+    Family("qwen2_vl", "Qwen2-VL", *QWEN,
+           r"model\.visual\.blocks\.{layer}\.(attn\.(qkv|proj)|mlp\.fc[12])",
+           r"model\.visual\.merger\.mlp\.[02]"),
+    Family("qwen2_5_vl", "Qwen2.5-VL", *QWEN,
+           r"model\.visual\.blocks\.{layer}\.(attn\.(qkv|proj)|mlp\.(gate|up|down)_proj)",
+           r"model\.visual\.merger\.mlp\.[02]"),
+    # Features of inner layers reach early decoder layers through mergers of their own.
+    Family("qwen3_vl", "Qwen3-VL", *QWEN,
+           r"model\.visual\.blocks\.{layer}\.(attn\.(qkv|proj)|mlp\.linear_fc[12])",
+           r"model\.visual\.(merger|deepstack_merger_list\.\d+)\.linear_fc[12]"),
+    Family("smolvlm", "SmolVLM, SmolVLM2", *IDEFICS, r"model\.vision_model\." + BLOCK,
+           r"model\.connector\.modality_projection\.proj"),
+    Family("idefics3", "Idefics3", *IDEFICS, r"model\.vision_model\." + BLOCK,
+           r"model\.connector\.modality_projection\.proj"),
+    Family("paligemma", "PaliGemma 2", *LLAVA, CLIP, r"model\.multi_modal_projector\.linear",
+           fixed=True),
+    Family("internvl", "InternVL3", *LLAVA,
+           r"model\.vision_tower\.encoder\.layer\.{layer}\."
+           r"(attention\.((q|k|v)_proj|projection_layer)|mlp\.fc[12])", LINEARS),
+    # The projection is a bare parameter, which LoRA of linear layers does not reach.
+    Family("gemma3", "Gemma 3", *LLAVA, CLIP, None, fixed=True),
+)
 # fmt: on
+FAMILIES = {row.model_type: row for row in ROWS}
 
 
 def family_of(model_type: str) -> Family:
     """The row of a model type; raises naming what is supported."""
     if model_type not in FAMILIES:
+        supported = ", ".join(f"{row.label} ({row.model_type})" for row in ROWS)
         raise UserError(
-            f"Models of type '{model_type}' are not supported; supported: {', '.join(FAMILIES)}."
+            f"Models of type '{model_type}' are not supported; supported: {supported}."
         )
     return FAMILIES[model_type]
+
+
+def lora_pattern(family: Family, config: transformers.PretrainedConfig, projector: bool) -> str:
+    """What LoRA adapts: the tower's layers whose output is read, and the projector if asked.
+
+    LLaVA reads a layer before the last: what comes after it would never get a gradient.
+    """
+    read = getattr(config, "vision_feature_layer", None)
+    layer = r"\d+"
+    if read is not None:
+        depth = config.vision_config.num_hidden_layers
+        listed = read if isinstance(read, (list, tuple)) else [read]
+        used = max(i if i >= 0 else depth + 1 + i for i in listed)
+        if used < depth:
+            layer = "(" + "|".join(map(str, range(used))) + ")"
+    pattern = family.lora.replace("{layer}", layer)
+    if not projector:
+        return pattern
+    if family.projector_lora is None:
+        raise UserError(
+            f"The projector of {family.label} is a bare weight that LoRA does not adapt. "
+            "Use --scope encoder."
+        )
+    return f"({pattern}|{family.projector_lora})"
+
+
+def processor_class(model_type: str) -> type:
+    """The family's processor class, without the video part that some have."""
+    kind = getattr(transformers, PROCESSOR_MAPPING_NAMES[model_type])
+    return pictures_only(kind) if "video_processor" in kind.get_attributes() else kind
+
+
+def pictures_only(kind: type) -> type:
+    """A processor class that goes without its video part, which alone needs torchvision."""
+
+    class PicturesOnly(kind):
+        @classmethod
+        def get_attributes(cls) -> list[str]:
+            return [a for a in super().get_attributes() if a != "video_processor"]
+
+        @classmethod
+        def _get_arguments_from_pretrained(cls, *args: object, **more: object) -> list:
+            return [*super()._get_arguments_from_pretrained(*args, **more), None]
+
+    PicturesOnly.__name__ = kind.__name__
+    return PicturesOnly

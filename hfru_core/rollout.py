@@ -5,10 +5,10 @@ lie end to end in one row behind it, each token seeing the prompt and its own an
 prompt's key-value cache is neither repeated nor copied per answer, and autograd sums what the
 answers send back through it. The first answer token is predicted by the last position of the
 prompt. The plain path, every row in full, is the reference that the shared one is tested against,
-and the fallback of families that cannot share.
+for every family (tests/families/); all of them can share.
 
-Does not cover: layers with a sliding window shorter than prompt and answers together, and families
-with positions in three dimensions.
+Positions in three dimensions (Qwen): an answer's three run alike, on from what the prompt's
+picture took. Does not cover: layers with a sliding window shorter than prompt and answers.
 """
 
 from __future__ import annotations
@@ -34,9 +34,29 @@ class Prefix(NamedTuple):
 def prefill(model: nn.Module, inputs: dict[str, torch.Tensor]) -> Prefix:
     """Run picture and prompt once; gradients follow the caller's grad mode."""
     mask = inputs["attention_mask"]
-    position = (mask.cumsum(-1) - 1).clamp(min=0)
-    out = model(**inputs, position_ids=position, use_cache=True, logits_to_keep=1)
-    return Prefix(out.past_key_values, mask, position[:, -1:] + 1, out.logits[:, -1].float())
+    out = model(**inputs, **positions(model, inputs), use_cache=True, logits_to_keep=1)
+    following = mask.sum(-1, keepdim=True)
+    if spatial(model) and "pixel_values" in inputs:
+        following = following + model.model.rope_deltas.view(-1, 1)
+    return Prefix(out.past_key_values, mask, following, out.logits[:, -1].float())
+
+
+def spatial(model: nn.Module) -> bool:
+    """Whether positions have three dimensions."""
+    return hasattr(model.model, "rope_deltas")
+
+
+def as_taken(model: nn.Module, position: torch.Tensor) -> torch.Tensor:
+    """Positions (B, N) of words as the model takes them: (3, B, N) where it has three."""
+    return position.expand(3, -1, -1) if spatial(model) else position
+
+
+def positions(model: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Where tokens stand behind padding on the left; a spatial model works out its picture's."""
+    if spatial(model) and "pixel_values" in inputs:
+        return {}
+    steps = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+    return {"position_ids": as_taken(model, steps)}
 
 
 class RoomyLayer(DynamicLayer):
@@ -117,7 +137,7 @@ def sample(
         out = model(
             input_ids=token.view(B, group),
             attention_mask=mask[..., : P + group * (step + 1)],
-            position_ids=(prefix.position + step).expand(B, group),
+            position_ids=as_taken(model, (prefix.position + step).expand(B, group)),
             past_key_values=cache,
             use_cache=True,
         )
@@ -152,7 +172,7 @@ def shared_logits(model: nn.Module, prefix: Prefix, ids: torch.Tensor, group: in
     out = model(
         input_ids=body.reshape(B, group * R),
         attention_mask=visible(prefix, torch.block_diag(*[past] * group)),
-        position_ids=prefix.position + steps,
+        position_ids=as_taken(model, prefix.position + steps),
         past_key_values=branch(prefix),
         use_cache=True,
     )
@@ -164,15 +184,36 @@ def plain_logits(
     model: nn.Module, inputs: dict[str, torch.Tensor], ids: torch.Tensor, group: int
 ) -> torch.Tensor:
     """The same logits with every row run in full: picture, prompt and answer, B*G times."""
-    rows = {k: v.repeat_interleave(group, 0) for k, v in inputs.items()}
+    rows = repeated(inputs, group, model.config.image_token_id)
     body = ids[:, :-1]
-    mask = torch.cat([rows["attention_mask"], rows["attention_mask"].new_ones(body.shape)], 1)
-    rows["input_ids"] = torch.cat([rows["input_ids"], body], 1)
-    rows["attention_mask"] = mask
-    position = (mask.cumsum(-1) - 1).clamp(min=0)
-    keep = ids.shape[1]
-    out = model(**rows, position_ids=position, use_cache=False, logits_to_keep=keep)
-    return out.logits[:, -keep:].float()
+    rows |= {k: torch.cat([rows[k], v], 1) for k, v in behind(model, body).items() if k in rows}
+    out = model(**rows, **positions(model, rows), use_cache=False, logits_to_keep=ids.shape[1])
+    return out.logits[:, -ids.shape[1] :].float()
+
+
+def behind(model: nn.Module, body: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What a prompt's rows are followed by where answer tokens (N, R) stand behind it."""
+    zeros, ones = torch.zeros_like(body), torch.ones_like(body)
+    # PaliGemma's 0 means seen from all sides, as a prompt is; Gemma's means text.
+    types = ones if model.config.model_type == "paligemma" else zeros
+    return {"input_ids": body, "attention_mask": ones, "mm_token_type_ids": zeros,
+            "token_type_ids": types}  # fmt: skip
+
+
+def repeated(
+    inputs: dict[str, torch.Tensor], group: int, image_token: int
+) -> dict[str, torch.Tensor]:
+    """Every row G times; pixels that lie flat, patch on patch, go with their row's image tokens."""
+    B = len(inputs["input_ids"])
+    counts = (inputs["input_ids"] == image_token).sum(1)
+    rows = {}
+    for key, values in inputs.items():
+        if len(values) == B:
+            rows[key] = values.repeat_interleave(group, 0)
+        else:
+            parts = values.split((counts * len(values) // counts.sum()).tolist())
+            rows[key] = torch.cat([p for p in parts for _ in range(group)])
+    return rows
 
 
 def token_logprobs(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:

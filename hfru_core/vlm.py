@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,14 +13,18 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from PIL import Image
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoModelForImageTextToText, AutoProcessor, logging
+from transformers import AutoConfig, AutoModelForImageTextToText, logging
 
 from hfru_core import rollout
-from hfru_core.families import Family, family_of
+from hfru_core.families import Family, family_of, lora_pattern, processor_class
 from hfru_core.types import UserError
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "model"
-BATCH = 64
+BATCH = 64  # rows of one pass
+TOKENS = 4096  # image tokens of one pass: real models take fewer rows
+PIXELS = (
+    "pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_mask", "batch_num_images",
+)  # fmt: skip
 
 
 @dataclass
@@ -33,6 +37,7 @@ class VLM:
     device: torch.device
     name: str
     revision: str | None = None
+    batch: int = BATCH
 
     @property
     def tokenizer(self):
@@ -42,7 +47,14 @@ class VLM:
     def eos(self) -> tuple[int, ...]:
         """The ids that end an answer."""
         ids = self.core.generation_config.eos_token_id
+        ids = self.tokenizer.eos_token_id if ids is None else ids
         return tuple(ids) if isinstance(ids, list) else (ids,)
+
+    @property
+    def banned(self) -> tuple[int, ...]:
+        """The ids that no answer may hold: an image token in an answer breaks the next pass."""
+        marks = {*self.tokenizer.all_special_ids, self.core.config.image_token_id}
+        return tuple(sorted(marks - {*self.eos}))
 
     @property
     def core(self) -> nn.Module:
@@ -57,11 +69,22 @@ class VLM:
     def projector(self) -> nn.Module:
         return self.core.get_submodule(self.family.projector)
 
+    @property
+    def decoder(self) -> nn.Module:
+        """The language model without its output layer."""
+        return self.core.get_submodule(self.family.decoder)
+
     def prompt(self, question: str, with_image: bool) -> str:
-        """The chat template's text of one question."""
+        """The chat template's text of one question; the bare words where there is no template."""
+        template = self.processor.chat_template or self.tokenizer.chat_template
+        if not template:  # PaliGemma: its processor puts the image tokens, bos and newline
+            bos = self.tokenizer.bos_token or ""
+            return f"<image>{question}" if with_image else f"{bos}{question}\n"
         content = [{"type": "image"}] * with_image + [{"type": "text", "text": question}]
-        turns = [{"role": "user", "content": content}]
-        return self.processor.apply_chat_template(turns, add_generation_prompt=True)
+        return self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}], chat_template=template, tokenize=False,
+            add_generation_prompt=True,
+        )  # fmt: skip
 
     def inputs(
         self, images: Sequence[Image.Image | None], questions: Sequence[str]
@@ -69,23 +92,30 @@ class VLM:
         """Left-padded model inputs for one question per picture; all rows have one, or none has."""
         pictured = images[0] is not None
         texts = [self.prompt(q, pictured) for q in questions]
-        pictures = {"images": list(images)} if pictured else {}
-        batch = self.processor(
-            text=texts, **pictures, return_tensors="pt", padding=True, padding_side="left"
-        )
-        kept = {k: v for k, v in batch.items() if isinstance(v, torch.Tensor)}
-        return {k: v.to(self.device) for k, v in kept.items()}
+        more = {"return_tensors": "pt", "padding": True, "padding_side": "left"}
+        if texts[0].startswith(self.tokenizer.bos_token or "\0"):
+            more["add_special_tokens"] = False  # the template has put it already
+        if pictured:
+            batch = self.processor(text=texts, images=[[i] for i in images], **more)
+        else:
+            batch = self.tokenizer(texts, return_token_type_ids=False, **more)
+        kept = {k: v for k, v in batch.items() if isinstance(v, torch.Tensor) and k != "labels"}
+        kind = self.core.dtype
+        return {k: v.to(self.device, kind if v.is_floating_point() else None)
+                for k, v in kept.items()}  # fmt: skip
 
     def answer(
         self, images: Sequence[Image.Image | None], questions: Sequence[str], max_new: int = 32
     ) -> list[str]:
         """Greedy answers, in batches; text-only questions have None for a picture."""
         said: list[str] = [""] * len(questions)
-        for rows in batches(images):
+        for rows in batches(images, self.batch):
             inputs = self.inputs([images[i] for i in rows], [questions[i] for i in rows])
             with torch.no_grad():
                 prefix = rollout.prefill(self.core, inputs)
-                ids = rollout.sample(self.core, prefix, 1, max_new, self.eos, temperature=0.0)
+                ids = rollout.sample(
+                    self.core, prefix, 1, max_new, self.eos, temperature=0.0, banned=self.banned
+                )
             for i, text in zip(rows, self.decode(ids)):
                 said[i] = text
         return said
@@ -93,21 +123,31 @@ class VLM:
     def decode(self, ids: torch.Tensor) -> list[str]:
         return [t.strip() for t in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
 
+    def projected(self, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+        """The projected image tokens (P, D) of each row: what the decoder gets to see."""
+        pixels = {k: inputs[k] for k in PIXELS if k in inputs}
+        found = self.core.model.get_image_features(**pixels).pooler_output
+        tokens = torch.cat([t.flatten(0, -2) for t in found])
+        counts = (inputs["input_ids"] == self.core.config.image_token_id).sum(1)
+        return list(tokens.split(counts.tolist()))
+
+    @torch.no_grad()
     def vision_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """Projected image tokens (N, P, D): what the decoder gets to see."""
-        parts = []
-        for rows in batches(images):
+        """Projected image tokens (N, P, D); raises where pictures differ in how many they give."""
+        parts: list[torch.Tensor] = []
+        for rows in batches(images, self.batch):
             inputs = self.inputs([images[i] for i in rows], [""] * len(rows))
-            with torch.no_grad():
-                out = self.core.model.get_image_features(pixel_values=inputs["pixel_values"])
-            parts.append(torch.stack(list(out.pooler_output)).float().cpu())
-        return torch.cat(parts)
+            parts += [tokens.float().cpu() for tokens in self.projected(inputs)]
+        if len({len(p) for p in parts}) > 1:
+            raise UserError(
+                f"{self.family.label} gives pictures of different shapes different numbers of "
+                "image tokens, and these were to be compared one by one: use pictures of one size."
+            )
+        return torch.stack(parts)
 
     def adapt(self, rank: int, with_projector: bool) -> None:
         """Put a fresh LoRA on the tower (and the projector); nothing else is trainable."""
-        pattern = self.family.lora
-        if with_projector:
-            pattern = f"({pattern}|{self.family.projector_lora})"
+        pattern = lora_pattern(self.family, self.core.config, with_projector)
         config = LoraConfig(
             r=rank, lora_alpha=rank, target_modules=pattern, revision=self.revision
         )
@@ -118,18 +158,18 @@ class VLM:
         model = copy.deepcopy(self.model)
         if isinstance(model, PeftModel):
             model = model.merge_and_unload()
-        return VLM(model, self.processor, self.family, self.device, self.name, self.revision)
+        return replace(self, model=model)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The parameters that a session moves, by name."""
         return {n: p for n, p in self.model.named_parameters() if p.requires_grad}
 
 
-def batches(images: Sequence[Image.Image | None]) -> Iterator[list[int]]:
+def batches(images: Sequence[Image.Image | None], size: int) -> Iterator[list[int]]:
     """Row numbers in batches, pictured and text-only rows apart."""
     for pictured in (True, False):
         rows = [i for i, image in enumerate(images) if (image is not None) == pictured]
-        yield from (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
+        yield from (rows[i : i + size] for i in range(0, len(rows), size))
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -156,15 +196,31 @@ def load(model: str | Path = BUNDLED, *, device: str = "auto", revision: str | N
         raise UserError(f"There is no model folder '{model}', and it is no Hub id (owner/name).")
     kind = torch.bfloat16 if where.type == "cuda" else torch.float32
     try:
+        config = AutoConfig.from_pretrained(model, revision=revision)
+        family = family_of(config.model_type)
         core = AutoModelForImageTextToText.from_pretrained(
             model, revision=revision, use_safetensors=True, dtype=kind
         )
-        processor = AutoProcessor.from_pretrained(model, revision=revision)
+        processor = processor_class(family.model_type).from_pretrained(model, revision=revision)
     except (OSError, ValueError, SafetensorError) as error:
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"The model '{model}' could not be loaded: {error}") from error
     core.to(where).eval().requires_grad_(False)
-    family = family_of(core.config.model_type)
-    return VLM(core, processor, family, where, model_name(model), revision)
+    vlm = VLM(core, processor, family, where, model_name(model), found_revision(core, revision))
+    return replace(vlm, batch=rows_of_a_pass(vlm))
+
+
+def found_revision(core: nn.Module, wanted: str | None) -> str | None:
+    """The commit that a Hub model came from; None for a local folder."""
+    return getattr(core.config, "_commit_hash", None) or wanted
+
+
+def rows_of_a_pass(vlm: VLM) -> int:
+    """How many pictures go through the decoder at once, by the tokens of a large one."""
+    ids = vlm.inputs([Image.new("RGB", (448, 448))], [""])["input_ids"]
+    tokens = int((ids == vlm.core.config.image_token_id).sum())
+    return max(1, min(BATCH, TOKENS // tokens))
 
 
 def model_name(model: str | Path) -> str:

@@ -123,15 +123,11 @@ def drift(
 ) -> torch.Tensor:
     """How far projected image tokens moved from the original ones, in units of variance."""
     images = [load_image(s.image) for s in samples]
-    pixels = vlm.inputs(images, [""] * len(images))["pixel_values"]
+    inputs = vlm.inputs(images, [""] * len(images))
     with torch.no_grad(), swapped(vlm.trainable(), original):
-        before = features(vlm, pixels)
-    scale = before.var(dim=(0, 1), keepdim=True) + 1e-6
-    return ((features(vlm, pixels) - before).square() / scale).mean()
-
-
-def features(vlm: VLM, pixels: torch.Tensor) -> torch.Tensor:
-    return torch.stack(list(vlm.core.model.get_image_features(pixel_values=pixels).pooler_output))
+        before = torch.cat(vlm.projected(inputs))
+    scale = before.var(0, keepdim=True) + 1e-6
+    return ((torch.cat(vlm.projected(inputs)) - before).square() / scale).mean()
 
 
 def grpo_prompts(data: UnlearnData, cfg: UnlearnConfig, rng: random.Random) -> list[Sample]:
@@ -155,7 +151,7 @@ def reinforce(
     generator = torch.Generator(device=vlm.device).manual_seed(rng.randrange(2**31))
     ids = rollout.sample(
         vlm.core, prefix, cfg.group, cfg.max_new_tokens, vlm.eos,
-        temperature=cfg.temperature, generator=generator, banned=image_tokens(vlm),
+        temperature=cfg.temperature, generator=generator, banned=vlm.banned,
     )  # fmt: skip
     parts, reward = judge_group(vlm, data, cfg, rows, ids)
     mask = rollout.answer_mask(ids, vlm.eos)
@@ -200,7 +196,3 @@ def judge_group(
     means = {name: sum(v) / len(v) for name, v in values.items()}
     return means, reward.view(len(rows), cfg.group)
 
-
-def image_tokens(vlm: VLM) -> tuple[int, ...]:
-    """Ids that an answer may never hold: a sampled image token breaks the next pass."""
-    return (vlm.core.config.image_token_id,)
