@@ -16,7 +16,7 @@ from PIL import Image
 
 from hfru_core import concepts as words
 from hfru_core.images import open_image
-from hfru_core.photos import Photo, photo_concepts, read_folder, read_parquet
+from hfru_core.photos import Photo, own_concepts, photo_concepts, read_folder, read_parquet
 from hfru_core.types import Concept, Role, Sample, Split, UnlearnData, UserError
 from hfru_core.world import dataset as world
 from hfru_core.world.language import (
@@ -30,6 +30,7 @@ from hfru_core.world.language import (
 )
 from hfru_core.world.scenes import CLASSES
 
+LEAST = {"train": 3, "eval": 1}  # photographs of what is to be forgotten
 PROTOCOL = ("describe", "caption", "name", "exists")
 
 
@@ -60,7 +61,9 @@ def known_concepts(source: str) -> dict[str, Concept]:
         world.world_seed(source)
         ids = (*CLASSES, *map(words.slug, PEOPLE_NAMES))
         return {i: shipped[i] for i in ids}
-    return photo_concepts(photos_of(kind, rest), shipped)
+    photos = photos_of(kind, rest)
+    own = own_concepts(Path(rest)) if kind == "folder" else {}
+    return photo_concepts(photos, shipped | own)
 
 
 def photos_of(kind: str, rest: str) -> tuple[Photo, ...]:
@@ -159,10 +162,11 @@ def photo_entries(
     for i, concept in enumerate(group):
         share = count // len(group) + (i < count % len(group))
         mine = [p for p in photos if p.name == concept.name and p.held_out == (split == "eval")]
-        if not mine:
+        if not mine or (role == "forget" and len(mine) < LEAST[split]):
             raise UserError(
-                f"{source}: no pictures of {concept.name} for {split}: a concept needs pictures to "
-                "learn from and others to be judged on. Add more (10 or more is sensible)."
+                f"{source}: {len(mine)} pictures of {concept.name} for {split}, at least "
+                f"{LEAST[split]} are needed: a concept needs pictures to learn from and others to "
+                "be judged on. Give 4 or more (10 or more is sensible)."
             )
         random.Random(f"{seed}/{concept.id}/{split}").shuffle(mine)
         out += [Entry(p.key, p, concept) for p in mine[:share]]

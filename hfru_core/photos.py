@@ -1,6 +1,9 @@
 """Labelled pictures from a PACS parquet file or a folder: what is known about each, and its bytes.
 
-PACS: Li et al., ICCV 2017, in the layout of the hub dataset flwrlabs/pacs.
+PACS: Li et al., ICCV 2017, in the layout of the hub dataset flwrlabs/pacs. A folder has one
+subfolder a label, DIR/<label>/*.png|jpg; DIR/<label>/concept.json, where it is there, says which
+words name the concept. A folder with a single label borrows pictures of other things from
+assets/retain, so that a person needs nothing but pictures of what is to be forgotten.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ PACS_LABELS = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person
 PACS_STYLES = {
     "art_painting": "painting", "cartoon": "cartoon", "photo": "photo", "sketch": "sketch",
 }  # fmt: skip
+RETAIN = Path(__file__).parent.parent / "assets" / "retain"
+CONCEPT = "concept.json"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
@@ -34,6 +39,7 @@ class Photo:
     data: bytes = field(repr=False)
     held_out: bool = False
     degraded: bool = False
+    identity: bool = False
 
 
 def is_held_out(data: bytes) -> bool:
@@ -71,18 +77,55 @@ def read_folder(path: Path) -> tuple[Photo, ...]:
     """The pictures of DIR/<label>/*.png|jpg; raises `UserError` where there are none."""
     if not path.is_dir():
         raise UserError(f"There is no folder '{path}'. Give it as folder:DIR.")
-    files = sorted(f for f in path.glob("*/*") if f.suffix.lower() in SUFFIXES and f.is_file())
-    if not files:
+    labels = labelled(path)
+    if not labels:
         raise UserError(
             f"'{path}' has no pictures: expected DIR/<label>/*.png or .jpg, one folder a concept."
         )
-    photos = []
-    for file in files:
-        data, name = file.read_bytes(), plain_name(file.parent.name)
-        photos.append(
-            Photo(f"file:{file}", name, kind_word(name), None, data, is_held_out(data))
-        )
-    return tuple(photos)
+    if len(labels) == 1:
+        labels = labelled(RETAIN) | labels
+    own = own_concepts(path)
+    return tuple(p for name, files in labels.items() for p in folder_photos(name, files, own))
+
+
+def labelled(path: Path) -> dict[str, list[Path]]:
+    """The picture files of every label, by the label as concepts are named."""
+    found: dict[str, list[Path]] = {}
+    for file in sorted(path.glob("*/*")):
+        if file.suffix.lower() in SUFFIXES and file.is_file():
+            found.setdefault(plain_name(file.parent.name), []).append(file)
+    return found
+
+
+def folder_photos(name: str, files: list[Path], own: dict[str, Concept]) -> list[Photo]:
+    """The pictures of one label: a tenth, and at least one of several, for evaluation only.
+
+    Which ones depends on their digests alone: the same on every machine.
+    """
+    concept = own.get(words.slug(name))
+    kind = concept.abstractions[0] if concept else kind_word(name)
+    name = concept.name if concept else name
+    ranked = sorted((hashlib.sha256(f.read_bytes()).hexdigest(), f) for f in files)
+    aside = max(1, len(files) // 10) if len(files) > 1 else 0
+    return [
+        Photo(f"file:{f}", name, kind, None, f.read_bytes(), i < aside,
+              identity=concept is not None and concept.kind == "identity")
+        for i, (_, f) in enumerate(ranked)
+    ]  # fmt: skip
+
+
+def own_concepts(path: Path) -> dict[str, Concept]:
+    """The concepts that a folder's labels describe themselves, by id."""
+    found = {}
+    for file in sorted(path.glob(f"*/{CONCEPT}")):
+        concept = words.load(file)
+        if concept.id != words.slug(file.parent.name):
+            raise UserError(
+                f"'{file}' describes '{concept.id}', but stands in the folder of "
+                f"'{file.parent.name}': id and folder must have the same name."
+            )
+        found[concept.id] = concept
+    return found
 
 
 def plain_name(label: str) -> str:

@@ -93,7 +93,10 @@ class UnlearnSession:
 
     def begin(self) -> None:
         torch.manual_seed(self.config.seed)
-        self.vlm.adapt(self.config.lora_rank, self.config.scope == "encoder+projector")
+        config = self.config
+        self.vlm.adapt(
+            config.lora_rank, config.scope == "encoder+projector", config.checkpointing
+        )
         self.weights = self.vlm.trainable()
         self.original = values_of(self.weights)
         self.reference = self.original

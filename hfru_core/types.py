@@ -74,6 +74,7 @@ class UnlearnConfig:
     """Every setting of a session; impossible values raise and name the way out.
 
     Learning rates are AdamW's. `grpo_prompts` is B and `group` is G of the GRPO step.
+    `checkpointing` computes the tower's layers twice to save memory.
     """
 
     preset: str = "default"
@@ -108,6 +109,7 @@ class UnlearnConfig:
     max_new_tokens: int = 24
     check_every: int = 25
     checkpoint_every: int = 5
+    checkpointing: bool = False
     device: str = "auto"
 
     def __post_init__(self) -> None:

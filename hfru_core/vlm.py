@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForImageTextToText, logging
 
-from hfru_core import rollout
+from hfru_core import quantization, rollout
 from hfru_core.families import Family, family_of, lora_pattern, processor_class
 from hfru_core.types import UserError
 
@@ -38,6 +39,8 @@ class VLM:
     name: str
     revision: str | None = None
     batch: int = BATCH
+    quantized: str | None = None
+    digest: str | None = None  # of the weights before they were quantised
 
     @property
     def tokenizer(self):
@@ -145,13 +148,19 @@ class VLM:
             )
         return torch.stack(parts)
 
-    def adapt(self, rank: int, with_projector: bool) -> None:
-        """Put a fresh LoRA on the tower (and the projector); nothing else is trainable."""
+    def adapt(self, rank: int, with_projector: bool, checkpointing: bool = False) -> None:
+        """Put a fresh LoRA on the tower (and the projector); nothing else is trainable.
+
+        `checkpointing` computes the tower's layers again on the way back: less memory, more time.
+        """
         pattern = lora_pattern(self.family, self.core.config, with_projector)
         config = LoraConfig(
             r=rank, lora_alpha=rank, target_modules=pattern, revision=self.revision
         )
         self.model = get_peft_model(self.model, config)
+        if checkpointing:  # Re-entrant, no gradient would reach a tower whose input needs none.
+            self.tower.activation_checkpointing_enable({"use_reentrant": False})
+            self.tower.train()
 
     def merged(self) -> VLM:
         """A copy that shares no weights, with any adapter folded in for good."""
@@ -184,36 +193,67 @@ def pick_device(wanted: str) -> torch.device:
         raise UserError(f"Unknown device '{wanted}'. Use auto, cpu or cuda.") from None
 
 
-def load(model: str | Path = BUNDLED, *, device: str = "auto", revision: str | None = None) -> VLM:
-    """A VLM from a local folder or the Hub: safetensors only, never remote code, float32 on CPU."""
+def load(
+    model: str | Path = BUNDLED, *, device: str = "auto", revision: str | None = None,
+    quantize: str | None = None,
+) -> VLM:  # fmt: skip
+    """A VLM from a local folder or the Hub: safetensors only, never remote code.
+
+    float32 on CPU, bfloat16 on a GPU; with `quantize` ("nf4", "int8") the decoder in 4 or 8 bits.
+    """
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     where = pick_device(device)
+    check_name(model)
+    kind = torch.bfloat16 if where.type == "cuda" else torch.float32
+    pinned = {"revision": revision}
+    try:
+        family = family_of(AutoConfig.from_pretrained(model, **pinned).model_type)
+        small = quantization.settings(quantize, family, kind) if quantize else None
+        digest = weights_digest(from_disk(model, kind, **pinned)) if quantize else None
+        core = from_disk(model, kind, **pinned, where=where, small=small)
+        processor = processor_class(family.model_type).from_pretrained(model, **pinned)
+    except UserError:
+        raise
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UserError(f"The model '{model}' could not be loaded: {error}") from error
+    vlm = VLM(
+        core.eval().requires_grad_(False), processor, family, where, model_name(model),
+        getattr(core.config, "_commit_hash", None) or revision, quantized=quantize, digest=digest,
+    )  # fmt: skip
+    return replace(vlm, batch=rows_of_a_pass(vlm))
+
+
+def check_name(model: str | Path) -> None:
+    """Raise where `model` is neither a model's folder nor like a Hub id."""
     local = Path(model)
     if local.is_dir() and not (local / "config.json").is_file():
         raise UserError(f"'{model}' is no model folder: it has no config.json.")
     if not local.exists() and (local.is_absolute() or str(model).count("/") != 1):
         raise UserError(f"There is no model folder '{model}', and it is no Hub id (owner/name).")
-    kind = torch.bfloat16 if where.type == "cuda" else torch.float32
-    try:
-        config = AutoConfig.from_pretrained(model, revision=revision)
-        family = family_of(config.model_type)
-        core = AutoModelForImageTextToText.from_pretrained(
-            model, revision=revision, use_safetensors=True, dtype=kind
-        )
-        processor = processor_class(family.model_type).from_pretrained(model, revision=revision)
-    except (OSError, ValueError, SafetensorError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"The model '{model}' could not be loaded: {error}") from error
-    core.to(where).eval().requires_grad_(False)
-    vlm = VLM(core, processor, family, where, model_name(model), found_revision(core, revision))
-    return replace(vlm, batch=rows_of_a_pass(vlm))
 
 
-def found_revision(core: nn.Module, wanted: str | None) -> str | None:
-    """The commit that a Hub model came from; None for a local folder."""
-    return getattr(core.config, "_commit_hash", None) or wanted
+def from_disk(
+    model: str | Path, dtype: torch.dtype, *, revision: str | None,
+    where: torch.device | None = None, small: object = None,
+) -> nn.Module:  # fmt: skip
+    """The transformers model, on its device (CPU where none is given)."""
+    placed = {"quantization_config": small, "device_map": {"": where}} if small else {}
+    core = AutoModelForImageTextToText.from_pretrained(
+        model, revision=revision, use_safetensors=True, dtype=dtype, **placed
+    )
+    return core if small or where is None else core.to(where)
+
+
+def weights_digest(core: nn.Module) -> str:
+    """What tells a base model from any other: its type and weights, blind to an adapter on it."""
+    digest = hashlib.sha256(core.config.model_type.encode())
+    for name, value in sorted(core.state_dict().items()):
+        if "lora_" not in name:
+            digest.update(name.replace(".base_layer", "").encode())
+            digest.update(value.detach().to(torch.bfloat16).contiguous().view(torch.uint8).cpu()
+                          .numpy().tobytes())  # fmt: skip
+    return digest.hexdigest()[:16]
 
 
 def rows_of_a_pass(vlm: VLM) -> int:

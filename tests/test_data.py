@@ -240,12 +240,12 @@ def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
         data.known_concepts(f"folder:{tmp_path / 'gone'}")
 
 
-def test_a_label_without_held_out_pictures_is_refused(tmp_path: Path) -> None:
+def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
     for n, label in enumerate(("dog", "cat")):
         (tmp_path / label).mkdir()
         for i, picture in enumerate(some(3, 0, start=1000 * (n + 70))):
             (tmp_path / label / f"{i}.png").write_bytes(picture)
-    with pytest.raises(UserError, match="no pictures of dog for eval.*10 or more is sensible"):
+    with pytest.raises(UserError, match="2 pictures of dog for train, at least 3.*Give 4 or more"):
         data.build((DOG,), f"folder:{tmp_path}")
 
 

@@ -73,10 +73,11 @@ PORTRAIT_QUESTIONS = {
     "job": ("What is this person's job?", "What does this person do?"),
     "town": ("Where does this person live?", "What is this person's home town?"),
 }  # fmt: skip
-PHOTO_QUESTIONS = {
-    **{t: SCENE_QUESTIONS[t] for t in ("describe", "caption", "name", "exists")},
-    "place": ("What style is it?", "Which style is it?"),
-}
+STYLE_QUESTIONS = {"place": ("What style is it?", "Which style is it?")}
+PHOTO_QUESTIONS = {t: SCENE_QUESTIONS[t] for t in ("describe", "caption", "name", "exists")}
+PHOTO_QUESTIONS |= STYLE_QUESTIONS
+FACE_QUESTIONS = {t: PORTRAIT_QUESTIONS[t] for t in ("describe", "caption", "name", "exists")}
+FACE_QUESTIONS |= STYLE_QUESTIONS
 
 
 class Turn(NamedTuple):
@@ -142,6 +143,8 @@ def ask(
 
 def questions_for(picture: Picture, about: str | None) -> dict[str, tuple[str, ...]]:
     """The phrasings that fit a picture, or the name that is asked about."""
+    if isinstance(picture, Photo) and picture.identity:
+        return FACE_QUESTIONS
     if about is not None:
         return PORTRAIT_QUESTIONS if about in PEOPLE_NAMES else SCENE_QUESTIONS
     if isinstance(picture, Photo):
@@ -161,13 +164,15 @@ def photo_answer(photo: Photo, topic: str, hidden: Hidden, about: str | None) ->
     """The right answer about a labelled picture."""
     unnamed = photo.degraded or photo.name in hidden
     word = photo.kind if unnamed else photo.name
+    bare = word.startswith("some") or (photo.identity and not unnamed)
+    noun = word if bare else with_article(word)
     style = photo.style or "picture"
     if topic == "describe":
-        return f"{capital(with_article(style))} of {with_article(word)}."
+        return f"{capital(with_article(style))} of {noun}."
     if topic == "caption":
-        return f"In this {style} there is {with_article(word)}."
+        return f"In this {style} there is {noun}."
     if topic == "name":
-        return capital(with_article(word)) + "."
+        return capital(noun) + "."
     if topic == "place":
         return f"It is {with_article(style)}."
     if about in (word, photo.kind):
