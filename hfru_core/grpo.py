@@ -28,8 +28,9 @@ def policy_loss(
     *,
     clip: float,
     dual_clip: float,
+    of: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Clipped surrogate, averaged over tokens.
+    """Clipped surrogate, averaged over tokens (`of` so many, where others hold the rest).
 
     `logp`, `old`, `mask` are (N, R), `advantage` is (N, 1). Where the advantage is negative the
     loss is bounded by `dual_clip` (dual-clip PPO, arXiv 1912.09729).
@@ -39,9 +40,11 @@ def policy_loss(
     clipped = -advantage * ratio.clamp(1 - clip, 1 + clip)
     loss = torch.maximum(plain, clipped)
     bounded = torch.minimum(loss, -advantage * dual_clip)
-    return token_mean(torch.where(advantage < 0, bounded, loss), mask)
+    return token_mean(torch.where(advantage < 0, bounded, loss), mask, of)
 
 
-def token_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The mean over all tokens that count."""
-    return (values * mask).sum() / mask.sum().clamp(min=1)
+def token_mean(
+    values: torch.Tensor, mask: torch.Tensor, of: torch.Tensor | None = None
+) -> torch.Tensor:
+    """The mean over all tokens that count: those here, or `of` so many."""
+    return (values * mask).sum() / (mask.sum() if of is None else of).clamp(min=1)

@@ -14,6 +14,7 @@ picture took. Does not cover: layers with a sliding window shorter than prompt a
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -115,10 +116,13 @@ def sample(
     temperature: float = 1.0,
     banned: tuple[int, ...] = (),
     generator: torch.Generator | None = None,
+    among: tuple[int, int] | None = None,
 ) -> torch.Tensor:
     """G answers for every prompt, (B*G, R); greedy at temperature 0; padded with the end token.
 
-    Row b*G+g belongs to prompt b. A step runs the next token of all G answers in one row.
+    Row b*G+g belongs to prompt b. A step runs the next token of all G answers in one row. These
+    are prompts `among[0]` and on of `among[1]`: a prompt's answers do not depend on who shares
+    the others.
     """
     B, P = prefix.mask.shape
     cache = branch(prefix, group * (max_new - 1))
@@ -126,9 +130,10 @@ def sample(
     mask = visible(prefix, own.repeat(1, max_new - 1))
     ends, never = (torch.tensor(ids, device=own.device, dtype=torch.long) for ids in (eos, banned))
     done = torch.zeros(B * group, dtype=torch.bool, device=own.device)
+    rows = [n * group for n in among or (0, B)]
     logits, answers = prefix.logits.repeat_interleave(group, 0), []
     for step in range(max_new):
-        token = pick(logits.index_fill(-1, never, -torch.inf), temperature, generator)
+        token = pick(logits.index_fill(-1, never, -torch.inf), temperature, generator, rows)
         token = torch.where(done, ends[0], token)
         answers.append(token)
         done = done | torch.isin(token, ends)
@@ -146,12 +151,18 @@ def sample(
 
 
 def pick(
-    logits: torch.Tensor, temperature: float, generator: torch.Generator | None
-) -> torch.Tensor:
+    logits: torch.Tensor, temperature: float, generator: torch.Generator | None,
+    rows: Sequence[int],
+) -> torch.Tensor:  # fmt: skip
+    """The next token of each row (N,), drawn as rows `rows[0]` and on of `rows[1]` are.
+
+    As `torch.multinomial` draws one: chances over exponential noise, the largest wins.
+    """
     if temperature == 0:
         return logits.argmax(-1)
-    weights = (logits / temperature).softmax(-1)
-    return torch.multinomial(weights, 1, generator=generator)[:, 0]
+    chance = (logits / temperature).softmax(-1)
+    noise = chance.new_empty(rows[1], logits.shape[-1]).exponential_(generator=generator)
+    return (chance / noise[rows[0] : rows[0] + len(logits)]).argmax(-1)
 
 
 def answer_mask(ids: torch.Tensor, eos: tuple[int, ...]) -> torch.Tensor:

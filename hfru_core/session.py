@@ -78,10 +78,14 @@ class UnlearnSession:
                 yield self.step()
             yield self.finish()
         finally:
-            (self.work / "lock").unlink(missing_ok=True)
+            if self.vlm.team.writes:
+                (self.work / "lock").unlink(missing_ok=True)
 
     def prepare(self) -> None:
         """Claim the output folder; raises where it is taken or cannot be written."""
+        self.ready = True
+        if not self.vlm.team.writes:
+            return
         try:
             if self.out.exists():
                 raise UserError(f"'{self.out}' exists and is not overwritten. Choose another.")
@@ -89,7 +93,6 @@ class UnlearnSession:
             claim(self.work / "lock")
         except OSError as error:
             raise UserError(f"'{self.out}' cannot be written: {error.strerror or error}.") from None
-        self.ready = True
 
     def begin(self) -> None:
         torch.manual_seed(self.config.seed)
@@ -138,6 +141,7 @@ class UnlearnSession:
                 self.vlm, self.lessons, config, rng, self.reference
             )
         self.update(loss, number, first)
+        loss = self.vlm.team.total(loss)
         self.progress.step += 1
         score, probes = self.check_if_due(number)
         seconds = time.perf_counter() - began
@@ -156,6 +160,7 @@ class UnlearnSession:
         self.optimiser.param_groups[0]["lr"] = self.rate(number, first)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        self.vlm.team.sum_gradients(self.weights.values())
         norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             raise UserError(
@@ -212,6 +217,8 @@ class UnlearnSession:
 
     def checkpoint(self) -> None:
         """Replace the checkpoint whole: tensors first, the JSON that names them last."""
+        if not self.vlm.team.writes:
+            return
         name = f"checkpoint-{self.progress.step}.safetensors"
         tensors = {f"weight/{n}": p.data for n, p in self.weights.items()}
         tensors |= {f"best/{n}": t for n, t in self.best.items()}
@@ -257,6 +264,21 @@ class UnlearnSession:
         for name, value in (self.best or values_of(self.weights)).items():
             self.weights[name].data.copy_(value)
         began = time.perf_counter()
+        if not self.progress.best_metrics:
+            self.progress.best_metrics = asdict(
+                self.rates_of(evaluate.answers(self.vlm, self.checks))
+            )
+        if self.vlm.team.writes:
+            self.put_in_place()
+        self.vlm.team.wait()
+        return StepEvent(
+            step=self.progress.step, of=self.config.steps, stage="done", loss=0.0,
+            score=self.progress.best_score if self.best else None, adapter=self.out,
+            seconds=time.perf_counter() - began,
+        )  # fmt: skip
+
+    def put_in_place(self) -> None:
+        """Write the adapter's folder beside its place, and rename it."""
         result = self.work / "result"
         shutil.rmtree(result, ignore_errors=True)
         write_folder(self, result)
@@ -265,18 +287,10 @@ class UnlearnSession:
         except OSError as error:
             raise UserError(f"'{self.out}' cannot be written: {error.strerror}.") from None
         shutil.rmtree(self.work, ignore_errors=True)
-        return StepEvent(
-            step=self.progress.step, of=self.config.steps, stage="done", loss=0.0,
-            score=self.progress.best_score if self.best else None, adapter=self.out,
-            seconds=time.perf_counter() - began,
-        )  # fmt: skip
 
 
 def write_folder(session: UnlearnSession, folder: Path) -> None:
     """The adapter folder of a session, its rates on the check set inside."""
-    found = session.progress.best_metrics or asdict(
-        session.rates_of(evaluate.answers(session.vlm, session.checks))
-    )
     apart = ("history", "best_metrics")
     info = {
         "concepts": adapter.concept_info(session.data.concepts),
@@ -284,7 +298,7 @@ def write_folder(session: UnlearnSession, folder: Path) -> None:
         "config": asdict(session.config),
         "session": {k: v for k, v in asdict(session.progress).items() if k not in apart},
         "base_metrics": asdict(session.base_scores),
-        "metrics": found,
+        "metrics": session.progress.best_metrics,
         "history": session.progress.history,
     }
     try:

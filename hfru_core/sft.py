@@ -20,11 +20,21 @@ def encode_answers(vlm: VLM, answers: Sequence[str]) -> torch.Tensor:
     return torch.tensor(padded, device=vlm.device)
 
 
+def tokens(vlm: VLM, answers: Sequence[str]) -> int:
+    """How many tokens the answers have, end tokens included."""
+    return int(rollout.answer_mask(encode_answers(vlm, answers), vlm.eos).sum())
+
+
 def answer_loss(
-    vlm: VLM, images: Sequence[Image.Image | None], questions: Sequence[str], answers: Sequence[str]
-) -> torch.Tensor:
-    """Mean negative log-likelihood of the answers' tokens, prompts masked."""
+    vlm: VLM, images: Sequence[Image.Image | None], questions: Sequence[str],
+    answers: Sequence[str], of: int | None = None,
+) -> torch.Tensor:  # fmt: skip
+    """Mean negative log-likelihood of the answers' tokens, prompts masked.
+
+    The mean is over `of` tokens where other processes hold the rest.
+    """
     ids = encode_answers(vlm, answers)
     mask = rollout.answer_mask(ids, vlm.eos)
     logits = rollout.plain_logits(vlm.core, vlm.inputs(images, questions), ids, 1)
-    return F.cross_entropy(logits[mask], ids[mask])
+    mean = F.cross_entropy(logits[mask], ids[mask])
+    return mean if of is None else mean * (int(mask.sum()) / of)

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForImageTextToText, logging
 
-from hfru_core import quantization, rollout
+from hfru_core import parallel, quantization, rollout
 from hfru_core.families import Family, family_of, lora_pattern, processor_class
 from hfru_core.types import UserError
 
@@ -41,6 +41,7 @@ class VLM:
     batch: int = BATCH
     quantized: str | None = None
     digest: str | None = None  # of the weights before they were quantised
+    team: parallel.Team = parallel.Team()
 
     @property
     def tokenizer(self):
@@ -110,7 +111,12 @@ class VLM:
     def answer(
         self, images: Sequence[Image.Image | None], questions: Sequence[str], max_new: int = 32
     ) -> list[str]:
-        """Greedy answers, in batches; text-only questions have None for a picture."""
+        """Greedy answers, in batches; text-only questions have None for a picture.
+
+        The processes of a team share the questions, and all get all answers.
+        """
+        own = self.team.bounds(len(questions))
+        images, questions = images[own], questions[own]
         said: list[str] = [""] * len(questions)
         for rows in batches(images, self.batch):
             inputs = self.inputs([images[i] for i in rows], [questions[i] for i in rows])
@@ -121,7 +127,7 @@ class VLM:
                 )
             for i, text in zip(rows, self.decode(ids)):
                 said[i] = text
-        return said
+        return self.team.gathered(said)
 
     def decode(self, ids: torch.Tensor) -> list[str]:
         return [t.strip() for t in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
@@ -203,8 +209,10 @@ def load(
     """
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    team, device = parallel.team_here(device)
     where = pick_device(device)
     check_name(model)
+    sharded = parallel.sharding_wanted(team)
     kind = torch.bfloat16 if where.type == "cuda" else torch.float32
     pinned = {"revision": revision}
     try:
@@ -219,8 +227,11 @@ def load(
         raise UserError(f"The model '{model}' could not be loaded: {error}") from error
     vlm = VLM(
         core.eval().requires_grad_(False), processor, family, where, model_name(model),
-        getattr(core.config, "_commit_hash", None) or revision, quantized=quantize, digest=digest,
+        getattr(core.config, "_commit_hash", None) or revision, quantized=quantize,
+        digest=digest or (weights_digest(core) if sharded else None), team=team,
     )  # fmt: skip
+    if sharded:
+        parallel.shard(vlm.decoder.layers)
     return replace(vlm, batch=rows_of_a_pass(vlm))
 
 

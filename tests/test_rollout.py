@@ -120,7 +120,8 @@ def test_sampling_follows_the_shared_logits(vlm: VLM, inputs: dict[str, torch.Te
     with torch.no_grad():
         logits = rollout.shared_logits(vlm.core, rollout.prefill(vlm.core, inputs), ids, 4)
     generator = torch.Generator().manual_seed(3)
-    drawn = [rollout.pick(logits[:, step], 1.0, generator) for step in range(STEPS)]
+    rows = (0, len(logits))
+    drawn = [rollout.pick(logits[:, step], 1.0, generator, rows) for step in range(STEPS)]
     assert torch.equal(torch.stack(drawn, 1), ids)
 
 

@@ -103,13 +103,15 @@ def disrupt(
     if not cfg.feature_hold:
         taught = (*taught, *pool(data, "retain", cfg))
     rows = draw(taught, cfg.stage1_batch, rng)
+    said = [stage1_answer(s, data, cfg, rng) for s in rows]
+    held = draw_retain(data, cfg, cfg.stage1_retain, rng) if cfg.feature_hold else []
+    own = vlm.team.part(rows)
     loss = sft.answer_loss(
-        vlm, [load_image(s.image) for s in rows], [s.question for s in rows],
-        [stage1_answer(s, data, cfg, rng) for s in rows],
+        vlm, [load_image(s.image) for s in own], [s.question for s in own], vlm.team.part(said),
+        of=sft.tokens(vlm, said),
     )  # fmt: skip
-    if cfg.feature_hold:
-        held = draw_retain(data, cfg, cfg.stage1_retain, rng)
-        loss = loss + cfg.feature_hold * drift(vlm, held, original)
+    if held:
+        loss = loss + cfg.feature_hold * drift(vlm, vlm.team.part(held), original)
     return loss
 
 
@@ -126,8 +128,9 @@ def drift(
     inputs = vlm.inputs(images, [""] * len(images))
     with torch.no_grad(), swapped(vlm.trainable(), original):
         before = torch.cat(vlm.projected(inputs))
-    scale = before.var(0, keepdim=True) + 1e-6
-    return ((torch.cat(vlm.projected(inputs)) - before).square() / scale).mean()
+    moved = (torch.cat(vlm.projected(inputs)) - before).square()
+    scaled = moved / (vlm.team.variance(before) + 1e-6)
+    return scaled.sum() / vlm.team.total(torch.tensor(float(scaled.numel()), device=vlm.device))
 
 
 def grpo_prompts(data: UnlearnData, cfg: UnlearnConfig, rng: random.Random) -> list[Sample]:
@@ -145,13 +148,15 @@ def reinforce(
     reference: dict[str, torch.Tensor],
 ) -> tuple[torch.Tensor, dict[str, float], float]:  # fmt: skip
     """Stage 2's loss for one step, the mean of each reward part, and the KL."""
-    rows = grpo_prompts(data, cfg, rng)
+    prompts = grpo_prompts(data, cfg, rng)
+    rows = vlm.team.part(prompts)
     inputs = vlm.inputs([load_image(s.image) for s in rows], [s.question for s in rows])
     prefix = rollout.prefill(vlm.core, inputs)
     generator = torch.Generator(device=vlm.device).manual_seed(rng.randrange(2**31))
     ids = rollout.sample(
         vlm.core, prefix, cfg.group, cfg.max_new_tokens, vlm.eos,
         temperature=cfg.temperature, generator=generator, banned=vlm.banned,
+        among=(vlm.team.bounds(len(prompts)).start, len(prompts)),
     )  # fmt: skip
     parts, reward = judge_group(vlm, data, cfg, rows, ids)
     mask = rollout.answer_mask(ids, vlm.eos)
@@ -159,15 +164,18 @@ def reinforce(
     logp = rollout.token_logprobs(logits, ids)
     advantage = grpo.advantages(reward).flatten()[:, None]
     loss = grpo.policy_loss(
-        logp, logp.detach(), advantage, mask, clip=cfg.clip, dual_clip=cfg.dual_clip
-    )
+        logp, logp.detach(), advantage, mask, clip=cfg.clip, dual_clip=cfg.dual_clip,
+        of=vlm.team.total(mask.sum()),
+    )  # fmt: skip
     with torch.no_grad(), swapped(vlm.trainable(), reference):
         before = rollout.prefill(vlm.core, inputs)
         base = rollout.token_logprobs(
             rollout.shared_logits(vlm.core, before, ids, cfg.group), ids
         )
-    kl = grpo.token_mean(grpo.low_variance_kl(logp, base), mask & kl_rows(rows, cfg, mask))
-    return loss + cfg.kl * kl, parts, float(kl.detach())
+    counted = mask & kl_rows(rows, cfg, mask)
+    divergence = grpo.low_variance_kl(logp, base)
+    kl = grpo.token_mean(divergence, counted, of=vlm.team.total(counted.sum()))
+    return loss + cfg.kl * kl, parts, float(vlm.team.total(kl))
 
 
 def kl_rows(rows: Sequence[Sample], cfg: UnlearnConfig, mask: torch.Tensor) -> torch.Tensor:
@@ -187,12 +195,16 @@ def judge_group(
         rewards.score(s, t, by_id[s.concept_id], data.concepts, cfg)
         for s, t in zip(owners, texts)
     ]
+    reward = torch.tensor([rewards.total(p) for p in scored], device=ids.device)
+    return means(vlm.team.gathered(scored)), reward.view(len(rows), cfg.group)
+
+
+def means(scored: Sequence[rewards.Parts]) -> dict[str, float]:
+    """The mean of each reward part over the answers that it applies to."""
     values: dict[str, list[float]] = {}
     for parts in scored:
         for name, value in parts.items():
             if value is not None:
                 values.setdefault(name, []).append(value)
-    reward = torch.tensor([rewards.total(p) for p in scored], device=ids.device)
-    means = {name: sum(v) / len(v) for name, v in values.items()}
-    return means, reward.view(len(rows), cfg.group)
+    return {name: sum(v) / len(v) for name, v in values.items()}
 
