@@ -11,12 +11,15 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from hfru_core.types import Rate, Sample, UnlearnData, UserError
 
 if TYPE_CHECKING:
     from hfru_core.vlm import VLM
+
+T = TypeVar("T")
 
 # What a finding decides: `leak` and `damage` enter the verdict, `info` does not.
 Kind = Literal["leak", "damage", "info"]
@@ -113,6 +116,17 @@ class Case:
     def rng(self, purpose: str) -> random.Random:
         """Randomness that depends on the seed and the purpose alone."""
         return random.Random(f"{self.seed}/{purpose}")
+
+    @cached_property
+    def made(self) -> dict[tuple, object]:
+        """What `once` has made; no part of the value, and gone with the case."""
+        return {}
+
+    def once(self, what: tuple, make: Callable[[], T]) -> T:
+        """What several audits need of this case and must come out the same whoever asks first."""
+        if what not in self.made:
+            self.made[what] = make()
+        return self.made[what]
 
 
 Audit = Callable[[Case], Iterator[Finding]]

@@ -12,17 +12,16 @@ other things that are truly there count as hallucinated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from audit import prompts
 from audit import substitutes as rules
+from audit.answers import Answers, ask, protocol, together, where
 from audit.base import Case, Example, Finding, Measure, of
 from audit.substitutes import Rule
-from hfru_core.data import PROTOCOL, load_image
+from hfru_core.data import PROTOCOL
 from hfru_core.evaluate import share
-from hfru_core.types import Sample, UnlearnData, UserError
-from hfru_core.vlm import BATCH, VLM
+from hfru_core.types import UserError
 
 SHOWN = 6  # examples of a finding
 SPOKEN = ("describe", "caption", "name")  # topics that are answered in words, not by yes or no
@@ -30,23 +29,15 @@ SIBLINGS, STRANGERS = 3, 2  # wrong names in a multiple choice, and beside the o
 EACH = 2  # other wordings for every forget picture
 
 
-class Answers(NamedTuple):
-    """Questions, and what every model said to them, in the same order."""
-
-    data: UnlearnData
-    asked: Sequence[Sample]
-    said: dict[str, list[str]]
-
-
 def behavior(case: Case) -> Iterator[Finding]:
     """Every finding about answers, section by section."""
     check(case)
-    kept = ask(case, prompts.rows(case.data, "retain", ("name", "caption")))
+    kept = protocol(case, prompts.rows(case.data, "retain", ("name", "caption")))
     alike = prompts.alike(case.data)
     harmless = ask(case, prompts.harmless(alike, case.data, prompts.readable(case.base)))
     chance = rate(together(kept, harmless), rules.names_forgotten, "unlearned")
     yield from retained(kept, harmless)
-    lost = ask(case, prompts.rows(case.data, "forget", PROTOCOL))
+    lost = protocol(case, prompts.rows(case.data, "forget", PROTOCOL))
     yield from forgotten(lost, chance)
     yield from replaced(lost)
     yield from in_company(lost, chance)
@@ -68,34 +59,7 @@ def check(case: Case) -> None:
             raise UserError(f"There are no {role} pictures of the eval split to ask about.")
 
 
-# Asking and measuring.
-
-
-def ask(case: Case, asked: Sequence[Sample], only: str | None = None) -> Answers:
-    """Every model's (or only one's) greedy answers; equal pictures go together, opened once."""
-    models: dict[str, VLM] = {only: case.models[only]} if only else case.models
-    order = sorted(range(len(asked)), key=lambda i: asked[i].image or "")
-    said = {name: [""] * len(asked) for name in models}
-    for start in range(0, len(order), 2 * BATCH):
-        part = order[start : start + 2 * BATCH]
-        opened = {k: load_image(k) for k in dict.fromkeys(asked[i].image for i in part) if k}
-        images = [opened.get(asked[i].image) for i in part]
-        for name, vlm in models.items():
-            for i, text in zip(part, vlm.answer(images, [asked[i].question for i in part])):
-                said[name][i] = text
-    return Answers(case.data, asked, said)
-
-
-def together(a: Answers, b: Answers) -> Answers:
-    said = {name: texts + b.said[name] for name, texts in a.said.items()}
-    return Answers(a.data, [*a.asked, *b.asked], said)
-
-
-def where(answers: Answers, wanted: Callable[[Sample], bool]) -> Answers:
-    """The answers to some of the questions."""
-    here = [i for i, s in enumerate(answers.asked) if wanted(s)]
-    said = {name: [texts[i] for i in here] for name, texts in answers.said.items()}
-    return Answers(answers.data, [answers.asked[i] for i in here], said)
+# Measuring.
 
 
 def rate(answers: Answers, rule: Rule, model: str) -> Measure:

@@ -35,7 +35,8 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
     folder = oracle_folder(args.oracle, concepts, base.name)
     oracle = load(folder) if folder else None
     check_finite({"base": base, "unlearned": unlearned, "oracle": oracle})
-    case = Case(base, unlearned, oracle, pictures, session_samples(info, concepts), args.seed)
+    trained = session_samples(info, concepts, args.data)
+    case = Case(base, unlearned, oracle, pictures, trained, args.seed)
     name = lambda vlm, name: Model(name, vlm.revision, adapter.fingerprint(vlm))  # noqa: E731
     return case, Subject(
         adapter=args.adapter.resolve().name, adapter_hash=info["hashes"][adapter.WEIGHTS],
@@ -72,13 +73,20 @@ def pictures_for(concepts: tuple[Concept, ...], source: str, pictures: int, seed
     return data.build(concepts, source, retain=others, amount=amount, seed=seed)
 
 
-def session_samples(info: dict, concepts: tuple[Concept, ...]) -> tuple[Sample, ...]:
-    """The forget samples that the session trained on; none where they cannot be had again."""
+def session_samples(
+    info: dict, concepts: tuple[Concept, ...], given: str
+) -> tuple[Sample, ...]:
+    """The forget samples that the session trained on; none where they cannot be had again.
+
+    A record names files without their paths: `given` is tried where it has the same name.
+    """
     from hfru_core import data
 
     made, config = info.get("data", {}), info.get("config", {})
     try:
-        again = data.build(concepts, made["source"], seed=config["seed"])
+        same_name = data.public_name(given) == made["source"]
+        source = given if same_name else made["source"]
+        again = data.build(concepts, source, seed=config["seed"])
     except (UserError, KeyError):
         return ()
     same = again.fingerprint == made["fingerprint"]

@@ -29,15 +29,17 @@ def layers(vlm: VLM, keys: Sequence[str], question: str = QUESTION) -> dict[str,
 
 @torch.no_grad()
 def tokens_of(vlm: VLM, images: Sequence, question: str = QUESTION) -> dict[str, torch.Tensor]:
-    """Image tokens (B, P, D) of every layer for one batch."""
+    """Image tokens (B, P, D) of every layer for one batch; the tower runs once."""
     inputs = vlm.inputs(images, [question] * len(images))
     core = vlm.core
     seen = core.model.get_image_features(
-        pixel_values=inputs["pixel_values"], output_hidden_states=True
+        pixel_values=inputs.pop("pixel_values"), output_hidden_states=True
     )
     found = {f"tower {i}": h for i, h in enumerate(seen.hidden_states)}
     found["projector"] = torch.stack(list(seen.pooler_output))
-    out = core.model(**inputs, output_hidden_states=True, use_cache=False)
+    out = core.model(
+        **inputs, mm_encoder_outputs={"image": seen}, output_hidden_states=True, use_cache=False
+    )
     here = inputs["input_ids"] == core.config.image_token_id
     for i, hidden in enumerate(out.hidden_states):
         found[f"decoder {i}"] = hidden[here].view(len(images), -1, hidden.shape[-1])

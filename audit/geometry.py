@@ -18,9 +18,17 @@ import numpy as np
 from scipy.linalg import orthogonal_procrustes
 from sklearn.decomposition import PCA
 
+from audit.answers import protocol
 from audit.base import NOTHING, Case, Example, Finding, Measure, Series
-from audit.probing import Features, Picture, features, pictures, siblings, vague_pictures, word
-from hfru_core.evaluate import answers
+from audit.probing import (
+    Features,
+    Picture,
+    all_features,
+    pictures,
+    siblings,
+    vague_pictures,
+    word,
+)
 from hfru_core.types import UserError
 
 READ = "projector"  # what the decoder gets
@@ -62,8 +70,7 @@ def geometry(case: Case) -> Iterator[Finding]:
 def look(case: Case) -> View:
     shown = [p for p in pictures(case.data) + vague_pictures(case.data, case.seed)
              if p.split == "eval"]  # fmt: skip
-    keys = [p.key for p in shown]
-    return View(case, shown, {m: features(m, vlm, keys) for m, vlm in case.models.items()})
+    return View(case, shown, all_features(case, shown))
 
 
 # Numbers.
@@ -234,7 +241,7 @@ def labelled(view: View) -> tuple[Example, ...]:
     rows = [s for s in view.case.data.samples
             if s.split == "eval" and s.topic == "name" and s.image]  # fmt: skip
     keys = [s.image for s in rows]
-    said = {m: dict(zip(keys, answers(vlm, rows))) for m, vlm in view.case.models.items()}
+    said = {m: dict(zip(keys, texts)) for m, texts in protocol(view.case, rows).said.items()}
     return tuple(
         Example(p.key, f"{p.role}: {p.concept}", **{m: t.get(p.key, "") for m, t in said.items()})
         for p in view.shown

@@ -16,6 +16,7 @@ import torch
 from PIL import Image, ImageFilter, ImageOps
 from torch.nn import functional as F
 
+from audit.answers import protocol
 from audit.base import NOTHING, Case, Example, Finding, Measure, of
 from hfru_core import concepts as words
 from hfru_core import rollout
@@ -87,7 +88,6 @@ def restyled(key: str) -> Image.Image:
 
 
 LOOKS: dict[str, Callable[[str], Image.Image]] = {
-    "as it is": load_image,
     "crop": lambda key: crop(load_image(key)),
     "flip": lambda key: ImageOps.mirror(load_image(key)),
     "blur": lambda key: blur(load_image(key)),
@@ -96,13 +96,15 @@ LOOKS: dict[str, Callable[[str], Image.Image]] = {
 }
 
 
-def looks(vlm: VLM, rows: Sequence[Sample]) -> dict[str, list[str]]:
-    """The answers to every look of the pictures."""
-    questions = [s.question for s in rows]
-    return {
-        look: vlm.answer([change(s.image) for s in rows], questions)
-        for look, change in LOOKS.items()
-    }  # fmt: skip
+def looks(case: Case, rows: Sequence[Sample], *models: str) -> dict[str, dict[str, list[str]]]:
+    """The answers of some models to the pictures as they are, and to every look of them."""
+    plain, questions = protocol(case, rows).said, [s.question for s in rows]
+    said = {name: {"as it is": plain[name]} for name in models}
+    for look, change in LOOKS.items():
+        changed = [change(s.image) for s in rows]
+        for name in models:
+            said[name][look] = case.models[name].answer(changed, questions)
+    return said
 
 
 def any_look(case: Case, rows: Sequence[Sample], said: dict[str, list[str]]) -> Measure:
@@ -113,17 +115,19 @@ def any_look(case: Case, rows: Sequence[Sample], said: dict[str, list[str]]) -> 
 def images(case: Case) -> Iterator[Finding]:
     """Naming on changed forget pictures: the worst look of each picture, and every look alone."""
     rows, others = asked(case, "forget"), asked(case, "retain", "images control", CONTROLS)
-    said = {name: looks(vlm, rows) for name, vlm in case.models.items()}
-    control = any_look(case, others, looks(case.unlearned, others)) if others else NOTHING
+    said = looks(case, rows, *case.models)
+    control = NOTHING
+    if others:
+        control = any_look(case, others, looks(case, others, "unlearned")["unlearned"])
     yield Finding(
         "images", "named in at least one look", "leak", "higher",
         **{name: any_look(case, rows, texts) for name, texts in said.items()},
-        chance=control.value, params=(("looks", ", ".join(LOOKS)),),
+        chance=control.value, params=(("looks", ", ".join(said["base"])),),
         examples=back(case, rows, said),
         note="Chance: how often the unlearned model names the concept on retained pictures that "
         "were changed in the same ways.",
     )  # fmt: skip
-    for look in LOOKS:
+    for look in said["base"]:
         rates = {n: of(share(named(case, rows, texts[look]))) for n, texts in said.items()}
         yield Finding("images", f"named, {look}", "info", "higher", **rates)
 

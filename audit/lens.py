@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from audit.answers import protocol
 from audit.base import Case, Example, Finding, Measure, Series, of
 from audit.readout import Ask, ask_for, logit_lens, scope
 from audit.stats import bootstrap
@@ -111,7 +112,8 @@ def lens(case: Case) -> Iterator[Finding]:
     keys = keys_of(case.data, case.rng("lens"))
     samples = [s for s in case.data.select("forget", "eval") if s.topic in PROTOCOL]
     seen = {name: read(vlm, case.data, keys) for name, vlm in case.models.items()}
-    said = {n: judged(case.data, samples, answers(v, samples)) for n, v in case.models.items()}
+    told = protocol(case, samples).said
+    said = {name: judged(case.data, samples, texts) for name, texts in told.items()}
     tops = {n: {c: r.maps.amax(1) for c, r in found.items()} for n, found in seen.items()}
     clear = {name: high(scores, keys) for name, scores in tops.items()}
     hushed = {name: silent(rows) for name, rows in said.items()}

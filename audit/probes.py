@@ -27,8 +27,8 @@ from audit.probing import (
     Picture,
     Task,
     accuracy,
+    all_features,
     balanced,
-    features,
     few_sample,
     fewer,
     fitted_hits,
@@ -77,9 +77,7 @@ class Seen(NamedTuple):
 def probes(case: Case) -> Iterator[Finding]:
     """Whether small classifiers still read the forgotten concepts, against oracle and controls."""
     shown = fewer(pictures(case.data), case.data) + vague_pictures(case.data, case.seed)
-    keys = [p.key for p in shown]
-    found = {m: features(m, vlm, keys) for m, vlm in case.models.items()}
-    seen = Seen(case, shown, found, case.rng("probes").getrandbits(32))
+    seen = Seen(case, shown, all_features(case, shown), case.rng("probes").getrandbits(32))
     for part in (by_one_word, against_siblings, against_rest, bits, controls):
         try:
             yield from part(seen)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from audit.base import Measure
+from audit.base import Case, Measure
 from audit.features import layers
 from audit.stats import wilson
 from hfru_core.types import Concept, UnlearnData, UserError
@@ -133,6 +134,18 @@ def balanced(task: Task, rng: np.random.Generator) -> Task:
     kept = [rng.permutation(np.flatnonzero(task.train_is == b))[:least] for b in (True, False)]
     kept = np.sort(np.concatenate(kept))
     return task._replace(train=task.train[kept], train_is=task.train_is[kept])
+
+
+def all_features(case: Case, shown: Sequence[Picture]) -> dict[str, Features]:
+    """What every model makes of pictures, row by row; of a whole split once for all audits."""
+    splits = [tuple(p.key for p in shown if p.split == s) for s in ("train", "eval")]
+    splits = [keys for keys in splits if keys]
+    place = {key: i for i, key in enumerate(chain(*splits))}
+    rows, found = [place[p.key] for p in shown], {}
+    for name, vlm in case.models.items():
+        parts = [case.once(("features", name, k), partial(features, name, vlm, k)) for k in splits]
+        found[name] = {k: np.concatenate([p[k] for p in parts])[rows] for k in parts[0]}
+    return found
 
 
 def features(name: str, vlm: VLM, keys: Sequence[str]) -> Features:

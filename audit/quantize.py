@@ -17,6 +17,7 @@ import torch
 from bitsandbytes import functional as bits
 from torch import nn
 
+from audit.answers import protocol
 from audit.base import NOTHING, Case, Example, Finding, Measure, Series, of
 from audit.images import asked, named
 from audit.stats import wilson
@@ -93,9 +94,9 @@ def finite(vlms: dict[str, VLM]) -> None:
 
 @torch.no_grad()
 def same_codes(vlm: VLM, base: VLM, scheme: str) -> dict[str, Measure]:
-    """The share of weights whose code is the base model's, for each of PARTS."""
+    """The share of weights whose code is the base's, for each of PARTS; without adapters."""
     hits, counts = dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0)
-    own, other = linears(vlm.merged()), linears(base.merged())
+    own, other = linears(vlm), linears(base)
     for name, weight in own.items():
         same = SCHEMES[scheme](weight)[0] == SCHEMES[scheme](other[name])[0]
         hits[part_of(vlm, name)] += int(same.sum())
@@ -107,37 +108,52 @@ def measure(hits: int, n: int) -> Measure:
     return Measure(hits / n, n, *wilson(hits, n)) if n else NOTHING
 
 
-def retention(case: Case, vlm: VLM, rows: Sequence[Sample]) -> Measure:
+def told(case: Case, name: str, copy: VLM, rows: Sequence[Sample]) -> list[str]:
+    """The answers of a copy of a model; where no weight of it differs, those of the model."""
+    if unchanged(case.models[name], copy):
+        return protocol(case, rows).said[name]
+    return answers(copy, rows)
+
+
+def unchanged(vlm: VLM, copy: VLM) -> bool:
+    """Whether a copy is the model bit by bit: equal weights, no adapter apart, nothing in front."""
+    plain = type(vlm) is VLM and vlm.model is vlm.core
+    own, other = vlm.core.state_dict(), copy.core.state_dict()
+    return plain and own.keys() == other.keys() and all(torch.equal(own[n], other[n]) for n in own)
+
+
+def naming(case: Case, rows: Sequence[Sample], said: Sequence[str]) -> Measure:
+    """The share of answers on forget pictures that name a forgotten concept."""
+    return of(share(named(case, rows, said)))
+
+
+def retention(case: Case, rows: Sequence[Sample], said: Sequence[str]) -> Measure:
     """The share of retained pictures that are still named rightly."""
-    return of(share(row.named for row in judged(case.data, rows, answers(vlm, rows))))
-
-
-def spoken(case: Case, vlm: VLM, asked_of: Sequence[Sample]) -> tuple[list[str], Measure]:
-    """The answers on forget pictures, and the share that names a forgotten concept."""
-    said = answers(vlm, asked_of)
-    return said, of(share(named(case, asked_of, said)))
+    return of(share(row.named for row in judged(case.data, rows, said)))
 
 
 def quantize(case: Case) -> Iterator[Finding]:
     """Naming and retention in fewer bits, weights that did not move, strengths of an adapter."""
     finite(case.models)
     rows, kept = asked(case, "forget"), asked(case, "retain", "quantize retained", RETAINED)
+    opened = {name: vlm.merged() for name, vlm in case.models.items()}
     for scheme in SCHEMES:
-        yield from coarser(case, scheme, rows, kept)
-        yield from unmoved(case, scheme)
+        yield from coarser(case, opened, scheme, rows, kept)
+        yield from unmoved(opened, scheme)
     if case.unlearned.model is not case.unlearned.core:
         yield switch(case, rows, kept)
 
 
 def coarser(
-    case: Case, scheme: str, rows: Sequence[Sample], kept: Sequence[Sample]
+    case: Case, opened: dict[str, VLM], scheme: str, rows: Sequence[Sample], kept: Sequence[Sample]
 ) -> Iterator[Finding]:
     """Naming and retention of every model rounded in the same way."""
-    said, rates, retained = {}, {}, {}
-    for name, vlm in case.models.items():
+    said, retained = {}, {}
+    for name, vlm in opened.items():
         copy = rounded(vlm, scheme)
-        said[name], rates[name] = spoken(case, copy, rows)
-        retained[name] = retention(case, copy, kept)
+        said[name] = told(case, name, copy, rows)
+        retained[name] = retention(case, kept, told(case, name, copy, kept))
+    rates = {name: naming(case, rows, texts) for name, texts in said.items()}
     shown = tuple(
         Example(rows[i].image, rows[i].question, **{name: said[name][i] for name in said})
         for i, hit in enumerate(named(case, rows, said["unlearned"])) if hit
@@ -150,9 +166,9 @@ def coarser(
     yield Finding("quantize", f"retained in {scheme}", "info", "lower", **retained, note=note)
 
 
-def unmoved(case: Case, scheme: str) -> Iterator[Finding]:
+def unmoved(opened: dict[str, VLM], scheme: str) -> Iterator[Finding]:
     """Weights whose code is the base model's, part by part: 1 is a part that was not changed."""
-    shares = {name: same_codes(vlm, case.base, scheme) for name, vlm in case.models.items()}
+    shares = {name: same_codes(vlm, opened["base"], scheme) for name, vlm in opened.items()}
     for part in PARTS:
         yield Finding(
             "quantize", f"weights of the {part} with the base's {scheme} code", "info", "higher",
@@ -171,10 +187,10 @@ def switch(case: Case, rows: Sequence[Sample], kept: Sequence[Sample]) -> Findin
     """
     rates, retained = [], []
     for vlm in strengths(case):
-        rates.append(spoken(case, vlm, rows)[1])
-        retained.append(retention(case, vlm, kept))
+        rates.append(naming(case, rows, told(case, "base", vlm, rows)))
+        retained.append(retention(case, kept, told(case, "base", vlm, kept)))
     curves = (("named", rates), ("retained", retained))
-    off, full = rates[0], spoken(case, case.base, rows)[1]
+    off, full = rates[0], naming(case, rows, protocol(case, rows).said["base"])
     return Finding(
         "quantize", "named with the adapter off", "info", "higher", unlearned=off, base=full,
         series=tuple(Series(n, STRENGTHS, tuple(m.value for m in ms)) for n, ms in curves),

@@ -46,8 +46,8 @@ class Rooms(Protocol):
 
 def add_tab(rooms: Rooms, page: gr.Blocks) -> None:
     """The tab and its events; to be called inside the app's `gr.Tabs()`."""
-    with gr.Tab("Audit", id="audit"):
-        Panel(rooms).wire(page)
+    with gr.Tab("Audit", id="audit") as tab:
+        Panel(rooms).wire(page, tab)
 
 
 class Panel:
@@ -88,8 +88,9 @@ class Panel:
         with gr.Accordion("All findings", open=False, visible=False) as self.all:
             self.cards = gr.HTML(elem_id="audit-cards")
 
-    def wire(self, page: gr.Blocks) -> None:
+    def wire(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Connect the events; audits share the queue of one with training."""
+        tab.select(self.offer, None, self.adapter, **PRIVATE)
         view = [self.banner, self.all, self.cards, *self.files, self.finding]
         look = [self.plot, self.card, self.map_parts, self.point]
         buttons = [self.start, self.stop]
@@ -120,6 +121,10 @@ class Panel:
         visitor = self.rooms.visitor(request.session_hash)
         labels, reports = self.rooms.labels(visitor), self.labels(visitor)
         return [choice(labels), choice(reports)]
+
+    def offer(self, request: gr.Request) -> gr.Dropdown:
+        """The adapters that are there now; the one chosen stays."""
+        return gr.Dropdown(self.rooms.labels(self.rooms.visitor(request.session_hash)))
 
     def reports(self, visitor: str) -> dict[str, Path]:
         """The reports that a visitor may see, by an opaque name."""

@@ -1,4 +1,4 @@
-"""The command line: unlearn, evaluate, answer, pretrain."""
+"""The command line: unlearn, evaluate, answer, pretrain, adapter."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from hfru_core import adapter_commands
 from hfru_core.types import Evaluation, Rate, UserError
 
 EXAMPLES = """examples:
@@ -33,18 +34,24 @@ def parser() -> argparse.ArgumentParser:
     add_unlearn(commands.add_parser("unlearn", help="forget concepts; ends in an adapter folder"))
     add_evaluate(commands.add_parser("evaluate", help="measure a model on pictures it never saw"))
     add_answer(commands.add_parser("answer", help="ask one question about one picture"))
+    add_suggest(commands.add_parser("suggest", help="word lists for a concept of your own"))
     add_pretrain(commands.add_parser("pretrain", help="train a VLM of the bundled architecture"))
+    adapters = commands.add_parser("adapter", help="inspect, move, merge, scale or stack adapters")
+    adapter_commands.add_adapter(adapters, add_output)
     return top
 
 
 def add_common(p: argparse.ArgumentParser) -> None:
     p.add_argument("--model", help="model folder or Hub id (default: the bundled model)")
+    p.add_argument("--revision", help="commit, tag or branch of a model from the Hub")
+    p.add_argument("--quantize", choices=["nf4", "int8"],
+                   help="the decoder in 4 or 8 bits, for small GPUs (tower and projector stay)")
     p.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    add_output(p)
+
+
+def add_output(p: argparse.ArgumentParser) -> None:
     p.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
-    add_debug(p)
-
-
-def add_debug(p: argparse.ArgumentParser) -> None:
     p.add_argument("--debug", action="store_true", default=argparse.SUPPRESS,
                    help="show the traceback of an error")  # fmt: skip
 
@@ -58,6 +65,12 @@ def add_unlearn(p: argparse.ArgumentParser) -> None:
     p.add_argument("--steps", type=int, help="steps of both stages together")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--scope", choices=["encoder", "encoder+projector"], help="what is adapted")
+    p.add_argument("--on", type=Path, metavar="ADAPTER",
+                   help="an earlier adapter to go on from: what it removed stays removed, and the "
+                   "new adapter holds both")  # fmt: skip
+    p.add_argument("--group", type=int, help="answers to each prompt (default: the preset's)")
+    p.add_argument("--checkpointing", action="store_true",
+                   help="compute the tower's layers twice: less memory, more time")
     p.add_argument("--out", required=True, type=Path, help="the adapter folder to make")
     add_common(p)
 
@@ -80,6 +93,18 @@ def add_answer(p: argparse.ArgumentParser) -> None:
     add_common(p)
 
 
+def add_suggest(p: argparse.ArgumentParser) -> None:
+    p.description = (
+        "Ask the model for the words around a concept and write them to FOLDER/concept.json, to be "
+        "edited. Put 4 or more pictures into the same folder, then: unlearn --data folder:PARENT."
+    )
+    p.add_argument("name", help="the concept's name, such as 'garden gnome'")
+    p.add_argument("--kind", default="object", choices=["object", "identity"])
+    p.add_argument("--out", required=True, type=Path, metavar="PARENT",
+                   help="concept.json goes into PARENT/<name>/")
+    add_common(p)
+
+
 def add_pretrain(p: argparse.ArgumentParser) -> None:
     p.add_argument("--data", default="world", help=SOURCE)
     p.add_argument("--without", default="", help="names never taught (makes an oracle)")
@@ -90,13 +115,12 @@ def add_pretrain(p: argparse.ArgumentParser) -> None:
     p.add_argument("--language-steps", type=int, help="steps of the second stage")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", required=True, type=Path, help="the model folder to make")
-    p.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
-    add_debug(p)
+    add_output(p)
 
 
 def unlearn(args: argparse.Namespace) -> dict:
     """Run a session with a progress bar, then measure its adapter."""
-    from hfru_core import data, vlm
+    from hfru_core import combine, data, own
     from hfru_core.concepts import parse
     from hfru_core.evaluate import evaluate
     from hfru_core.methods.hfru import preset
@@ -105,20 +129,50 @@ def unlearn(args: argparse.Namespace) -> dict:
     began = time.perf_counter()
     known = data.known_concepts(args.data)
     forget, retain = parse(args.forget, known), parse_retain(args.retain, known)
-    config = preset(args.preset, forget, seed=args.seed, scope=args.scope, device=args.device)
+    config = preset(
+        args.preset, forget, seed=args.seed, scope=args.scope, device=args.device,
+        checkpointing=args.checkpointing, group=args.group,
+    )  # fmt: skip
     config = config.with_(**split_steps(config, args.steps))
-    request = data.build(forget, args.data, retain=retain, seed=args.seed)
-    model = args.model or vlm.BUNDLED
-    session = UnlearnSession(vlm.load(model, device=args.device), request, config, args.out)
+    gone = earlier(args.on)
+    request = data.build(forget, args.data, retain=retain, gone=gone, seed=args.seed)
+    model = loaded(args)
+    if args.on:
+        model = combine.base_of_next(model, args.on)
+    if args.data.startswith("folder:"):
+        request = own.distilled(model, request, with_retain=not config.feature_hold)
+    out = args.out.with_name(f"{args.out.name}.next") if args.on else args.out
+    session = UnlearnSession(model, request, config, out)
     follow(session)
+    if args.on:
+        combine.put_on_top(args.on, out, args.out)
     spent = time.perf_counter() - began
-    before, _ = evaluate(vlm.load(model, device=args.device), request)
+    before, _ = evaluate(loaded(args), request)
     after, _ = evaluate(session.vlm, request)
     table(before, after)
     return {
         **rates(after, before), "seconds": round(spent, 1), "steps": session.progress.step,
         "adapter": str(args.out), "best_step": session.progress.best_step,
     }  # fmt: skip
+
+
+def earlier(folder: Path | None) -> tuple:
+    """The concepts that an adapter has removed already."""
+    from hfru_core.concepts import from_dict
+    from hfru_core.folder import describe
+
+    listed = describe(folder)["concepts"] if folder else ()
+    return tuple(from_dict(c, str(folder)) for c in listed)
+
+
+def loaded(args: argparse.Namespace):
+    """The base model that was asked for."""
+    from hfru_core import vlm
+
+    return vlm.load(
+        args.model or vlm.BUNDLED, device=args.device, revision=args.revision,
+        quantize=args.quantize,
+    )  # fmt: skip
 
 
 def split_steps(config, steps: int | None) -> dict[str, int]:
@@ -146,7 +200,7 @@ def follow(session) -> None:
 
 def evaluate_command(args: argparse.Namespace) -> dict:
     """Rates of a model, with or without an adapter, beside the base model's."""
-    from hfru_core import adapter, data, vlm
+    from hfru_core import adapter, data
     from hfru_core.concepts import parse
     from hfru_core.evaluate import evaluate
 
@@ -161,7 +215,7 @@ def evaluate_command(args: argparse.Namespace) -> dict:
         parse(args.forget, known), args.data, retain=parse_retain(args.retain, known),
         amount=amount, seed=args.seed,
     )  # fmt: skip
-    model = vlm.load(args.model or vlm.BUNDLED, device=args.device)
+    model = loaded(args)
     before, rows = evaluate(model, request, progress_on_stderr("base"))
     after = before
     if args.adapter:
@@ -190,10 +244,10 @@ def progress_on_stderr(label: str):
 
 def answer(args: argparse.Namespace) -> dict:
     """One question about one picture, by the base model and by the unlearned one."""
-    from hfru_core import adapter, data, vlm
+    from hfru_core import adapter, data
 
     image = data.load_image(args.image)
-    model = vlm.load(args.model or vlm.BUNDLED, device=args.device)
+    model = loaded(args)
     said = {"base": model.answer([image], [args.question])[0]}
     if args.adapter:
         said["unlearned"] = adapter.load(model, args.adapter).answer([image], [args.question])[0]
@@ -201,6 +255,17 @@ def answer(args: argparse.Namespace) -> dict:
         for name, text in said.items():
             print(f"{name}: {text}")
     return {"question": args.question, **said}
+
+
+def suggest(args: argparse.Namespace) -> dict:
+    """Word lists for a person's own concept, beside where its pictures belong."""
+    from hfru_core import own
+
+    concept = own.suggest(loaded(args), args.name, args.kind)
+    file = own.save(concept, args.out / concept.id)
+    if not args.json:
+        print(f"{file}: check the words, put 4 or more pictures beside it.")
+    return {"file": str(file), **asdict(concept)}
 
 
 def pretrain(args: argparse.Namespace) -> dict:
@@ -248,6 +313,7 @@ def percent(value: Rate) -> str:
 
 COMMANDS = {
     "unlearn": unlearn, "evaluate": evaluate_command, "answer": answer, "pretrain": pretrain,
+    "suggest": suggest, "adapter": adapter_commands.run,
 }  # fmt: skip
 
 

@@ -1,43 +1,47 @@
-"""An adapter folder: PEFT weights, `unlearning.json`, a model card. The only writer of weights.
+"""An adapter folder: PEFT weights, `unlearning.json`, a model card. The only writer of adapters.
 
 Plain PEFT loads it: `PeftModel.from_pretrained(base, folder)`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from peft import PeftModel
-from safetensors import SafetensorError, safe_open
+from peft import LoraConfig, PeftModel
+from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file, save_file
 
+from hfru_core.card import adapter_card
+from hfru_core.folder import (
+    CARD,
+    CONFIG,
+    HASHED,
+    INFO,
+    SCHEMA,
+    WEIGHTS,
+    Shapes,
+    adaptable,
+    describe,
+    file_hash,
+    shapes,
+)
 from hfru_core.types import Concept, UserError
-from hfru_core.vlm import VLM
+from hfru_core.vlm import VLM, weights_digest
 
-WEIGHTS = "adapter_model.safetensors"
-INFO = "unlearning.json"
-HASHED = ("adapter_config.json", WEIGHTS)
-SCHEMA = 1
+KEY = "base_model.model.{}.lora_{}.weight"
+Layers = dict[str, tuple[torch.Tensor, torch.Tensor]]
 
 
 def fingerprint(vlm: VLM) -> str:
     """Digest of the base model's weights and settings, blind to any adapter on it."""
-    digest = hashlib.sha256(vlm.core.config.model_type.encode())
-    for name, value in sorted(vlm.core.state_dict().items()):
-        if "lora_" not in name:
-            digest.update(name.replace(".base_layer", "").encode())
-            digest.update(value.detach().to(torch.bfloat16).contiguous().view(torch.uint8).cpu()
-                          .numpy().tobytes())  # fmt: skip
-    return digest.hexdigest()[:16]
-
-
-def file_hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return vlm.digest or weights_digest(vlm.core)
 
 
 def versions() -> dict[str, str]:
@@ -49,117 +53,98 @@ def versions() -> dict[str, str]:
 def save(vlm: VLM, folder: Path, info: dict[str, object]) -> None:
     """Write the adapter on `vlm` with its card; `info` goes into `unlearning.json`."""
     vlm.model.save_pretrained(folder, safe_serialization=True)
-    config = folder / "adapter_config.json"
+    base = {"name": vlm.name, "revision": vlm.revision, "fingerprint": fingerprint(vlm)}
+    complete(folder, base, info)
+
+
+def write(layers: Layers, folder: Path, base: dict, info: dict[str, object]) -> None:
+    """Write an adapter from its A (rank, in) and B (out, rank) by layer; each update is B A."""
+    rank = len(next(iter(layers.values()))[0])
+    LoraConfig(
+        r=rank, lora_alpha=rank, target_modules=sorted(layers), revision=base["revision"],
+        inference_mode=True,
+    ).save_pretrained(folder)  # fmt: skip
+    both = {KEY.format(n, s): t for n, pair in layers.items() for s, t in zip("AB", pair)}
+    save_file({k: t.contiguous() for k, t in both.items()}, folder / WEIGHTS, {"format": "pt"})
+    complete(folder, base, info)
+
+
+def complete(folder: Path, base: dict, info: dict[str, object]) -> None:
+    """Add the record and the card to PEFT's files."""
+    config = folder / CONFIG
     values = json.loads(config.read_text())
-    values["base_model_name_or_path"] = vlm.name
+    values["base_model_name_or_path"] = base["name"]
+    if isinstance(values["target_modules"], list):
+        values["target_modules"].sort()  # PEFT keeps a set: without order, equal runs would differ
     config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
-    full = {
-        "schema": SCHEMA,
-        "base": {"name": vlm.name, "revision": vlm.revision, "fingerprint": fingerprint(vlm)},
-        **info,
-        "versions": versions(),
-        "hashes": {f: file_hash(folder / f) for f in HASHED},
-    }
+    hashes = {f: file_hash(folder / f) for f in HASHED}
+    full = {"schema": SCHEMA, "base": base, **info, "versions": versions(), "hashes": hashes}
     (folder / INFO).write_text(json.dumps(full, indent=2) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(card(full), encoding="utf-8")
+    (folder / CARD).write_text(adapter_card(full), encoding="utf-8")
 
 
-def card(info: dict) -> str:
-    """The model card, with the front matter that the Hub reads."""
-    names = ", ".join(c["name"] for c in info["concepts"])
-    rows = "\n".join(
-        f"| {name} | {percent(info['base_metrics'].get(name))} | {percent(value)} | {value['n']} |"
-        for name, value in info["metrics"].items() if value["n"]
-    )  # fmt: skip
-    return f"""---
-library_name: peft
-base_model: {info["base"]["name"]}
-base_model_relation: adapter
-pipeline_tag: image-text-to-text
-license: apache-2.0
-tags:
-- lora
-- unlearning
-- vision-language
-- hfru
----
-
-# Vision encoder that has unlearned: {names}
-
-A LoRA adapter for the vision tower; the language model is untouched. Method: HFRU
-(arXiv 2605.08031), preset `{info["config"]["preset"]}`, seed {info["config"]["seed"]}.
-
-```python
-from peft import PeftModel
-model = PeftModel.from_pretrained(base_model, "this folder")
-```
-
-| measure | before | after | n |
-|---|---|---|---|
-{rows}
-
-Rates with 95 % Wilson intervals, on the few pictures that the session compared its steps on
-(`{info["data"]["source"]}`, fingerprint `{info["data"]["fingerprint"]}`): the best step was chosen
-by them. For an independent measure, run `python -m hfru_core evaluate`.
-
-**An adapter is a switch, not a deletion**: whoever has it can take it off. Answers that no longer
-name a concept do not prove that the encoder lost it.
-"""
-
-
-def percent(value: dict | None) -> str:
-    if not value or value["rate"] is None:
-        return "not measured"
-    return f"{value['rate']:.1%} ({value['low']:.1%} to {value['high']:.1%})"
-
-
-def describe(folder: Path) -> dict:
-    """The checked contents of `unlearning.json`; raises where the folder is not what it says."""
-    if not folder.is_dir():
-        raise UserError(f"There is no adapter folder '{folder}'.")
-    for file in (*HASHED, INFO):
-        if not (folder / file).is_file():
-            raise UserError(f"'{folder}' is no adapter of this project: {file} is missing.")
-    try:
-        info = json.loads((folder / INFO).read_text(encoding="utf-8"))
-        if not isinstance(info, dict) or info["schema"] != SCHEMA:
-            raise KeyError("schema")
-        hashes = {file: info["hashes"][file] for file in HASHED}
-        info["base"]["fingerprint"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"'{folder / INFO}' is not readable as schema {SCHEMA}: {error}.") from None
-    check_weights(folder / WEIGHTS)
-    for file, expected in hashes.items():
-        got = file_hash(folder / file)
-        if got != expected:
-            raise UserError(
-                f"'{folder / file}' is not the file that {INFO} names: expected "
-                f"{expected[:12]}, got {got[:12]}. It was changed or damaged; download it again."
-            )
-    return info
-
-
-def check_weights(path: Path) -> None:
-    try:
-        with safe_open(path, framework="pt") as file:
-            bad = [k for k in file.keys() if ".lora_" not in k]
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"'{path}' is damaged or cut short: {error}.") from None
-    if bad:
-        raise UserError(f"'{path}' holds weights that are no LoRA of a tower: {bad[0]}, ...")
+def read(folder: Path) -> Layers:
+    """A (rank, in) and B (out, rank) by layer, float32; PEFT's own factor is in B already."""
+    config, tensors = json.loads((folder / CONFIG).read_text()), load_file(folder / WEIGHTS)
+    factor = config["lora_alpha"] / config["r"]
+    pairs = {n: [tensors[KEY.format(n, s)].float() for s in "AB"] for n in shapes(folder)}
+    return {n: (a, factor * b) for n, (a, b) in pairs.items()}
 
 
 def load(vlm: VLM, folder: Path) -> VLM:
     """`vlm` with the adapter on. PEFT puts it into vlm's own layers: for the base, load another."""
-    info = describe(folder)
-    have, want = fingerprint(vlm), info["base"]["fingerprint"]
+    info, layers = describe(folder), shapes(folder)
+    check_base(vlm, folder, info["base"])
+    check_layers(vlm, folder, layers)
+    values = json.loads((folder / CONFIG).read_text())
+    # The layers by their names: a pattern that somebody sent could match for hours.
+    config = LoraConfig(
+        r=values["r"], lora_alpha=values["lora_alpha"], target_modules=sorted(layers)
+    )
+    return replace(vlm, model=PeftModel.from_pretrained(vlm.model, folder, config=config).eval())
+
+
+def check_base(vlm: VLM, folder: Path, base: dict) -> None:
+    """Refuse an adapter that was made for another model, or for another revision of it."""
+    if vlm.revision and base["revision"] and vlm.revision != base["revision"]:
+        raise UserError(
+            f"The adapter '{folder.name}' was made for revision {base['revision']} of "
+            f"{base['name']}, but the model loaded is revision {vlm.revision}. Load that revision."
+        )
+    have, want = fingerprint(vlm), base["fingerprint"]
     if have != want:
         raise UserError(
-            f"The adapter '{folder.name}' was made for {info['base']['name']} ({want}), but the "
+            f"The adapter '{folder.name}' was made for {base['name']} ({want}), but the "
             f"model loaded is {vlm.name} ({have}). Load that model, or train an adapter for this."
         )
-    wrapped = PeftModel.from_pretrained(vlm.model, folder).eval()
-    return VLM(wrapped, vlm.processor, vlm.family, vlm.device, vlm.name, vlm.revision)
+
+
+def check_layers(vlm: VLM, folder: Path, layers: Shapes) -> None:
+    """Refuse weights for layers that this model's tower and projector have not."""
+    there = {
+        name: (module.in_features, module.out_features)
+        for name, module in vlm.core.named_modules() if adaptable(name, [vlm.family])
+    }  # fmt: skip
+    for name, sides in layers.items():
+        if (sides["A"][1], sides["B"][0]) != there.get(name):
+            raise UserError(
+                f"The adapter '{folder.name}' has weights for {name} with shapes {sides}, but "
+                f"the model {vlm.name} has {there.get(name) or 'no such layer'}. Its record names "
+                "this model wrongly; ask whoever made it for another."
+            )
+
+
+@contextmanager
+def at_strength(vlm: VLM, strength: float) -> Iterator[None]:
+    """The adapter on `vlm` turned up or down for a while; 1 is as it was made, 0 is off."""
+    layers = [m for m in vlm.model.modules() if isinstance(m, LoraLayer)]
+    try:
+        for layer in layers:
+            layer.set_scale("default", strength)
+        yield
+    finally:
+        for layer in layers:
+            layer.set_scale("default", 1.0)
 
 
 def concept_info(concepts: tuple[Concept, ...]) -> list[dict]:

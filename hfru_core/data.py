@@ -75,6 +75,12 @@ def photos_of(kind: str, rest: str) -> tuple[Photo, ...]:
     return readers[kind](Path(rest))
 
 
+def public_name(source: str) -> str:
+    """A source as a record may tell it: a file or folder by its name, without its path."""
+    kind, _, rest = source.partition(":")
+    return source if kind == "world" else f"{kind}:{Path(rest).name}"
+
+
 def load_image(key: str) -> Image.Image:
     """The picture behind a sample's key, RGB."""
     if key.startswith("world:"):
@@ -98,21 +104,26 @@ def build(
     source: str = "world",
     *,
     retain: tuple[Concept, ...] = (),
+    gone: tuple[Concept, ...] = (),
     amount: Amount = Amount(),
     seed: int = 0,
 ) -> UnlearnData:
-    """The data of one request; without `retain`, everything else that the source knows is kept."""
+    """The data of one request; without `retain`, everything else that the source knows is kept.
+
+    `gone` was forgotten before: no picture of it is retained, and no answer names it.
+    """
     known = known_concepts(source)
     check_request(forget, retain, known, source)
-    kept = retain or tuple(c for c in known.values() if c not in forget)
+    hidden = (*forget, *gone)
+    kept = retain or tuple(c for c in known.values() if c not in hidden)
     gather = world_entries if source.startswith("world") else photo_entries
     samples: list[Sample] = []
     for role, group in (("forget", forget), ("retain", kept)):
         for split in ("train", "eval"):
             count = getattr(amount, f"{role}_{split}")
-            entries = gather(source, group, role, split, count, forget, seed)
+            entries = gather(source, group, role, split, count, hidden, seed)
             for entry in entries:
-                samples += samples_of(entry, role, split, forget)
+                samples += samples_of(entry, role, split, hidden)
     if source.startswith("world"):
         samples += fact_samples(forget)
     digest = hashlib.sha256(repr(sorted((s.id, s.image, s.answer) for s in samples)).encode())

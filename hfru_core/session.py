@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from hfru_core import adapter, evaluate
-from hfru_core.data import PROTOCOL
+from hfru_core.data import PROTOCOL, public_name
 from hfru_core.methods import hfru
 from hfru_core.types import (
     Evaluation,
@@ -294,7 +294,9 @@ def write_folder(session: UnlearnSession, folder: Path) -> None:
     apart = ("history", "best_metrics")
     info = {
         "concepts": adapter.concept_info(session.data.concepts),
-        "data": {"source": session.data.source, "fingerprint": session.data.fingerprint},
+        "data": {
+            "source": public_name(session.data.source), "fingerprint": session.data.fingerprint,
+        },
         "config": asdict(session.config),
         "session": {k: v for k, v in asdict(session.progress).items() if k not in apart},
         "base_metrics": asdict(session.base_scores),

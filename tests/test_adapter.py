@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from hfru_core import adapter, vlm
 from hfru_core.data import load_image
 from hfru_core.types import UserError
 from hfru_core.vlm import VLM
+from tests.conftest import ROOT
 
 QUESTION = "What do you see?"
 
@@ -197,6 +199,39 @@ def foreign(folder: Path) -> None:
     rehashed(folder)
 
 
+def renamed(old: str, new: str) -> Callable[[Path], None]:
+    """Weights under other names, with hashes that fit."""
+
+    def change(folder: Path) -> None:
+        tensors = load_file(folder / adapter.WEIGHTS)
+        save_file({k.replace(old, new): t for k, t in tensors.items()}, folder / adapter.WEIGHTS)
+        rehashed(folder)
+
+    return change
+
+
+def without_b(folder: Path) -> None:
+    tensors = load_file(folder / adapter.WEIGHTS)
+    save_file({k: t for k, t in tensors.items() if "lora_A" in k}, folder / adapter.WEIGHTS)
+    rehashed(folder)
+
+
+def emptied(folder: Path) -> None:
+    save_file({}, folder / adapter.WEIGHTS)
+    rehashed(folder)
+
+
+def configured(**changes: object) -> Callable[[Path], None]:
+    """Other settings of PEFT, with hashes that fit."""
+
+    def change(folder: Path) -> None:
+        path = folder / "adapter_config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+        rehashed(folder)
+
+    return change
+
+
 def rewritten(**changes: object) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         path = folder / adapter.INFO
@@ -221,9 +256,37 @@ def rewritten(**changes: object) -> Callable[[Path], None]:
     (rewritten(hashes={}), "not readable as schema 1"),
     (rewritten(hashes=[]), "not readable as schema 1"),
     (rewritten(base={}), "not readable as schema 1"),
+    (rewritten(base={"name": "tiny", "revision": 3, "fingerprint": "f"}), "expected a line of te"),
+    (rewritten(run_me="x", also="y"), "not readable as schema 1: unknown keys: also, run_me"),
+    (rewritten(concepts=[]), "it names no concepts"),
+    (rewritten(concepts=[{"id": 1}]), "a concept has the fields"),
+    (rewritten(metrics={"forget": 1.0}), "not readable as schema 1"),
+    (rewritten(metrics={"luck": None}), "unknown measures: luck"),
+    (rewritten(metrics={"forget": {"rate": "all", "n": 1, "low": 0, "high": 1}}),
+     "expected a number, got 'all'"),
+    (rewritten(config={}), "not readable as schema 1: 'preset'"),
+    (rewritten(parts=[{"weights": "a"}]), "not readable as schema 1"),
+    (lambda f: (f / adapter.INFO).write_text("[" * 100_000), "not readable as schema 1"),
+    (renamed("vision_tower", "language_model"), "no LoRA of a tower or projector: .*language_mo"),
+    (renamed("base_model.model.", ""), "no LoRA of a tower or projector"),
+    (renamed("layers.0.", "layers.77."), "layers.77.*has no such layer"),
+    (renamed("lora_A.weight", "lora_A.bias"), "no LoRA of a tower or projector"),
+    (without_b, "says rank 2, but the weights of .* have the shapes"),
+    (emptied, "holds no weights at all"),
+    (configured(r=3), "says rank 3, but the weights of"),
+    (configured(megatron_config={"a": 1}, megatron_core="evil"),
+     "asks for more than plain LoRA: megatron_config, megatron_core"),
+    (configured(modules_to_save=["lm_head"]), "more than plain LoRA: modules_to_save"),
+    (configured(init_lora_weights="pissa"), "more than plain LoRA: init_lora_weights"),
+    (configured(peft_type="IA3"), "more than plain LoRA: peft_type"),
+    (configured(lora_alpha="many"), "adapter_config.json' is not readable: expected a number"),
 ], ids=["cut", "flipped bit", "config changed", "pickle", "pickle renamed", "other weights",
         "no json", "no config", "no text", "a list", "schema", "no hashes", "hash list",
-        "no base"])
+        "no base", "revision", "unknown keys", "no concepts", "bad concept", "a number",
+        "unknown measure", "words for numbers", "no preset", "bad parts", "bottomless",
+        "decoder weights", "bare names", "no such layer", "a bias", "half a pair", "no weights",
+        "other rank", "a module to import", "modules to save", "changes the base", "no lora",
+        "no alpha"])
 # fmt: on
 def test_a_folder_that_is_not_what_it_says_is_refused(
     tiny: VLM, trained: Path, tmp_path: Path, damage: Callable[[Path], None], message: str
@@ -238,3 +301,28 @@ def test_a_folder_that_is_not_what_it_says_is_refused(
 def test_a_missing_folder_is_named(tiny: VLM, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="There is no adapter folder '.*gone'"):
         adapter.load(tiny, tmp_path / "gone")
+
+
+def test_another_revision_is_refused(tiny: VLM, trained: Path, tmp_path: Path) -> None:
+    folder = copied(trained, tmp_path)
+    base = {"name": "tiny", "revision": "aaa", "fingerprint": adapter.fingerprint(tiny)}
+    rewritten(base=base)(folder)
+    with pytest.raises(UserError, match="for revision aaa of tiny, but the model.*revision bbb"):
+        adapter.load(replace(tiny, revision="bbb"), folder)
+    assert not isinstance(tiny.model, PeftModel)
+    adapter.load(tiny, folder)  # a local model has no revision: its fingerprint decides
+
+
+def test_a_pattern_that_would_match_for_hours_is_not_used(
+    tiny: VLM, tiny_folder: Path, trained: Path, tmp_path: Path
+) -> None:
+    folder = copied(trained, tmp_path)
+    wanted = logits(adapter.load(vlm.load(tiny_folder, device="cpu"), folder))
+    configured(target_modules=r"(([a-z_]+)+)+!")(folder)
+    assert torch.equal(logits(adapter.load(tiny, folder)), wanted)
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "assets" / "adapters").iterdir()),
+                         ids=lambda p: p.name)  # fmt: skip
+def test_the_shipped_adapters_are_valid(folder: Path) -> None:
+    assert adapter.describe(folder)["metrics"]["forget"]["n"]

@@ -188,7 +188,7 @@ def test_same_seed_same_findings_and_untouched_models(
     other = vlm.load(other_folder, device="cpu")
     before = {k: v.clone() for k, v in tiny.core.state_dict().items()}
     case = Case(tiny, tiny, other, few_dogs)
-    first, again = (bare(list(guarded("geometry", geometry, case))) for _ in range(2))
+    first, again = (bare(list(guarded("geometry", geometry, replace(case)))) for _ in range(2))
     assert first == again and not any(f.error for f in first)
     assert all(torch.equal(v, before[k]) for k, v in tiny.core.state_dict().items())
     alike = {f.name: f for f in first}["similarity to the base, forget pictures"]

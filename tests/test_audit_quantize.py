@@ -94,16 +94,26 @@ def test_filter_is_seen_through_and_an_honest_adapter_is_not_blamed(case: Case) 
         assert {f.name: leaks(f) for f in honest}[f"named in {scheme}"] is False
     assert all(same(m, before[name]) for name, m in case.models.items())
     assert not any("adapter" in f.name for f in planted)
-    assert honest == [*quantize.quantize(oracle)]
+    assert honest == [*quantize.quantize(replace(oracle))]
 
 
 def test_only_the_tower_moved(case: Case) -> None:
-    shares = quantize.same_codes(case.unlearned, case.base, "nf4")
+    shares = quantize.same_codes(case.unlearned.merged(), case.base, "nf4")
     assert shares["decoder"].value == shares["projector"].value == 1.0
     assert shares["tower"].value < 1.0
     assert shares["tower"].n == sum(
         w.numel() for n, w in quantize.linears(case.base).items() if n.startswith("model.vision")
     )
+
+
+def test_only_a_bit_equal_copy_stands_for_its_model(case: Case) -> None:
+    base = case.base
+    assert quantize.unchanged(base, quantize.rounded(base, "bf16")), "it is stored in bf16"
+    assert not quantize.unchanged(base, quantize.rounded(base, "int8"))
+    assert not quantize.unchanged(base, case.unlearned.merged())
+    assert not quantize.unchanged(case.unlearned, case.unlearned.merged()), "rounding differs"
+    filtered = Silent(base.model, base.processor, base.family, base.device, base.name)
+    assert not quantize.unchanged(filtered, base.merged())
 
 
 def test_strength_is_a_switch(case: Case) -> None:

@@ -17,7 +17,8 @@ KEEPERS = {
         "hfru_core.vlm", "hfru_core.families", "hfru_core.rollout", "hfru_core.world.build",
         "hfru_core.world.pretrain", "hfru_core.world.heads", "hfru_core.world.lessons",
     ),
-    "peft": ("hfru_core.vlm", "hfru_core.adapter"),
+    "peft": ("hfru_core.vlm", "hfru_core.adapter", "hfru_core.folder"),
+    "huggingface_hub": ("hfru_core.hub",),
 }  # fmt: skip
 # Modules and all that they may import of the project; other modules of their own package aside.
 ALLOWED = {
@@ -31,7 +32,13 @@ ALLOWED = {
     "hfru_core.photos": ("types", "concepts"),
     "hfru_core.vlm": ("types", "families", "rollout"),
     "hfru_core.sft": ("types", "vlm", "rollout"),
-    "hfru_core.adapter": ("types", "vlm"),
+    "hfru_core.output": ("types",),
+    "hfru_core.card": (),
+    "hfru_core.folder": ("types", "concepts", "families"),
+    "hfru_core.adapter": ("types", "vlm", "folder", "card"),
+    "hfru_core.combine": ("types", "vlm", "adapter", "folder", "card", "output"),
+    "hfru_core.bundle": ("types", "folder", "output"),
+    "hfru_core.hub": ("types", "folder", "output"),
     "hfru_core.world": ("types", "concepts", "images", "photos"),
     "hfru_core.data": ("types", "concepts", "images", "photos", "world"),
     "hfru_core.evaluate": ("types", "concepts", "data", "vlm"),

@@ -127,10 +127,11 @@ def test_the_model_s_own_captions_are_taught_without_the_name(gnomes: Path) -> N
     assert any(s.role == "retain" and s.answer == Talker().captions for s in everything.samples)
 
 
-def test_a_model_that_does_not_know_the_concept_keeps_the_plain_answer(gnomes: Path) -> None:
+def test_what_a_model_does_not_know_it_cannot_forget(gnomes: Path) -> None:
     source = f"folder:{gnomes}"
     plain = data.build((data.known_concepts(source)["garden_gnome"],), source)
-    assert own.distilled(Talker("A toad."), plain, with_retain=False).samples == plain.samples
+    with pytest.raises(UserError, match="never says garden gnome.*nothing to forget.*A big toad"):
+        own.distilled(Talker("A big toad."), plain, with_retain=False)
 
 
 def test_the_bundled_model_s_words_make_a_concept() -> None:

@@ -11,7 +11,8 @@ import gradio as gr
 
 from hfru_core.data import Amount
 from hfru_core.ui import theme
-from hfru_core.ui.compare import Compare
+from hfru_core.ui.adapters import Adapters
+from hfru_core.ui.compare import ANSWERING, Compare
 from hfru_core.ui.session import Unlearn
 from hfru_core.ui.studio import ASSETS, JUDGE, TRAIN, Studio, warm_up
 
@@ -48,15 +49,20 @@ def build_app(
     ) as page:
         gr.HTML(theme.HEADLINE)
         with gr.Tabs() as tabs:
-            with gr.Tab("Compare", id="compare"):
+            with gr.Tab("Compare", id="compare") as compare_tab:
                 compare = Compare(studio)
             with gr.Tab("Unlearn", id="unlearn"):
                 unlearn = Unlearn(studio)
+            with gr.Tab("Adapters", id="adapters") as adapters_tab:
+                adapters = Adapters(studio)
             for add_tab in tabs_after:
                 add_tab(studio, page)
         gr.HTML(theme.PRIVACY)
         compare.wire(page)
         unlearn.wire(page, tabs, compare)
+        adapters.wire(adapters_tab, tabs, compare)
+        quiet = {"show_progress": "hidden", **ANSWERING}
+        compare_tab.select(compare.offer, None, compare.adapter, **quiet)
     page.queue(max_size=32, api_open=False)
     warm_up(studio)
     return page

@@ -15,24 +15,18 @@ from hfru_core import data
 from hfru_core.images import open_image
 from hfru_core.types import Concept, ProbeAnswer, UserError
 from hfru_core.ui import words
+from hfru_core.ui.examples import EXAMPLES, example_for, example_keys, presets
 from hfru_core.ui.studio import (
-    EXAMPLES,
     Studio,
     base_model,
-    example_for,
-    example_keys,
     forgotten,
     two_answers,
     unlearned_model,
 )
 from hfru_core.world import dataset as world
-from hfru_core.world.faces import Portrait
-from hfru_core.world.language import PORTRAIT_QUESTIONS, SCENE_QUESTIONS, with_article
 
 SHOWN = 512  # pixels: how large a drawn picture is shown
 LONGEST = 200  # letters of a question
-SCENE_TOPICS = ("name", "describe", "exists", "colour", "place")
-PORTRAIT_TOPICS = ("name", "describe", "exists", "colour", "job")
 SET_TOPICS = (("What is it? Who is it?", "name"), ("Describe the picture", "describe"),
               ("Write a caption", "caption"), ("Is there any ...?", "exists"))  # fmt: skip
 SET = data.Amount(0, 0, 12, 12)
@@ -138,6 +132,13 @@ class Compare:
         switched.then(self.whole_set, *table, show_progress="hidden", **ANSWERING)
         self.topic.input(self.whole_set, *table, **ANSWERING)
 
+    def opens_from(self, button: gr.Button, name: gr.components.Component, tabs: gr.Tabs) -> None:
+        """Let a button of another tab open this one with the adapter that `name` holds."""
+        quiet = {"show_progress": "hidden", **ANSWERING}
+        view = [tabs, self.adapter, *self.view_parts()]
+        opened = button.click(self.open_with, name, view, **quiet)
+        opened.then(self.whole_set, [self.topic, self.adapter], self.table, **quiet)
+
     def view_parts(self) -> list:
         """What `view` fills."""
         return [self.key, self.image, self.question, *self.presets, self.cards]
@@ -156,6 +157,17 @@ class Compare:
         key = example_for(concepts)
         chosen = gr.Dropdown(choices=labels, value=name)
         return [chosen, *self.view(visitor, key, presets(key, concepts)[0], name)]
+
+    @friendly
+    def open_with(self, name: str, request: gr.Request) -> list:
+        """This tab, opened with an adapter that was chosen in another one."""
+        visitor = self.studio.visitor(request.session_hash)
+        return [gr.Tabs(selected="compare"), *self.with_adapter(visitor, name)]
+
+    @friendly
+    def offer(self, request: gr.Request) -> gr.Dropdown:
+        """The adapters that are there now; the one chosen stays."""
+        return gr.Dropdown(choices=self.studio.labels(self.studio.visitor(request.session_hash)))
 
     @friendly
     def switched(self, key: str, question: str, name: str, request: gr.Request) -> list:
@@ -273,18 +285,3 @@ def example_key_of_opening() -> str:
 def shown(key: str) -> Image.Image:
     """A picture for the eye: drawn ones larger than the model sees them."""
     return world.draw(key, SHOWN) if key.startswith("world:") else data.load_image(key)
-
-
-def presets(key: str, concepts: tuple[Concept, ...]) -> list[str]:
-    """Five questions that fit a picture, one of them after what was forgotten."""
-    picture = world.picture_of(key) if key.startswith("world:") else None
-    portrait = isinstance(picture, Portrait)
-    names = words.present_names(key) or ()
-    kind = "identity" if portrait else "object"
-    about = [c.name for c in concepts if c.kind == kind] or list(names) or ["dog"]
-    asked = about[0] if not set(about) & set(names) else next(n for n in about if n in names)
-    table = PORTRAIT_QUESTIONS if portrait else SCENE_QUESTIONS
-    return [
-        table[t][0].format(about=asked, a_about=with_article(asked))
-        for t in (PORTRAIT_TOPICS if portrait else SCENE_TOPICS)
-    ]

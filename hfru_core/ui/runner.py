@@ -42,6 +42,7 @@ class Wish:
     seed: int = 0
     steps: int | None = None
     scope: str | None = "encoder"
+    source: str = "world"
 
     def command(self) -> str:
         """The same on the command line."""
@@ -50,6 +51,7 @@ class Wish:
         parts = ["python", "-m", "hfru_core", "unlearn", "--forget", names, "--preset", self.preset]
         parts += ["--seed", str(self.seed)] + ["--steps", str(self.steps)] * bool(self.steps)
         parts += ["--scope", self.scope] * bool(self.scope)
+        parts += ["--data", "folder:PICTURES"] * (self.source != "world")
         return shlex.join([*parts, "--out", folder])
 
 
@@ -114,7 +116,7 @@ def plan(
     from hfru_core.__main__ import split_steps
     from hfru_core.methods.hfru import preset
 
-    known = data.known_concepts("world")
+    known = data.known_concepts(wish.source)
     if not wish.names:
         raise UserError("Choose at least one thing or person to forget.")
     forget = words.parse(",".join(wish.names), known)
@@ -124,14 +126,18 @@ def plan(
 
 def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Report]:
     """Train on a model of its own, then judge it; ends with a report that has the adapter."""
+    from hfru_core import own
     from hfru_core.session import UnlearnSession
 
     forget, config = plan(wish, studio.settings)
     report = Report("Preparing", "drawing pictures and asking the original model", 0.0, config,
                     forget, urgent=True)  # fmt: skip
     yield report
-    request = data.build(forget, amount=studio.amount, seed=wish.seed)
-    session = UnlearnSession(fresh_model(studio.model), request, config, free_name(folder, wish))
+    request = data.build(forget, wish.source, amount=studio.amount, seed=wish.seed)
+    model = fresh_model(studio.model)
+    if wish.source != "world":
+        request = own.distilled(model, request, with_retain=not config.feature_hold)
+    session = UnlearnSession(model, request, config, free_name(folder, wish))
     run.session = session
     try:
         if run.stopped:
@@ -177,7 +183,10 @@ def judge(studio: Studio, run: Run, session: UnlearnSession, report: Report) -> 
 
     yield replace(report, title="Judging the result", adapter=None, urgent=True,
                   detail="answers to pictures that it never saw", share=1.0)  # fmt: skip
-    request = data.build(session.data.concepts, amount=studio.checked, seed=session.config.seed)
+    request = data.build(
+        session.data.concepts, session.data.source, amount=studio.checked,
+        seed=session.config.seed,
+    )  # fmt: skip
     before, _ = evaluate(base_model(studio.model), request)
     yield replace(report, title="Judging the result", detail="half done", adapter=None, urgent=True)
     after, _ = evaluate(session.vlm, request)
@@ -212,9 +221,11 @@ def free_name(folder: Path, wish: Wish) -> Path:
 
 def zipped(studio: Studio, folder: Path, visitor: str) -> Path:
     """The adapter folder as one file to download, where only its owner learns the path."""
-    target = studio.folder(visitor) / "downloads" / folder.name
+    from hfru_core import bundle
+
+    target = studio.folder(visitor) / "downloads" / f"{folder.name}.zip"
     target.parent.mkdir(exist_ok=True)
-    return Path(shutil.make_archive(str(target), "zip", folder.parent, folder.name))
+    return bundle.pack(folder, target)
 
 
 def clock(seconds: float) -> str:

@@ -11,8 +11,9 @@ import gradio as gr
 
 from hfru_core.types import UnlearnConfig, UserError
 from hfru_core.ui import words
-from hfru_core.ui.compare import ANSWERING, Compare, friendly
+from hfru_core.ui.compare import Compare, friendly
 from hfru_core.ui.curves import loss_figure, reward_figure
+from hfru_core.ui.own import Own
 from hfru_core.ui.runner import Report, Run, Wish, follow, plan, zipped
 from hfru_core.ui.studio import Studio
 from hfru_core.world.language import PEOPLE_NAMES
@@ -57,6 +58,7 @@ class Unlearn:
             list(PEOPLE_NAMES), label="People to forget (all invented)", elem_classes="concepts",
             elem_id="people",
         )  # fmt: skip
+        self.own = Own(self.studio)
         with gr.Accordion("Settings", open=False):
             self.preset = gr.Radio(PRESETS, value="default", label="Recipe")
             self.steps = gr.Slider(
@@ -83,7 +85,8 @@ class Unlearn:
     def wire(self, page: gr.Blocks, tabs: gr.Tabs, compare: Compare) -> None:
         """Connect the events; training has its own queue of one, answers never wait for it."""
         private = {"api_visibility": "private", "show_progress": "hidden"}
-        wish = [self.things, self.people, self.preset, self.seed, self.steps, self.scope]
+        wish = [self.things, self.people, self.preset, self.seed, self.steps, self.scope,
+                *self.own.parts]  # fmt: skip
         shown = [self.status, self.plots, self.rewards, self.losses, self.probes, self.summary,
                  self.results, self.download, self.finished]  # fmt: skip
         buttons = [self.start, self.stop]
@@ -94,18 +97,21 @@ class Unlearn:
             self.run, wish, shown, concurrency_id="device", concurrency_limit=1, **private
         ).then(self.ended, None, buttons, queue=False, **private)
         self.stop.click(self.halt, None, [self.status, self.stop], queue=False, **private)
-        opened = self.compare.click(
-            self.to_compare(compare), self.finished,
-            [tabs, compare.adapter, *compare.view_parts()], show_progress="hidden", **ANSWERING,
-        )  # fmt: skip
-        opened.then(
-            compare.whole_set, [compare.topic, compare.adapter], compare.table,
-            show_progress="hidden", **ANSWERING,
-        )  # fmt: skip
+        compare.opens_from(self.compare, self.finished, tabs)
+        self.own.wire()
         page.unload(self.leave)
 
-    def as_command(self, things, people, preset, seed, steps, scope) -> str:
-        return wished(things, people, preset, seed, steps, scope).command()
+    def as_command(self, *form) -> str:
+        return self.wished(form, "").command()
+
+    def wished(self, form: tuple, visitor: str) -> Wish:
+        """The form's values as a wish: a concept of one's own goes before what is ticked."""
+        things, people, preset, seed, steps, scope, name, *_ = form
+        wish = Wish((*things, *people), preset, int(seed or 0), int(steps), scope)
+        if not (name or "").strip():
+            return wish
+        source = self.own.source(visitor, name) if visitor else "folder:PICTURES"
+        return replace(wish, names=(name.strip(),), source=source)
 
     @friendly
     def recipe(self, preset: str) -> list:
@@ -114,20 +120,21 @@ class Unlearn:
         return [config.steps, config.scope]
 
     @friendly
-    def begin(self, things, people, preset, seed, steps, scope, request: gr.Request) -> list:
+    def begin(self, request: gr.Request, *form) -> list:
         """Check the wish and register the run, before it waits for its turn."""
-        plan(wished(things, people, preset, seed, steps, scope))
         visitor = self.studio.visitor(request.session_hash)
         if visitor in self.running:
             raise UserError("A session of yours is under way: stop it first.")
+        wish = self.wished(form, visitor)
+        if wish.source != "world":
+            self.own.keep(visitor, *form[6:])
+        plan(wish)
         self.running[visitor] = Run()
         waiting = status(Report("Waiting", "for the machine; one session runs at a time"))
         return [waiting, gr.Button(interactive=False), gr.Button(interactive=True)]
 
     @friendly
-    def run(
-        self, things, people, preset, seed, steps, scope, request: gr.Request
-    ) -> Iterator[list]:
+    def run(self, request: gr.Request, *form) -> Iterator[list]:
         """Follow the session; what is drawn is drawn at most about twice a second."""
         visitor = self.studio.visitor(request.session_hash)
         run = self.running.get(visitor)
@@ -135,7 +142,7 @@ class Unlearn:
             yield [gr.skip()] * SHOWN
             return
         folder = self.studio.folder(visitor) / "runs"
-        wish, drawn = wished(things, people, preset, seed, steps, scope), 0.0
+        wish, drawn = self.wished(form, visitor), 0.0
         try:
             for report in follow(self.studio, run, wish, folder):
                 if report.urgent or time.monotonic() - drawn > OFTEN:
@@ -185,21 +192,6 @@ class Unlearn:
         run = self.running.pop(self.studio.visitor(request.session_hash), None)
         if run:
             run.stop(left=True)
-
-    def to_compare(self, compare: Compare):
-        """The handler that opens the Compare tab with the finished adapter."""
-
-        @friendly
-        def open_tab(finished: str, request: gr.Request) -> list:
-            visitor = self.studio.visitor(request.session_hash)
-            return [gr.Tabs(selected="compare"), *compare.with_adapter(visitor, finished)]
-
-        return open_tab
-
-
-def wished(things, people, preset, seed, steps, scope) -> Wish:
-    """The form's values as a wish."""
-    return Wish((*things, *people), preset, int(seed or 0), int(steps), scope)
 
 
 def stopping(report: Report) -> Report:

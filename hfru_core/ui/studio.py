@@ -11,6 +11,7 @@ import json
 import shutil
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -22,19 +23,14 @@ from gradio.processing_utils import save_file_to_cache
 from hfru_core import concepts as words
 from hfru_core.data import Amount
 from hfru_core.types import Concept, UserError
-from hfru_core.world import dataset as world
-from hfru_core.world.language import PEOPLE_NAMES
-from hfru_core.world.scenes import CLASSES
 
 if TYPE_CHECKING:
     from hfru_core.vlm import VLM
 
 ASSETS = Path(__file__).parent.parent.parent / "assets"
 LOADING = threading.RLock()  # transformers is not made for two loads at once
-EXAMPLES = (
-    "dog", "elephant", "Mara Velden", "cat", "horse", "Zuri Kalindo",
-    "giraffe", "car", "Oskar Grell", "lighthouse", "guitar", "castle",
-)  # fmt: skip
+MOST_OWN = 12  # adapters of a visitor
+TURNING = threading.Lock()
 TRAIN = Amount()
 JUDGE = Amount(0, 0, 64, 64)
 DAY = 24 * 3600
@@ -93,15 +89,31 @@ class Studio:
     def choices(self, visitor: str) -> dict[str, Path]:
         """The adapters a visitor may use, by an opaque name: shipped ones and their own."""
         found = {f"shipped/{p.name}": p for p in adapter_folders(self.adapters)}
-        mine = adapter_folders(self.sessions / visitor / "runs")
-        return found | {f"mine/{p.name}": p for p in mine}
+        return found | {f"mine/{p.name}": p for p in self.own(visitor)}
+
+    def own(self, visitor: str) -> list[Path]:
+        return adapter_folders(self.sessions / visitor / "runs")
+
+    def room(self, visitor: str, stem: str) -> Path:
+        """A folder that does not exist yet for another adapter of the visitor's."""
+        if len(self.own(visitor)) >= MOST_OWN:
+            raise UserError(
+                f"You have {MOST_OWN} adapters of your own here, which is the most. Download what "
+                "you want to keep, then reload the page: that begins anew."
+            )
+        stem = words.slug(stem)[:40] or "adapter"
+        runs = self.folder(visitor) / "runs"
+        names = (stem, *(f"{stem}-{i}" for i in range(2, 1000)))
+        return next(runs / n for n in names if not (runs / n).exists())
 
     def labels(self, visitor: str) -> list[tuple[str, str]]:
-        """The same for a dropdown: (what a person reads, name)."""
-        return [
+        """The same for a dropdown: (what a person reads, name); alike ones get their name added."""
+        found = [
             (adapter_label(p) + " (yours)" * n.startswith("mine/"), n)
             for n, p in self.choices(visitor).items()
         ]
+        often = Counter(label for label, _ in found)
+        return [(t if often[t] == 1 else f"{t} · {n.split('/')[1]}", n) for t, n in found]
 
     def adapter(self, visitor: str, name: str | None) -> Path | None:
         """The folder behind a choice, None for no choice."""
@@ -120,9 +132,18 @@ def adapter_folders(parent: Path) -> list[Path]:
 def adapter_label(folder: Path) -> str:
     """'Without dog, elephant', or the folder's name where its record cannot be read."""
     try:
-        return "Without " + ", ".join(c.name for c in forgotten(folder))
+        return "Without " + ", ".join(c.name for c in forgotten(folder)) + made_of(folder)
     except UserError:
         return f"{folder.name} (damaged)"
+
+
+@lru_cache(maxsize=256)
+def made_of(folder: Path) -> str:
+    """' at 50 %' or ' (sum of 2)' for an adapter made of others, '' for a trained one."""
+    parts = json.loads((folder / "unlearning.json").read_text(encoding="utf-8")).get("parts") or ()
+    if len(parts) == 1:
+        return f" at {parts[0]['strength']:.0%}"
+    return f" (sum of {len(parts)})" if parts else ""
 
 
 @lru_cache(maxsize=256)
@@ -169,6 +190,26 @@ def two_answers(
     return original, unlearned_model(studio.model, folder).answer([image], [question])[0]
 
 
+@lru_cache(maxsize=2)
+def turned_model(model: Path, folder: Path) -> VLM:
+    """The model with an adapter on, whose strength is turned while `TURNING` is held."""
+    with LOADING:
+        from hfru_core import adapter
+
+        return adapter.load(fresh_model(model), folder)
+
+
+def answer_at(
+    studio: Studio, image: object, question: str, folder: Path, strength: float
+) -> str:
+    """What the model says with the adapter at another strength."""
+    from hfru_core import adapter
+
+    model = turned_model(studio.model, folder)
+    with TURNING, adapter.at_strength(model, strength):
+        return model.answer([image], [question])[0]
+
+
 def warm_up(studio: Studio) -> threading.Thread:
     """Import torch and load the model in the background, while the page is being served."""
 
@@ -181,25 +222,3 @@ def warm_up(studio: Studio) -> threading.Thread:
     thread = threading.Thread(target=load, name="warm-up", daemon=True)
     thread.start()
     return thread
-
-
-@lru_cache(maxsize=64)
-def example_key(subject: str) -> str:
-    """A picture of one thing alone that no training ever saw."""
-    index = 0
-    while True:
-        key = world.key_of(0, "gallery", subject, index)
-        picture = world.picture_of(key)
-        if len(getattr(picture, "things", (1,))) == 1 and getattr(picture, "style", "") != "sketch":
-            return key
-        index += 1
-
-
-def example_keys() -> list[str]:
-    return [example_key(s) for s in EXAMPLES]
-
-
-def example_for(concepts: tuple[Concept, ...]) -> str:
-    """The picture to open with: one that shows what was forgotten."""
-    known = [c.name for c in concepts if c.name in CLASSES or c.name in PEOPLE_NAMES]
-    return example_key(known[0] if known else EXAMPLES[0])

@@ -23,9 +23,9 @@ HEADLINE = """
 </header>
 """
 PRIVACY = """
-<footer class="privacy">No analytics, no run history, nothing is fetched from elsewhere. Your
-pictures and adapters are seen by you alone and are deleted after you leave. All pictures and
-people here are drawn and invented.</footer>
+<footer class="privacy">No analytics, no run history; nothing is fetched from or sent elsewhere,
+unless you press <i>Pull</i> or <i>Push</i>. Your pictures and adapters are seen by you alone and
+are deleted after you leave. All pictures and people here are drawn and invented.</footer>
 """
 
 

@@ -27,6 +27,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+import transformers
 from datasets import Dataset
 from peft import LoraConfig
 from PIL import Image
@@ -44,10 +45,8 @@ from trl import GRPOConfig, GRPOTrainer
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from hfru_core import rewards, rollout  # noqa: E402
-from hfru_core.families import FAMILIES  # noqa: E402
+from hfru_core.families import FAMILIES, family_of, lora_pattern  # noqa: E402
 from hfru_core.methods import hfru  # noqa: E402
 from hfru_core.types import Concept, Sample, UnlearnConfig, UnlearnData  # noqa: E402
 from hfru_core.vlm import VLM  # noqa: E402
@@ -229,8 +228,8 @@ def make_ours(vlm: VLM, data: UnlearnData, config: UnlearnConfig) -> Callable[[]
 
 
 def make_trainer(
-    model: LlavaForConditionalGeneration, processor: LlavaProcessor, data: UnlearnData,
-    config: UnlearnConfig, folder: Path, steps: int,
+    model: transformers.PreTrainedModel, processor: transformers.ProcessorMixin,
+    data: UnlearnData, config: UnlearnConfig, folder: Path, steps: int,
 ) -> GRPOTrainer:  # fmt: skip
     """TRL's trainer, set to do the same."""
     rows = [
@@ -256,7 +255,8 @@ def make_trainer(
 
     tokenizer = processor.tokenizer
     settings = GRPOConfig(
-        output_dir=str(folder), max_steps=steps, seed=0, use_cpu=True, bf16=False,
+        output_dir=str(folder), max_steps=steps, seed=0, bf16=False,
+        use_cpu=model.device.type == "cpu",
         per_device_train_batch_size=config.grpo_prompts * config.group,
         num_generations=config.group, max_completion_length=config.max_new_tokens,
         temperature=config.temperature, beta=config.kl, epsilon=config.clip, loss_type="bnpo",
@@ -268,8 +268,9 @@ def make_trainer(
         save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True,
         dataloader_pin_memory=False,
     )  # fmt: skip
-    rank = config.lora_rank
-    adapter = LoraConfig(r=rank, lora_alpha=rank, target_modules=FAMILIES["llava"].lora)
+    family = family_of(model.config.model_type)
+    rank, pattern = config.lora_rank, lora_pattern(family, model.config, False)
+    adapter = LoraConfig(r=rank, lora_alpha=rank, target_modules=pattern)
     return GRPOTrainer(
         model=model, reward_funcs=reward, args=settings, processing_class=processor,
         train_dataset=Dataset.from_list(rows), peft_config=adapter,

@@ -1,0 +1,69 @@
+"""Questions and what every model said to them; what several audits ask is asked once for a case.
+
+Equal pictures go together and are opened once for all models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from audit.base import Case
+from hfru_core.data import load_image
+from hfru_core.types import Sample, UnlearnData
+from hfru_core.vlm import BATCH, VLM
+
+
+class Answers(NamedTuple):
+    """Questions, and what every model said to them, in the same order."""
+
+    data: UnlearnData
+    asked: Sequence[Sample]
+    said: dict[str, list[str]]
+
+
+def ask(case: Case, asked: Sequence[Sample], only: str | None = None) -> Answers:
+    """Every model's (or only one's) greedy answers; equal pictures go together, opened once."""
+    models: dict[str, VLM] = {only: case.models[only]} if only else case.models
+    order = sorted(range(len(asked)), key=lambda i: asked[i].image or "")
+    said = {name: [""] * len(asked) for name in models}
+    for start in range(0, len(order), 2 * BATCH):
+        part = order[start : start + 2 * BATCH]
+        opened = {k: load_image(k) for k in dict.fromkeys(asked[i].image for i in part) if k}
+        images = [opened.get(asked[i].image) for i in part]
+        for name, vlm in models.items():
+            for i, text in zip(part, vlm.answer(images, [asked[i].question for i in part])):
+                said[name][i] = text
+    return Answers(case.data, asked, said)
+
+
+def protocol(case: Case, asked: Sequence[Sample]) -> Answers:
+    """Every model's answers to some of the case's own eval questions, asked once for all audits.
+
+    A role's questions of a topic are asked together, so no answer depends on who wants it first.
+    """
+    said: dict[str, dict[Sample, str]] = {name: {} for name in case.models}
+    for kind in dict.fromkeys((s.role, s.topic) for s in asked):
+        found = case.once(("protocol", *kind), partial(whole, case, *kind))
+        for name, texts in found.said.items():
+            said[name] |= zip(found.asked, texts)
+    return Answers(case.data, asked, {n: [texts[s] for s in asked] for n, texts in said.items()})
+
+
+def whole(case: Case, role: str, topic: str) -> Answers:
+    """All eval questions of a role and topic."""
+    return ask(case, [s for s in case.data.select(role, "eval") if s.topic == topic])
+
+
+def together(a: Answers, b: Answers) -> Answers:
+    """The questions of both."""
+    said = {name: texts + b.said[name] for name, texts in a.said.items()}
+    return Answers(a.data, [*a.asked, *b.asked], said)
+
+
+def where(answers: Answers, wanted: Callable[[Sample], bool]) -> Answers:
+    """The answers to some of the questions."""
+    here = [i for i, s in enumerate(answers.asked) if wanted(s)]
+    said = {name: [texts[i] for i in here] for name, texts in answers.said.items()}
+    return Answers(answers.data, [answers.asked[i] for i in here], said)

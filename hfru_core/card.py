@@ -1,0 +1,98 @@
+"""Model cards: the README.md of an adapter and of a merged model, with the Hub's front matter."""
+
+from __future__ import annotations
+
+
+def adapter_card(info: dict) -> str:
+    """The card of an adapter, from its `unlearning.json`."""
+    return f"""{front_matter(info, "adapter", "peft", "lora")}
+# Vision encoder that has unlearned: {names(info)}
+
+A LoRA adapter for the vision tower; the language model is untouched. {how(info)}
+
+```python
+from peft import PeftModel
+model = PeftModel.from_pretrained(base_model, "this folder")
+```
+
+{measured(info)}
+
+**An adapter is a switch, not a deletion**: whoever has it can take it off. Answers that no longer
+name a concept do not prove that the encoder lost it.
+"""
+
+
+def merged_card(info: dict) -> str:
+    """The card of a whole model that an adapter was merged into, from its `unlearning.json`."""
+    return f"""{front_matter(info, "finetune", "transformers", "merged")}
+# Model whose vision encoder has unlearned: {names(info)}
+
+A whole model made from `{info["base"]["name"]}`; the language model is untouched. {how(info)}
+`unlearning.json` beside this file is the record of what was merged.
+
+{measured(info)}
+
+**Why it was merged**: an adapter can be switched off. Who gets this model alone has nothing to take
+off. That is no deletion either: whoever has the original model has the concept, and some of it may
+be left in these weights. An audit of the adapter (`python -m audit`) looks for it.
+"""
+
+
+def front_matter(info: dict, relation: str, library: str, tag: str) -> str:
+    return f"""---
+library_name: {library}
+base_model: {info["base"]["name"]}
+base_model_relation: {relation}
+pipeline_tag: image-text-to-text
+license: apache-2.0
+tags:
+- {tag}
+- unlearning
+- vision-language
+- hfru
+---
+"""
+
+
+def names(info: dict) -> str:
+    return ", ".join(c["name"] for c in info["concepts"])
+
+
+def how(info: dict) -> str:
+    """One sentence on the method, or on what was added up."""
+    if info.get("parts"):
+        return "It was made from finished\nadapters, listed below, with no training of its own."
+    config = info["config"]
+    return f"Method: HFRU\n(arXiv 2605.08031), preset `{config['preset']}`, seed {config['seed']}."
+
+
+def measured(info: dict) -> str:
+    """The rates that the session measured; of a sum nothing was measured."""
+    if info.get("parts"):
+        rows = "\n".join(
+            f"| {', '.join(p['concepts'])} | {p['strength']:g} | `{p['weights'][:16]}` |"
+            for p in info["parts"]
+        )
+        return f"""| made from the adapter that unlearned | strength | SHA-256 of its weights |
+|---|---|---|
+{rows}
+
+How the result answers was **not measured**: the rates of its parts do not carry over. Run
+`python -m hfru_core evaluate` and `python -m audit`."""
+    rows = "\n".join(
+        f"| {name} | {percent(info['base_metrics'].get(name))} | {percent(value)} | {value['n']} |"
+        for name, value in info["metrics"].items() if value["n"]
+    )  # fmt: skip
+    return f"""| measure | before | after | n |
+|---|---|---|---|
+{rows}
+
+Rates with 95 % Wilson intervals, on the few pictures that the session compared its steps on
+(`{info["data"]["source"]}`, fingerprint `{info["data"]["fingerprint"]}`): the best step was chosen
+by them. For an independent measure, run `python -m hfru_core evaluate`."""
+
+
+def percent(value: dict | None) -> str:
+    if not value or value["rate"] is None:
+        return "not measured"
+    return f"{value['rate']:.1%} ({value['low']:.1%} to {value['high']:.1%})"

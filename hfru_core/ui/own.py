@@ -1,0 +1,99 @@
+"""A visitor's own concept: its name, words and pictures, kept in the visitor's folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+
+from hfru_core import concepts as words
+from hfru_core.images import open_image
+from hfru_core.types import Concept, UserError
+from hfru_core.ui.compare import ANSWERING, friendly
+from hfru_core.ui.studio import Studio, base_model
+
+KINDS = (("A thing", "object"), ("A person", "identity"))
+FEWEST, MOST = 4, 64  # pictures
+HELP = (
+    "4 or more pictures of it, and the words around it: the model suggests them, you correct "
+    "them. What should stay is shown by pictures of other things that come with the project. A "
+    "model can only forget what it knows: the bundled one knows its drawn world alone."
+)
+
+
+class Own:
+    """The form; empty, it asks for nothing."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        with gr.Accordion("A concept of your own", open=False, elem_id="own"):
+            gr.Markdown(HELP)
+            self.name = gr.Textbox(label="Name", max_length=60, elem_id="own-name")
+            self.kind = gr.Radio(KINDS, value="object", label="What it is")
+            self.files = gr.File(
+                label="Pictures", file_count="multiple", file_types=["image"], elem_id="own-files"
+            )
+            self.suggest = gr.Button("Suggest words", size="sm", elem_id="own-suggest")
+            lists = (
+                ("aliases", "Names that mean it", "an answer with one of these names it"),
+                ("abstractions", "More general words", "what an honest answer says instead"),
+                ("siblings", "Things it could be confused with", "naming one is a hallucination"),
+            )
+            self.lists = [
+                gr.Textbox(label=label, info=info, max_length=400, elem_id=f"own-{field}")
+                for field, label, info in lists
+            ]
+
+    @property
+    def parts(self) -> list:
+        return [self.name, self.kind, self.files, *self.lists]
+
+    def wire(self) -> None:
+        self.suggest.click(self.suggested, [self.name, self.kind], self.lists, **ANSWERING)
+
+    @friendly
+    def suggested(self, name: str, kind: str, request: gr.Request) -> list[str]:
+        """The model's own words around the concept, to be edited."""
+        from hfru_core import own
+
+        cache = self.studio.folder(self.studio.visitor(request.session_hash)) / "words"
+        concept = own.suggest(base_model(self.studio.model), name or "", kind, cache)
+        return [", ".join(w) for w in (concept.aliases, concept.abstractions, concept.siblings)]
+
+    def folder(self, visitor: str, name: str) -> Path:
+        return self.studio.folder(visitor) / "own" / (words.slug(name) or "nothing")
+
+    def source(self, visitor: str, name: str) -> str:
+        """Where the session finds what `keep` wrote."""
+        return f"folder:{self.folder(visitor, name).absolute()}"
+
+    def keep(
+        self, visitor: str, name: str, kind: str, files: Sequence[str] | None, *lists: str
+    ) -> None:
+        """Write words and pictures; raises where they are too few, too many or no pictures."""
+        from hfru_core import own
+
+        if not FEWEST <= len(files or ()) <= MOST:
+            raise UserError(
+                f"{FEWEST} to {MOST} pictures of '{name}' are needed, got {len(files or ())}."
+            )
+        concept = described(own.listed(name.strip(), kind, {}), lists)
+        images = [open_image(Path(f)) for f in files]  # before anything is written
+        label = self.folder(visitor, name) / concept.id
+        shutil.rmtree(label.parent, ignore_errors=True)
+        own.save(concept, label)
+        for i, image in enumerate(images):
+            image.save(label / f"{i:03}.png")
+
+
+def described(concept: Concept, lists: Sequence[str]) -> Concept:
+    """The concept with the visitor's words, where there are any."""
+    fields = ("aliases", "abstractions", "siblings")
+    given = {
+        f: tuple(dict.fromkeys(w.strip() for w in text.split(",") if w.strip()))
+        for f, text in zip(fields, lists) if (text or "").strip()
+    }  # fmt: skip
+    return words.checked(replace(concept, **given), f"'{concept.name}'")

@@ -1,0 +1,69 @@
+"""Requests that come one after another: is what was forgotten first still forgotten?
+
+    python tests/benchmarks/continual.py [--series "dog;guitar;Mara Velden;house;car"] --out DIR
+
+Every request starts from the adapter of the one before (`unlearn --on`). After each, every concept
+so far is measured on pictures of another world. A request that is there already is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from hfru_core import adapter, data, vlm  # noqa: E402
+from hfru_core.__main__ import main as command  # noqa: E402
+from hfru_core.concepts import parse  # noqa: E402
+from hfru_core.evaluate import evaluate, relative  # noqa: E402
+
+SERIES = "dog;guitar;Mara Velden;house;car"
+
+
+def measured(folder: Path, forgotten: list[str], seed: int, pictures: int) -> dict:
+    """Rates of every concept forgotten so far, and of what is kept, beside the base model's."""
+    known = data.known_concepts("world")
+    concepts = parse(",".join(forgotten), known)
+    amount, source = data.Amount(0, 0, pictures, pictures), f"world:{3000 + seed}"
+    model, found = adapter.load(vlm.load(), folder), {}
+    for concept in concepts:
+        gone = tuple(c for c in concepts if c != concept)
+        request = data.build((concept,), source, gone=gone, amount=amount, seed=seed)
+        after, _ = evaluate(model, request)
+        found[concept.name] = asdict(after)
+        if concept == concepts[-1]:
+            base, _ = evaluate(vlm.load(), request)
+            kept = {k: relative(getattr(after, k), getattr(base, k)) for k in ("retain", "facts")}
+    return {"forgotten": found, "kept_of_base": kept}
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    p.add_argument("--series", default=SERIES, help="requests, separated by semicolons")
+    p.add_argument("--pictures", type=int, default=60, help="a side; four questions each")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--out", type=Path, required=True, help="a folder for the adapters")
+    p.add_argument("--report", type=Path, default=Path("assets/reports/continual.json"))
+    args = p.parse_args()
+    rows, done, before = [], [], None
+    for number, request in enumerate(args.series.split(";"), 1):
+        done.append(request)
+        folder = args.out / f"{number}"
+        if not folder.exists():
+            on = ["--on", str(before)] if before else []
+            order = ["unlearn", "--forget", request, "--seed", str(args.seed), "--out", str(folder)]
+            if command([*order, *on]):
+                raise SystemExit(2)
+        rows.append({"request": request, **measured(folder, done, args.seed, args.pictures)})
+        args.report.write_text(json.dumps({"seed": args.seed, "rows": rows}, indent=1) + "\n")
+        shares = {n: f"{r['forget']['rate']:.1%}" for n, r in rows[-1]["forgotten"].items()}
+        print(request, shares, rows[-1]["kept_of_base"], flush=True)
+        before = folder
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The Adapters tab: look, turn the strength, bring one in and find it everywhere, stack two."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from hfru_core import bundle
+from hfru_core.folder import FILES
+from tests.browser.test_app import offered_to_another
+from tests.conftest import ROOT
+
+ELEPHANT = ROOT / "assets" / "adapters" / "dog-elephant"
+
+
+@pytest.fixture
+def adapters(page: Page) -> Page:
+    page.get_by_role("tab", name="Adapters").click()
+    expect(page.locator("#strength-cards").get_by_test_id("unlearned")).to_be_visible()
+    return page
+
+
+def send(page: Page, file: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.locator("#adapter-upload").click()
+    chooser.value.set_files(file)
+
+
+def offered(page: Page, tab: str, dropdown: str) -> list[str]:
+    """What a tab's dropdown has to choose from."""
+    page.get_by_role("tab", name=tab, exact=True).click()
+    page.wait_for_timeout(700)
+    page.locator(f"#{dropdown} input").click()
+    shown = page.get_by_role("option").all_inner_texts()
+    page.keyboard.press("Escape")
+    return [text.strip(" ✓\n") for text in shown]
+
+
+def test_an_adapter_shows_its_record_and_answers_at_every_strength(
+    adapters: Page, outside: list[str]
+) -> None:
+    facts, cards = adapters.locator("#adapter-facts"), adapters.locator("#strength-cards")
+    expect(facts).to_contain_text("hfru-studio/bundled")
+    expect(facts.locator(".chip")).to_contain_text("deep")
+    expect(adapters.locator("#adapter-rates table.rates")).to_contain_text("Forgotten")
+    assert "dog" not in cards.get_by_test_id("unlearned").inner_text()
+    field = adapters.locator("#strength input[type=number]")
+    field.fill("0")
+    field.press("Tab")
+    expect(cards).to_contain_text("same answer as the original")
+    adapters.get_by_role("button", name="Hugging Face Hub").click()
+    expect(adapters.locator("#hub-private input")).to_be_checked()
+    assert adapters.locator("#hub-token input").get_attribute("type") == "password"
+    assert not outside
+
+
+def test_an_upload_is_offered_in_every_tab_and_to_nobody_else(
+    adapters: Page, browser: Browser, address: str, tmp_path: Path
+) -> None:
+    send(adapters, bundle.pack(ELEPHANT, tmp_path / "mine.zip"))
+    mine = adapters.locator("#adapter-list label", has_text="(yours)")
+    expect(mine).to_have_text("Without dog, elephant (yours)")
+    expect(adapters.locator("#adapter-facts header")).to_contain_text("dog, elephant")
+    with adapters.expect_download() as download:
+        adapters.locator("#adapter-download").click()
+    assert zipfile.ZipFile(download.value.path()).namelist() == [f"mine/{f}" for f in FILES]
+    assert "Without dog, elephant (yours)" in offered(adapters, "Audit", "audit-adapter")
+    assert "Without dog, elephant (yours)" in offered(adapters, "Compare", "adapter")
+    assert "(yours)" not in offered_to_another(browser, address)
+
+
+def test_a_zip_that_is_none_is_refused_in_words(adapters: Page, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
+        archive.writestr("../evil.json", "x")
+    send(adapters, tmp_path / "evil.zip")
+    expect(adapters.locator(".toast-body")).to_contain_text("'../evil.json': not taken")
+    expect(adapters.locator("#adapter-list label", has_text="(yours)")).to_have_count(0)
+
+
+def test_two_are_stacked_and_compared(adapters: Page) -> None:
+    adapters.get_by_role("button", name="Stack several").click()
+    for name in ("Without dog", "Without Tobin"):
+        adapters.locator("#stack-list label", has_text=name).first.click()
+    adapters.locator("#stack").click()
+    name = "Without dog, Tobin Harrick, Ilsa Torvane, Dario Fent (sum of 2) (yours)"
+    expect(adapters.locator("#adapter-list label", has_text="(yours)")).to_have_text(name)
+    expect(adapters.locator("#adapter-rates")).to_contain_text("not measured")
+    adapters.locator("#adapter-compare").click()
+    expect(adapters.locator("#adapter input")).to_have_value(name)
+    expect(adapters.locator("#cards .card.unlearned")).to_contain_text("has forgotten: dog, Tobin")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_needs_no_sideways_scrolling(browser: Browser, address: str, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_test_id("unlearned").first.wait_for()
+    page.get_by_role("tab", name="Adapters").click()
+    expect(page.locator("#adapter-rates table.rates")).to_be_visible(timeout=20_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
