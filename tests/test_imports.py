@@ -14,7 +14,8 @@ STANDARD = set(sys.stdlib_module_names) | {"__future__"}
 KEEPERS = {
     "gradio": ("hfru_core.ui", "audit.ui", "app"),
     "transformers": (
-        "hfru_core.vlm", "hfru_core.families", "hfru_core.rollout", "hfru_core.world.build",
+        "hfru_core.vlm", "hfru_core.families", "hfru_core.rollout", "hfru_core.quantization",
+        "hfru_core.world.build",
         "hfru_core.world.pretrain", "hfru_core.world.heads", "hfru_core.world.lessons",
     ),
     "peft": ("hfru_core.vlm", "hfru_core.adapter", "hfru_core.folder"),
@@ -30,7 +31,10 @@ ALLOWED = {
     "hfru_core.rollout": (),
     "hfru_core.rewards": ("types", "concepts"),
     "hfru_core.photos": ("types", "concepts"),
-    "hfru_core.vlm": ("types", "families", "rollout"),
+    "hfru_core.parallel": ("types",),
+    "hfru_core.quantization": ("types", "families"),
+    "hfru_core.vlm": ("types", "families", "parallel", "quantization", "rollout"),
+    "hfru_core.own": ("types", "concepts", "data", "vlm"),
     "hfru_core.sft": ("types", "vlm", "rollout"),
     "hfru_core.output": ("types",),
     "hfru_core.card": (),
