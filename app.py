@@ -11,7 +11,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 from audit.ui import add_tab  # noqa: E402  (the settings above come first)
-from hfru_core.ui import build_app, launch  # noqa: E402
+from hfru_core.ui import build_app, hardware, launch  # noqa: E402
 
 ON_SPACE = "SPACE_ID" in os.environ
 
@@ -21,7 +21,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     p = argparse.ArgumentParser(description="Serve HFRU Studio in the browser.")
     p.add_argument("--host", default="0.0.0.0" if ON_SPACE else "127.0.0.1")
     p.add_argument("--port", type=int, default=7860)
-    p.add_argument("--model", type=Path, help="model folder (default: the bundled model)")
+    p.add_argument(
+        "--model", help="model folder or Hub id; 'fitting' takes one for the hardware found "
+        "(default: the bundled model)",
+    )  # fmt: skip
     p.add_argument(
         "--data", type=Path, default=Path(os.environ.get("HFRU_DATA", "data")),
         help="where visitors' uploads and adapters lie (default: HFRU_DATA or ./data)",
@@ -31,7 +34,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
-    chosen = {"model": args.model} if args.model else {}
+    model = hardware.here().model if args.model == "fitting" else args.model
+    chosen = {"model": Path(model)} if model else {}
     page = build_app(data_folder=args.data, tabs_after=(add_tab,), **chosen)
     launch(page, args.host, args.port)
     return 0

@@ -18,7 +18,7 @@ import torch
 from concept_erasure import LeaceFitter
 
 from audit.base import NOTHING, Case, Finding, Measure, Series
-from audit.features import QUESTION
+from audit.features import tower_layers
 from audit.probing import (
     FEW,
     PROBES,
@@ -45,7 +45,7 @@ from audit.probing import (
 from audit.stats import difference
 from hfru_core.data import load_image
 from hfru_core.types import UserError
-from hfru_core.vlm import BATCH, VLM
+from hfru_core.vlm import VLM
 
 READ = "projector"  # what the decoder gets
 MODELS = ("unlearned", "base", "oracle")
@@ -275,21 +275,18 @@ def erased(x: np.ndarray, task: Task) -> np.ndarray:
     return LeaceFitter.fit(known[task.train], labels).eraser(known).numpy()
 
 
-@torch.no_grad()
 def untrained_tower(vlm: VLM, keys: Sequence[str], seed: int) -> Features:
     """Pooled features (N, D) of every layer of a tower of the same config with random weights."""
+    own = vlm.tower
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        tower = type(vlm.tower)(vlm.tower.config)
-    tower.to(vlm.device, next(vlm.tower.parameters()).dtype).eval()
-    parts: dict[str, list[np.ndarray]] = {}
-    for i in range(0, len(keys), BATCH):
-        images = [load_image(k) for k in keys[i : i + BATCH]]
-        seen = vlm.inputs(images, [QUESTION] * len(images))["pixel_values"]
-        states = tower(pixel_values=seen, output_hidden_states=True).hidden_states
-        for k, h in enumerate(states):
-            parts.setdefault(f"tower {k}", []).append(h.mean(1).float().cpu().numpy())
-    return {k: np.concatenate(p) for k, p in parts.items()}
+        tower = type(own)(own.config)
+    tower.to(vlm.device, next(own.parameters()).dtype).eval()
+    try:
+        vlm.core.set_submodule(vlm.family.tower, tower)
+        return {k: x.numpy() for k, x in tower_layers(vlm, keys).items()}
+    finally:
+        vlm.core.set_submodule(vlm.family.tower, own)
 
 
 def pixels(keys: Sequence[str], side: int = 16) -> np.ndarray:

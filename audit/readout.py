@@ -90,7 +90,7 @@ def scope(vlm: VLM, features: torch.Tensor, asks: Sequence[Ask]) -> list[torch.T
 
 def starts(vlm: VLM, rows: torch.Tensor, leads: list[torch.Tensor]) -> Iterator[torch.Tensor]:
     """For each lead (1, K), the chance (B, V) of that lead and then each word behind `rows`."""
-    decoder = vlm.core.model.language_model
+    decoder = vlm.decoder
     prompt = decoder(inputs_embeds=rows, use_cache=True)
     first = vlm.core.lm_head(prompt.last_hidden_state[:, -1:])
     for lead in leads:
@@ -112,7 +112,7 @@ def logit_lens(vlm: VLM, features: torch.Tensor, asks: Sequence[Ask]) -> list[to
     not matter: the decoder is causal.
     """
     before, _ = around(vlm, asks[0].question)
-    decoder, parts = vlm.core.model.language_model, []
+    decoder, parts = vlm.decoder, []
     for tokens in features.to(vlm.device, before.dtype).split(BATCH):
         row = torch.cat([before.expand(len(tokens), -1, -1), tokens], 1)
         out = decoder(inputs_embeds=row, use_cache=False, output_hidden_states=True)

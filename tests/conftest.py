@@ -11,6 +11,10 @@ os.environ["OMP_NUM_THREADS"] = str(
     max(1, os.cpu_count() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
 )
 
+import importlib.machinery
+import pickle
+import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,3 +114,26 @@ def session(
         return UnlearnSession(tiny, small_data, quick.with_(**changes), out)
 
     return make
+
+
+@pytest.fixture
+def lent(monkeypatch: pytest.MonkeyPatch) -> list:
+    """A stand-in for the package `spaces`: arguments and results cross by pickle."""
+    calls: list = []
+
+    def gpu(duration):
+        def wrap(work):
+            def call(*args):
+                calls.append(duration(*args))
+                for result in work(*pickle.loads(pickle.dumps(args))):
+                    yield pickle.loads(pickle.dumps(result))
+
+            return call
+
+        return wrap
+
+    module = types.ModuleType("spaces")
+    module.GPU, module.__spec__ = gpu, importlib.machinery.ModuleSpec("spaces", None)
+    monkeypatch.setitem(sys.modules, "spaces", module)
+    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    return calls

@@ -149,9 +149,7 @@ def test_a_merged_model_has_its_provenance_and_says_why(
     record = json.loads((out / adapter.INFO).read_text())
     merged = record.pop("merged")
     assert record == adapter.describe(trained)
-    assert merged["hashes"] == {
-        "model.safetensors": adapter.file_hash(out / "model.safetensors")
-    }
+    assert merged["hashes"] == {"model.safetensors": adapter.file_hash(out / "model.safetensors")}
     card = (out / "README.md").read_text()
     assert "an adapter can be switched off" in card and "base_model_relation: finetune" in card
     assert not any(str(tiny_folder.parent) in p.read_text() for p in out.glob("*.json"))

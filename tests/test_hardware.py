@@ -2,39 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import pickle
-import sys
-import types
-
 import pytest
 import torch
 
 from hfru_core.ui import hardware
 from hfru_core.ui.hardware import LARGE, LONGEST, SMALL, Hardware
-
-
-@pytest.fixture
-def lent(monkeypatch: pytest.MonkeyPatch) -> list:
-    """A stand-in for the package `spaces`: arguments and results cross by pickle."""
-    calls: list = []
-
-    def gpu(duration):
-        def wrap(work):
-            def call(*args):
-                calls.append(duration(*args))
-                for result in work(*pickle.loads(pickle.dumps(args))):
-                    yield pickle.loads(pickle.dumps(result))
-
-            return call
-
-        return wrap
-
-    module = types.ModuleType("spaces")
-    module.GPU, module.__spec__ = gpu, importlib.machinery.ModuleSpec("spaces", None)
-    monkeypatch.setitem(sys.modules, "spaces", module)
-    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
-    return calls
 
 
 def test_a_cpu_is_told_what_works_there(monkeypatch: pytest.MonkeyPatch) -> None:

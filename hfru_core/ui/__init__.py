@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from html import escape
 from pathlib import Path
 from types import MappingProxyType
 
 import gradio as gr
 
 from hfru_core.data import Amount
-from hfru_core.ui import theme
+from hfru_core.ui import hardware, theme
 from hfru_core.ui.adapters import Adapters
 from hfru_core.ui.compare import ANSWERING, Compare
 from hfru_core.ui.session import Unlearn
@@ -48,6 +49,7 @@ def build_app(
         title="HFRU Studio", analytics_enabled=False, delete_cache=(TEN_MINUTES, HOUR)
     ) as page:
         gr.HTML(theme.HEADLINE)
+        banner = gr.HTML(elem_id="hardware")
         with gr.Tabs() as tabs:
             with gr.Tab("Compare", id="compare") as compare_tab:
                 compare = Compare(studio)
@@ -58,6 +60,7 @@ def build_app(
             for add_tab in tabs_after:
                 add_tab(studio, page)
         gr.HTML(theme.PRIVACY)
+        page.load(hardware_banner, None, banner, api_visibility="private", queue=False)
         compare.wire(page)
         unlearn.wire(page, tabs, compare)
         adapters.wire(adapters_tab, tabs, compare)
@@ -66,6 +69,13 @@ def build_app(
     page.queue(max_size=32, api_open=False)
     warm_up(studio)
     return page
+
+
+def hardware_banner() -> str:
+    """What this machine offers, where that is not plain: on a Space, or with a GPU."""
+    found = hardware.here()
+    shown = found.space or found.kind != "cpu"
+    return f'<p class="hardware">{escape(found.banner)}</p>' if shown else ""
 
 
 def launch(page: gr.Blocks, host: str, port: int | None, **more: object) -> tuple:

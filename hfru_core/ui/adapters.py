@@ -225,9 +225,7 @@ class Adapters:
     # What goes out
 
     @friendly
-    def pushes(
-        self, name: str, repo: str, token: str, private: bool, request: gr.Request
-    ) -> list:
+    def pushes(self, name: str, repo: str, token: str, private: bool, request: gr.Request) -> list:
         """Upload the adapter with the token of the form alone; the token field is emptied."""
         from hfru_core import hub
 

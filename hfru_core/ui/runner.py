@@ -24,7 +24,8 @@ from hfru_core.types import (
     UnlearnConfig,
     UserError,
 )
-from hfru_core.ui.studio import Studio, base_model, fresh_model
+from hfru_core.ui.hardware import seconds_of
+from hfru_core.ui.studio import ASSETS, Studio, base_model, fresh_model
 
 if TYPE_CHECKING:
     from hfru_core.session import UnlearnSession
@@ -57,16 +58,28 @@ class Wish:
 
 @dataclass
 class Run:
-    """A session that waits or is under way, so that it can be stopped from elsewhere."""
+    """A session that waits or is under way, so that it can be stopped from elsewhere.
 
+    The wish to stop is a file: a session in a process of its own (a GPU lent by the call) sees it.
+    """
+
+    marker: Path
     session: UnlearnSession | None = None
-    stopped: bool = False
-    left: bool = False
     share: float = 0.0
 
+    @property
+    def stopped(self) -> bool:
+        return self.marker.exists()
+
+    @property
+    def left(self) -> bool:
+        """Whether nobody is there any more to want the result."""
+        return self.stopped and self.marker.read_text() == "left"
+
     def stop(self, left: bool = False) -> None:
-        """End it after the current step; `left`: nobody is there to want the result."""
-        self.stopped, self.left = True, self.left or left
+        """End it after the current step."""
+        self.marker.parent.mkdir(parents=True, exist_ok=True)
+        self.marker.write_text("left" if left or self.left else "stopped")
         if self.session:
             self.session.stop()
 
@@ -147,11 +160,19 @@ def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Repor
         for last in train(session, report):
             if run.left:
                 return
+            if run.stopped:
+                session.stop()
             yield last
         yield from judge(studio, run, session, last)
     finally:
         run.session = None
         shutil.rmtree(session.work, ignore_errors=True)
+
+
+def seconds_for(studio: Studio, run: Run, wish: Wish, folder: Path) -> int:
+    """How long `follow` with the same arguments is expected to hold a GPU."""
+    steps = plan(wish, studio.settings)[1].steps
+    return seconds_of(steps, bundled=studio.model == ASSETS / "model")
 
 
 def train(session: UnlearnSession, report: Report) -> Iterator[Report]:

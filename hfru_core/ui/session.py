@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
+from secrets import token_hex
 
 import gradio as gr
 
@@ -13,8 +14,9 @@ from hfru_core.types import UnlearnConfig, UserError
 from hfru_core.ui import words
 from hfru_core.ui.compare import Compare, friendly
 from hfru_core.ui.curves import loss_figure, reward_figure
+from hfru_core.ui.hardware import on_gpu
 from hfru_core.ui.own import Own
-from hfru_core.ui.runner import Report, Run, Wish, follow, plan, zipped
+from hfru_core.ui.runner import Report, Run, Wish, follow, plan, seconds_for, zipped
 from hfru_core.ui.studio import Studio
 from hfru_core.world.language import PEOPLE_NAMES
 from hfru_core.world.scenes import CLASSES
@@ -37,6 +39,7 @@ class Unlearn:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.running: dict[str, Run] = {}
+        self.follow = on_gpu(follow, seconds_for)
         self.finished = gr.State("")
         with gr.Row():
             with gr.Column(scale=4, min_width=280, elem_classes="still"):
@@ -129,7 +132,7 @@ class Unlearn:
         if wish.source != "world":
             self.own.keep(visitor, *form[6:])
         plan(wish)
-        self.running[visitor] = Run()
+        self.running[visitor] = Run(self.studio.folder(visitor) / f"stop-{token_hex(8)}")
         waiting = status(Report("Waiting", "for the machine; one session runs at a time"))
         return [waiting, gr.Button(interactive=False), gr.Button(interactive=True)]
 
@@ -144,7 +147,7 @@ class Unlearn:
         folder = self.studio.folder(visitor) / "runs"
         wish, drawn = self.wished(form, visitor), 0.0
         try:
-            for report in follow(self.studio, run, wish, folder):
+            for report in self.follow(self.studio, run, wish, folder):
                 if report.urgent or time.monotonic() - drawn > OFTEN:
                     drawn = time.monotonic()
                     yield self.render(report, run, visitor)

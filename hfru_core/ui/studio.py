@@ -199,9 +199,7 @@ def turned_model(model: Path, folder: Path) -> VLM:
         return adapter.load(fresh_model(model), folder)
 
 
-def answer_at(
-    studio: Studio, image: object, question: str, folder: Path, strength: float
-) -> str:
+def answer_at(studio: Studio, image: object, question: str, folder: Path, strength: float) -> str:
     """What the model says with the adapter at another strength."""
     from hfru_core import adapter
 

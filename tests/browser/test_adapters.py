@@ -13,13 +13,14 @@ from hfru_core.folder import FILES
 from tests.browser.test_app import offered_to_another
 from tests.conftest import ROOT
 
+SLOW = 30_000  # a model is loaded on a busy machine
 ELEPHANT = ROOT / "assets" / "adapters" / "dog-elephant"
 
 
 @pytest.fixture
 def adapters(page: Page) -> Page:
     page.get_by_role("tab", name="Adapters").click()
-    expect(page.locator("#strength-cards").get_by_test_id("unlearned")).to_be_visible()
+    expect(page.locator("#strength-cards").get_by_test_id("unlearned")).to_be_visible(timeout=SLOW)
     return page
 
 
@@ -62,8 +63,8 @@ def test_an_upload_is_offered_in_every_tab_and_to_nobody_else(
 ) -> None:
     send(adapters, bundle.pack(ELEPHANT, tmp_path / "mine.zip"))
     mine = adapters.locator("#adapter-list label", has_text="(yours)")
-    expect(mine).to_have_text("Without dog, elephant (yours)")
-    expect(adapters.locator("#adapter-facts header")).to_contain_text("dog, elephant")
+    expect(mine).to_have_text("Without dog, elephant (yours)", timeout=SLOW)
+    expect(adapters.locator("#adapter-facts header")).to_contain_text("dog, elephant", timeout=SLOW)
     with adapters.expect_download() as download:
         adapters.locator("#adapter-download").click()
     assert zipfile.ZipFile(download.value.path()).namelist() == [f"mine/{f}" for f in FILES]
@@ -86,10 +87,12 @@ def test_two_are_stacked_and_compared(adapters: Page) -> None:
         adapters.locator("#stack-list label", has_text=name).first.click()
     adapters.locator("#stack").click()
     name = "Without dog, Tobin Harrick, Ilsa Torvane, Dario Fent (sum of 2) (yours)"
-    expect(adapters.locator("#adapter-list label", has_text="(yours)")).to_have_text(name)
-    expect(adapters.locator("#adapter-rates")).to_contain_text("not measured")
+    expect(adapters.locator("#adapter-list label", has_text="(yours)")).to_have_text(
+        name, timeout=SLOW
+    )
+    expect(adapters.locator("#adapter-rates")).to_contain_text("not measured", timeout=SLOW)
     adapters.locator("#adapter-compare").click()
-    expect(adapters.locator("#adapter input")).to_have_value(name)
+    expect(adapters.locator("#adapter input")).to_have_value(name, timeout=SLOW)
     expect(adapters.locator("#cards .card.unlearned")).to_contain_text("has forgotten: dog, Tobin")
 
 
@@ -100,6 +103,6 @@ def test_a_phone_needs_no_sideways_scrolling(browser: Browser, address: str, sch
     page.goto(address)
     page.get_by_test_id("unlearned").first.wait_for()
     page.get_by_role("tab", name="Adapters").click()
-    expect(page.locator("#adapter-rates table.rates")).to_be_visible(timeout=20_000)
+    expect(page.locator("#adapter-rates table.rates")).to_be_visible(timeout=SLOW)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
