@@ -78,14 +78,16 @@ def session_samples(
 ) -> tuple[Sample, ...]:
     """The forget samples that the session trained on; none where they cannot be had again.
 
-    A record names files without their paths: `given` is tried where it has the same name.
+    A record names files without their paths: `given` is tried where it has the same name, and a
+    path that a record names is never read, since anybody may have written it.
     """
     from hfru_core import data
 
     made, config = info.get("data", {}), info.get("config", {})
     try:
-        same_name = data.public_name(given) == made["source"]
-        source = given if same_name else made["source"]
+        source = given if data.public_name(given) == made["source"] else made["source"]
+        if source != given and not source.startswith("world"):
+            return ()
         again = data.build(concepts, source, seed=config["seed"])
     except (UserError, KeyError):
         return ()

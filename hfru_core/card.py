@@ -67,7 +67,7 @@ def how(info: dict) -> str:
 
 
 def measured(info: dict) -> str:
-    """The rates that the session measured; of a sum nothing was measured."""
+    """The rates that the session measured, if any; of a sum nothing was measured."""
     if info.get("parts"):
         rows = "\n".join(
             f"| {', '.join(p['concepts'])} | {p['strength']:g} | `{p['weights'][:16]}` |"
@@ -79,9 +79,12 @@ def measured(info: dict) -> str:
 
 How the result answers was **not measured**: the rates of its parts do not carry over. Run
 `python -m hfru_core evaluate` and `python -m audit`."""
+    before, after = (info.get(k) or {} for k in ("base_metrics", "metrics"))
+    if not after:
+        return "How it answers was **not measured**."
     rows = "\n".join(
-        f"| {name} | {percent(info['base_metrics'].get(name))} | {percent(value)} | {value['n']} |"
-        for name, value in info["metrics"].items() if value["n"]
+        f"| {name} | {percent(before.get(name))} | {percent(value)} | {value['n']} |"
+        for name, value in after.items() if value["n"]
     )  # fmt: skip
     return f"""| measure | before | after | n |
 |---|---|---|---|

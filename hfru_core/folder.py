@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 from peft import LoraConfig
@@ -99,10 +99,14 @@ def check_rates(rates: dict) -> None:
     strangers = sorted(set(rates) - {f.name for f in fields(Evaluation)})
     if strangers:
         raise ValueError(f"unknown measures: {', '.join(strangers)}")
-    for rate in rates.values():
-        for value in asdict(Rate(**rate)).values():
-            if value is not None:
-                check_number(value)
+    for given in rates.values():
+        rate = Rate(**given)
+        check_number(rate.n)
+        known = [v for v in (rate.rate, rate.low, rate.high) if v is not None]
+        for value in known:
+            check_number(value)
+        if len(known) not in (0, 3):
+            raise ValueError("a rate comes with its interval, or without any value")
 
 
 def check_line(value: object) -> None:

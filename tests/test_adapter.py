@@ -264,6 +264,8 @@ def rewritten(**changes: object) -> Callable[[Path], None]:
     (rewritten(metrics={"luck": None}), "unknown measures: luck"),
     (rewritten(metrics={"forget": {"rate": "all", "n": 1, "low": 0, "high": 1}}),
      "expected a number, got 'all'"),
+    (rewritten(metrics={"forget": {"rate": 1, "n": 1, "low": None, "high": 1}}),
+     "a rate comes with its interval"),
     (rewritten(config={}), "not readable as schema 1: 'preset'"),
     (rewritten(parts=[{"weights": "a"}]), "not readable as schema 1"),
     (lambda f: (f / adapter.INFO).write_text("[" * 100_000), "not readable as schema 1"),
@@ -283,7 +285,8 @@ def rewritten(**changes: object) -> Callable[[Path], None]:
 ], ids=["cut", "flipped bit", "config changed", "pickle", "pickle renamed", "other weights",
         "no json", "no config", "no text", "a list", "schema", "no hashes", "hash list",
         "no base", "revision", "unknown keys", "no concepts", "bad concept", "a number",
-        "unknown measure", "words for numbers", "no preset", "bad parts", "bottomless",
+        "unknown measure", "words for numbers", "no interval", "no preset", "bad parts",
+        "bottomless",
         "decoder weights", "bare names", "no such layer", "a bias", "half a pair", "no weights",
         "other rank", "a module to import", "modules to save", "changes the base", "no lora",
         "no alpha"])

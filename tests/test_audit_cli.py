@@ -273,7 +273,7 @@ MISTAKES = {
     "pictures": (["--pictures", "0"], "--pictures must be at least 1, got 0"),
     "source": (["--data", "imagenet"], "Unknown source 'imagenet'"),
     "strangers": (["--data", "folder:photos"], "no pictures of dog"),
-    "no forget": (["--data", "folder:single"], "no pictures of dog for (train|eval)"),
+    "no forget": (["--data", "folder:single"], "pictures of dog for (train|eval), at least"),
     "model": (["--model", "gone"], "no model folder 'gone'"),
     "oracle": (["--oracle", "gone"], "no model folder 'gone'"),
     "device": (["--device", "abacus"], "Unknown device"),
@@ -349,13 +349,23 @@ def test_the_sessions_own_samples_are_had_again_only_if_they_are_the_same(
     concepts = (shipped()["dog"],)
     made = data.build(concepts, "world:5", amount=SMALL, seed=2)
     info = {"data": {"source": "world:5", "fingerprint": made.fingerprint}, "config": {"seed": 2}}
-    assert cases.session_samples(info, concepts) == ()
+    assert cases.session_samples(info, concepts, "world") == ()
     build = data.build
     monkeypatch.setattr(data, "build", lambda *a, **k: build(*a, amount=SMALL, **k))
-    assert cases.session_samples(info, concepts) == made.select("forget", "train")
-    assert cases.session_samples({}, concepts) == ()
+    assert cases.session_samples(info, concepts, "world") == made.select("forget", "train")
+    assert cases.session_samples({}, concepts, "world") == ()
     gone = {"data": {"source": "folder:gone", "fingerprint": "1"}, "config": {"seed": 0}}
-    assert cases.session_samples(gone, concepts) == ()
+    assert cases.session_samples(gone, concepts, "world") == ()
+
+
+def test_no_path_that_a_record_names_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record may come from anybody; only what the person gives here is opened."""
+    asked: list[str] = []
+    monkeypatch.setattr(data, "build", lambda concepts, source, **k: asked.append(source))
+    for source in ("folder:/etc", "pacs:/etc/passwd", "folder:secret"):
+        info = {"data": {"source": source, "fingerprint": "1"}, "config": {"seed": 0}}
+        assert cases.session_samples(info, (shipped()["dog"],), "folder:mine") == ()
+    assert not asked
 
 
 def test_word_lists_that_were_edited_since_do_not_make_the_concept_a_retained_one() -> None:
