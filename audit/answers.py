@@ -6,11 +6,13 @@ Equal pictures go together and are opened once for all models.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from audit.base import Case
 from hfru_core.data import load_image
+from hfru_core.looks import Looks
 from hfru_core.types import Sample, UnlearnData
 from hfru_core.vlm import BATCH, VLM
 
@@ -33,9 +35,18 @@ def ask(case: Case, asked: Sequence[Sample], only: str | None = None) -> Answers
         opened = {k: load_image(k) for k in dict.fromkeys(asked[i].image for i in part) if k}
         images = [opened.get(asked[i].image) for i in part]
         for name, vlm in models.items():
-            for i, text in zip(part, vlm.answer(images, [asked[i].question for i in part])):
+            model = remembering(case, name, vlm)
+            for i, text in zip(part, model.answer(images, [asked[i].question for i in part])):
                 said[name][i] = text
     return Answers(case.data, asked, said)
+
+
+def remembering(case: Case, name: str, vlm: VLM) -> VLM:
+    """The model, looking at each picture once for all questions of the case.
+
+    A model with ways of its own to answer is left alone: its weights may change between questions.
+    """
+    return replace(vlm, looks=case.once(("looks", name), Looks)) if type(vlm) is VLM else vlm
 
 
 def protocol(case: Case, asked: Sequence[Sample]) -> Answers:

@@ -68,5 +68,7 @@ def tower_tokens(seen: object, count: int) -> dict[str, torch.Tensor]:
 
 def by_picture(pieces: Sequence[torch.Tensor], count: int) -> torch.Tensor:
     """Tokens (..., D), tile on tile or patch on patch, as (B, P, D)."""
+    if len(pieces) == 1 and pieces[0].ndim == 3 and len(pieces[0]) == count:
+        return pieces[0]  # not copied: another layout in memory would sum in another order
     tokens = torch.cat([t.flatten(0, -2) for t in pieces])
     return tokens.view(count, -1, tokens.shape[-1])

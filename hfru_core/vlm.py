@@ -6,7 +6,7 @@ import copy
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, logging
 
 from hfru_core import parallel, quantization, rollout
 from hfru_core.families import Family, family_of, lora_pattern, processor_class
+from hfru_core.looks import Looks
 from hfru_core.types import UserError
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "model"
@@ -42,6 +43,7 @@ class VLM:
     quantized: str | None = None
     digest: str | None = None  # of the weights before they were quantised
     team: parallel.Team = parallel.Team()
+    looks: Looks | None = None
 
     @property
     def tokenizer(self):
@@ -119,8 +121,8 @@ class VLM:
         images, questions = images[own], questions[own]
         said: list[str] = [""] * len(questions)
         for rows in batches(images, self.batch):
-            inputs = self.inputs([images[i] for i in rows], [questions[i] for i in rows])
             with torch.no_grad():
+                inputs = self.asked([images[i] for i in rows], [questions[i] for i in rows])
                 prefix = rollout.prefill(self.core, inputs)
                 ids = rollout.sample(
                     self.core, prefix, 1, max_new, self.eos, temperature=0.0, banned=self.banned
@@ -128,6 +130,12 @@ class VLM:
             for i, text in zip(rows, self.decode(ids)):
                 said[i] = text
         return self.team.gathered(said)
+
+    def asked(self, images: Sequence[Image.Image | None], questions: Sequence[str]) -> dict:
+        """The inputs of one batch, with what is remembered of its pictures."""
+        if self.looks is None or images[0] is None or not self.family.fixed:
+            return self.inputs(images, questions)
+        return self.looks.inputs(self, images, questions)
 
     def decode(self, ids: torch.Tensor) -> list[str]:
         return [t.strip() for t in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
@@ -169,11 +177,15 @@ class VLM:
             self.tower.train()
 
     def merged(self) -> VLM:
-        """A copy that shares no weights, with any adapter folded in for good."""
+        """A copy that shares no weights, with any adapter folded in for good.
+
+        Plain, whatever this one does to its answers: who holds the weights needs no filter.
+        """
         model = copy.deepcopy(self.model)
         if isinstance(model, PeftModel):
             model = model.merge_and_unload()
-        return replace(self, model=model)
+        kept = {f.name: getattr(self, f.name) for f in fields(VLM)}
+        return VLM(**{**kept, "model": model, "looks": None})
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The parameters that a session moves, by name."""

@@ -1,0 +1,72 @@
+"""What a model whose weights stay as they are has seen already: many questions, one look.
+
+Only for families whose pictures all give the same number of image tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+
+if TYPE_CHECKING:
+    from hfru_core.vlm import VLM
+
+MOST = 256 * 2**20  # bytes of image tokens that are kept
+PLAIN = {"input_ids", "attention_mask", "pixel_values"}
+
+
+class Looks:
+    """Projected image tokens by picture and token ids by question, of one model."""
+
+    def __init__(self) -> None:
+        # The picture is kept beside its tokens: while it lives, no other has its identity.
+        self.seen: dict[int, tuple[Image.Image, torch.Tensor]] = {}
+        self.ids: dict[str, torch.Tensor] = {}
+
+    def inputs(
+        self, vlm: VLM, images: Sequence[Image.Image], questions: Sequence[str]
+    ) -> dict[str, object]:
+        """Left-padded inputs with image tokens in place of pixels."""
+        tokens = self.tokens(vlm, images)
+        rows = [self.question(vlm, q, images[0]) for q in questions]
+        if any(row is None for row in rows):
+            found = vlm.inputs(images, questions)
+            del found["pixel_values"]
+        else:
+            found = padded(rows, vlm.tokenizer.pad_token_id)
+        return {**found, "mm_encoder_outputs": {"image": SimpleNamespace(pooler_output=list(tokens))}}
+
+    def tokens(self, vlm: VLM, images: Sequence[Image.Image]) -> torch.Tensor:
+        """Projected image tokens (B, P, D); a picture that was seen is not looked at again."""
+        fresh = list({id(i): i for i in images if id(i) not in self.seen}.values())
+        if fresh:
+            if self.size() > MOST:
+                self.seen.clear()
+                fresh = list({id(i): i for i in images}.values())
+            found = vlm.projected(vlm.inputs(fresh, [""] * len(fresh)))
+            self.seen |= {id(i): (i, t) for i, t in zip(fresh, found)}
+        return torch.stack([self.seen[id(i)][1] for i in images])
+
+    def size(self) -> int:
+        return sum(t.nbytes for _, t in self.seen.values())
+
+    def question(self, vlm: VLM, text: str, image: Image.Image) -> torch.Tensor | None:
+        """The ids (T,) of a prompt; None where a family's prompt is more than its ids."""
+        if text not in self.ids:
+            row = vlm.inputs([image], [text])
+            self.ids[text] = row["input_ids"][0] if set(row) <= PLAIN else None
+        return self.ids[text]
+
+
+def padded(rows: Sequence[torch.Tensor], pad: int) -> dict[str, torch.Tensor]:
+    """Rows (T,) as ids and mask (B, T), padded on the left."""
+    length = max(map(len, rows))
+    ids = torch.stack([torch.nn.functional.pad(r, (length - len(r), 0), value=pad) for r in rows])
+    mask = torch.stack([
+        torch.nn.functional.pad(torch.ones_like(r), (length - len(r), 0)) for r in rows
+    ])  # fmt: skip
+    return {"input_ids": ids, "attention_mask": mask}
