@@ -11,10 +11,11 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -238,16 +239,31 @@ def main(argv: list[str] | None = None) -> int:
     asked = argv[:1] == ["diff"]
     args = diff_parser().parse_args(argv[1:]) if asked else parser().parse_args(argv)
     try:
-        result, code = (compare if asked else audit)(args)
+        with one_voice(args):
+            result, code = (compare if asked else audit)(args)
+            if args.json:
+                print(json.dumps(result))
+            return code
     except UserError as error:
         return refused(args, str(error))
     except KeyboardInterrupt:
         return refused(args, "stopped: there is no verdict and no report", 130)
     except Exception as error:  # Python's own exit code would read as a leak.
         return refused(args, f"unexpected {type(error).__name__}: {error} (--debug shows where)")
-    if args.json:
-        print(json.dumps(result))
-    return code
+
+
+@contextmanager
+def one_voice(args: argparse.Namespace) -> Iterator[None]:
+    """Of several processes (`accelerate launch`) one writes and speaks, the others help answer."""
+    if os.environ.get("RANK", "0") == "0":
+        yield
+        return
+    with (
+        tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere,
+        redirect_stdout(nowhere), redirect_stderr(nowhere),
+    ):  # fmt: skip
+        args.out = Path(folder) / "out"
+        yield
 
 
 def refused(args: argparse.Namespace, message: str, code: int = 2) -> int:

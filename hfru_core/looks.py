@@ -38,7 +38,8 @@ class Looks:
             del found["pixel_values"]
         else:
             found = padded(rows, vlm.tokenizer.pad_token_id)
-        return {**found, "mm_encoder_outputs": {"image": SimpleNamespace(pooler_output=list(tokens))}}
+        seen = SimpleNamespace(pooler_output=list(tokens))
+        return {**found, "mm_encoder_outputs": {"image": seen}}
 
     def tokens(self, vlm: VLM, images: Sequence[Image.Image]) -> torch.Tensor:
         """Projected image tokens (B, P, D); a picture that was seen is not looked at again."""

@@ -139,3 +139,23 @@ def test_a_killed_process_ends_the_run_and_the_checkpoint_goes_on(
     )
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout.splitlines()[-1])["steps"] == 30 and out.is_dir()
+
+
+@pytest.mark.slow
+def test_two_processes_audit_as_one(trained: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    def command(out: str) -> list[str]:
+        return ["-m", "audit", str(trained), "--model", str(tiny_folder), "--pictures", "4",
+                "--device", "cpu", "--out", str(tmp_path / out), "--json"]  # fmt: skip
+
+    pair = two(*command("two"))
+    told = [p.communicate(timeout=600)[0] for p in pair]
+    alone = subprocess.run([sys.executable, *command("one")], capture_output=True, cwd=ROOT)
+    assert [p.returncode for p in pair] == [alone.returncode] * 2 and alone.returncode in (0, 1)
+    assert told[0] and not told[1]  # one voice
+    both, single = (
+        json.loads((tmp_path / name / "report.json").read_text())["findings"]
+        for name in ("two", "one")
+    )
+    assert [f["name"] for f in both] == [f["name"] for f in single]
+    answered = [(a, b) for a, b in zip(both, single) if a["audit"] == "behavior"]
+    assert answered and all(a["unlearned"] == b["unlearned"] for a, b in answered)
