@@ -30,13 +30,13 @@ def unlearn(args: argparse.Namespace) -> dict:
     began = time.perf_counter()
     known = data.known_concepts(args.data)
     forget, retain = parse(args.forget, known), parse_retain(args.retain, known)
+    forget = together(earlier(args.on), forget)
     config = preset(
         args.preset, forget, seed=args.seed, scope=args.scope, device=args.device,
         checkpointing=args.checkpointing, group=args.group,
     )  # fmt: skip
     config = config.with_(**split_steps(config, args.steps))
-    gone = earlier(args.on)
-    request = data.build(forget, args.data, retain=retain, gone=gone, seed=args.seed)
+    request = data.build(forget, args.data, retain=retain, seed=args.seed)
     model = loaded(args)
     if args.on:
         model = combine.base_of_next(model, args.on)
@@ -64,6 +64,14 @@ def earlier(folder: Path | None) -> tuple:
 
     listed = describe(folder)["concepts"] if folder else ()
     return tuple(from_dict(c, str(folder)) for c in listed)
+
+
+def together(before: tuple, now: tuple) -> tuple:
+    """All that shall be forgotten in the end: left alone, what went first would come back."""
+    again = [c.name for c in now if c in before]
+    if again:
+        raise UserError(f"{', '.join(again)} was forgotten before: ask for something else.")
+    return (*before, *now)
 
 
 def loaded(args: argparse.Namespace):

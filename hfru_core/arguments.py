@@ -59,8 +59,8 @@ def add_unlearn(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--scope", choices=["encoder", "encoder+projector"], help="what is adapted")
     p.add_argument("--on", type=Path, metavar="ADAPTER",
-                   help="an earlier adapter to go on from: what it removed stays removed, and the "
-                   "new adapter holds both")  # fmt: skip
+                   help="an earlier adapter to go on from: what it removed is held forgotten, and "
+                   "the new adapter is for all of it")  # fmt: skip
     p.add_argument("--group", type=int, help="answers to each prompt (default: the preset's)")
     p.add_argument("--checkpointing", action="store_true",
                    help="compute the tower's layers twice: less memory, more time")

@@ -104,26 +104,21 @@ def build(
     source: str = "world",
     *,
     retain: tuple[Concept, ...] = (),
-    gone: tuple[Concept, ...] = (),
     amount: Amount = Amount(),
     seed: int = 0,
 ) -> UnlearnData:
-    """The data of one request; without `retain`, everything else that the source knows is kept.
-
-    `gone` was forgotten before: no picture of it is retained, and no answer names it.
-    """
+    """The data of one request; without `retain`, everything else that the source knows is kept."""
     known = known_concepts(source)
     check_request(forget, retain, known, source)
-    hidden = (*forget, *gone)
-    kept = retain or tuple(c for c in known.values() if c not in hidden)
+    kept = retain or tuple(c for c in known.values() if c not in forget)
     gather = world_entries if source.startswith("world") else photo_entries
     samples: list[Sample] = []
     for role, group in (("forget", forget), ("retain", kept)):
         for split in ("train", "eval"):
             count = getattr(amount, f"{role}_{split}")
-            entries = gather(source, group, role, split, count, hidden, seed)
+            entries = gather(source, group, role, split, count, forget, seed)
             for entry in entries:
-                samples += samples_of(entry, role, split, hidden)
+                samples += samples_of(entry, role, split, forget)
     if source.startswith("world"):
         samples += fact_samples(forget)
     digest = hashlib.sha256(repr(sorted((s.id, s.image, s.answer) for s in samples)).encode())

@@ -19,26 +19,25 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from hfru_core import adapter, data, vlm  # noqa: E402
 from hfru_core.__main__ import main as command  # noqa: E402
 from hfru_core.concepts import parse  # noqa: E402
-from hfru_core.evaluate import evaluate, relative  # noqa: E402
+from hfru_core.evaluate import evaluate, relative, summary, wilson  # noqa: E402
 
 SERIES = "dog;guitar;Mara Velden;house;car"
 
 
 def measured(folder: Path, forgotten: list[str], seed: int, pictures: int) -> dict:
     """Rates of every concept forgotten so far, and of what is kept, beside the base model's."""
-    known = data.known_concepts("world")
-    concepts = parse(",".join(forgotten), known)
-    amount, source = data.Amount(0, 0, pictures, pictures), f"world:{3000 + seed}"
-    model, found = adapter.load(vlm.load(), folder), {}
-    for concept in concepts:
-        gone = tuple(c for c in concepts if c != concept)
-        request = data.build((concept,), source, gone=gone, amount=amount, seed=seed)
-        after, _ = evaluate(model, request)
-        found[concept.name] = asdict(after)
-        if concept == concepts[-1]:
-            base, _ = evaluate(vlm.load(), request)
-            kept = {k: relative(getattr(after, k), getattr(base, k)) for k in ("retain", "facts")}
-    return {"forgotten": found, "kept_of_base": kept}
+    concepts = parse(",".join(forgotten), data.known_concepts("world"))
+    amount = data.Amount(0, 0, pictures * len(concepts), 2 * pictures)
+    request = data.build(concepts, f"world:{3000 + seed}", amount=amount, seed=seed)
+    base, _ = evaluate(vlm.load(), request)
+    after, rows = evaluate(adapter.load(vlm.load(), folder), request)
+    mine = {c.name: [r for r in rows if r.sample.concept_id == c.id] for c in concepts}
+    return {
+        "forgotten": {n: asdict(summary(own, wilson(0, 0))) for n, own in mine.items()},
+        "kept_of_base": {k: relative(getattr(after, k), getattr(base, k))
+                         for k in ("retain", "attributes", "facts")},
+        "retain": asdict(after.retain),
+    }  # fmt: skip
 
 
 def main() -> None:
