@@ -10,10 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hfru_core import adapter, combine, vlm
+from hfru_core import adapter, combine, data, vlm
+from hfru_core.concepts import shipped
 from hfru_core.data import load_image
-from hfru_core.types import UserError
+from hfru_core.folder import describe
+from hfru_core.session import UnlearnSession
+from hfru_core.types import UnlearnConfig, UserError
 from hfru_core.vlm import VLM
+from tests.conftest import SMALL
 from tests.test_adapter import inputs_of, logits
 
 ABOUT = {
@@ -199,3 +203,21 @@ def test_plain_peft_takes_a_stack(
     ours = logits(adapter.load(vlm.load(tiny_folder, device="cpu"), out))
     tiny.model = PeftModel.from_pretrained(tiny.model, out).eval()
     torch.testing.assert_close(logits(tiny), ours, rtol=1e-6, atol=1e-5)
+
+
+def test_a_following_request_goes_on_top_of_the_one_before(
+    trained: Path, tiny_folder: Path, quick: UnlearnConfig, tmp_path: Path
+) -> None:
+    """One adapter for the original base, whose update is that of both sessions together."""
+    base = vlm.load(tiny_folder, device="cpu")
+    model = combine.base_of_next(vlm.load(tiny_folder, device="cpu"), trained)
+    assert adapter.fingerprint(model) == adapter.fingerprint(base)
+    names = (shipped()["dog"], shipped()["cat"])
+    session = UnlearnSession(model, data.build(names, amount=SMALL), quick, tmp_path / "next")
+    list(session.run())
+    expected = session.vlm.merged().core.state_dict()
+    both = combine.put_on_top(trained, tmp_path / "next", tmp_path / "both")
+    found = adapter.load(base, both).merged().core.state_dict()
+    assert not (tmp_path / "next").exists()
+    assert all(torch.allclose(found[k], v, atol=1e-6) for k, v in expected.items())
+    assert {c["id"] for c in describe(both)["concepts"]} == {"dog", "cat"}
