@@ -7,16 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from PIL import Image
 
-if TYPE_CHECKING:
-    from hfru_core.vlm import VLM
-
 MOST = 256 * 2**20  # bytes of image tokens that are kept
 PLAIN = {"input_ids", "attention_mask", "pixel_values"}
+
+
+class Seeing(Protocol):
+    """What is needed of a model: see `hfru_core.vlm.VLM`."""
+
+    tokenizer: object
+
+    def inputs(self, images: Sequence[Image.Image], questions: Sequence[str]) -> dict: ...
+
+    def projected(self, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]: ...
 
 
 class Looks:
@@ -28,7 +35,7 @@ class Looks:
         self.ids: dict[str, torch.Tensor] = {}
 
     def inputs(
-        self, vlm: VLM, images: Sequence[Image.Image], questions: Sequence[str]
+        self, vlm: Seeing, images: Sequence[Image.Image], questions: Sequence[str]
     ) -> dict[str, object]:
         """Left-padded inputs with image tokens in place of pixels."""
         tokens = self.tokens(vlm, images)
@@ -41,7 +48,7 @@ class Looks:
         seen = SimpleNamespace(pooler_output=list(tokens))
         return {**found, "mm_encoder_outputs": {"image": seen}}
 
-    def tokens(self, vlm: VLM, images: Sequence[Image.Image]) -> torch.Tensor:
+    def tokens(self, vlm: Seeing, images: Sequence[Image.Image]) -> torch.Tensor:
         """Projected image tokens (B, P, D); a picture that was seen is not looked at again."""
         fresh = list({id(i): i for i in images if id(i) not in self.seen}.values())
         if fresh:
@@ -55,7 +62,7 @@ class Looks:
     def size(self) -> int:
         return sum(t.nbytes for _, t in self.seen.values())
 
-    def question(self, vlm: VLM, text: str, image: Image.Image) -> torch.Tensor | None:
+    def question(self, vlm: Seeing, text: str, image: Image.Image) -> torch.Tensor | None:
         """The ids (T,) of a prompt; None where a family's prompt is more than its ids."""
         if text not in self.ids:
             row = vlm.inputs([image], [text])
