@@ -110,7 +110,7 @@ def answers_without(
     said = [""] * len(questions)
     for never in dict.fromkeys(banned):
         mine = [i for i, ids in enumerate(banned) if ids == never]
-        for part in batches([images[i] for i in mine], self.batch):
+        for part in batches([images[i] for i in mine], vlm.batch):
             rows = [mine[i] for i in part]
             inputs = vlm.inputs([images[i] for i in rows], [questions[i] for i in rows])
             prefix = rollout.prefill(vlm.core, inputs)
