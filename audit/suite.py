@@ -1,4 +1,4 @@
-"""Every audit by name: STANDARD takes about 80 s on two cores, DEEP adds attacks that train."""
+"""Every audit by name: STANDARD takes about a minute on two cores, DEEP adds attacks that train."""
 
 from __future__ import annotations
 
