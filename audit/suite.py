@@ -8,6 +8,7 @@ from audit.geometry import geometry
 from audit.images import images, pgd
 from audit.lens import lens, patching
 from audit.membership import membership
+from audit.neighbours import neighbours
 from audit.probes import probes
 from audit.quantize import quantize
 from audit.reconstruct import reconstruct
@@ -27,4 +28,5 @@ DEEP: dict[str, Audit] = {
     "reconstruct": reconstruct,
     "pgd": pgd,
     "membership": membership,
+    "neighbours": neighbours,  # Gives nothing where umap-learn is not installed.
 }
