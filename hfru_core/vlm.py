@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForImageTextToText, logging
+from transformers.utils.hub import cached_file, extract_commit_hash
 
 from hfru_core import parallel, quantization, rollout
 from hfru_core.families import Family, family_of, lora_pattern, processor_class
@@ -226,8 +227,8 @@ def load(
     check_name(model)
     sharded = parallel.sharding_wanted(team)
     kind = torch.bfloat16 if where.type == "cuda" else torch.float32
-    pinned = {"revision": revision}
     try:
+        pinned = {"revision": commit_of(model, revision) or revision}
         family = family_of(AutoConfig.from_pretrained(model, **pinned).model_type)
         small = quantization.settings(quantize, family, kind) if quantize else None
         digest = weights_digest(from_disk(model, kind, **pinned)) if quantize else None
@@ -239,7 +240,7 @@ def load(
         raise UserError(f"The model '{model}' could not be loaded: {error}") from error
     vlm = VLM(
         core.eval().requires_grad_(False), processor, family, where, model_name(model),
-        getattr(core.config, "_commit_hash", None) or revision, quantized=quantize,
+        pinned["revision"], quantized=quantize,
         digest=digest or (weights_digest(core) if sharded else None), team=team,
     )  # fmt: skip
     if sharded:
@@ -254,6 +255,11 @@ def check_name(model: str | Path) -> None:
         raise UserError(f"'{model}' is no model folder: it has no config.json.")
     if not local.exists() and (local.is_absolute() or str(model).count("/") != 1):
         raise UserError(f"There is no model folder '{model}', and it is no Hub id (owner/name).")
+
+
+def commit_of(model: str | Path, revision: str | None) -> str | None:
+    """The commit on the Hub that a branch or tag means now, so that all files are of one."""
+    return extract_commit_hash(cached_file(model, "config.json", revision=revision), None)
 
 
 def from_disk(

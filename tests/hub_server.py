@@ -172,8 +172,14 @@ class Handler(BaseHTTPRequestHandler):
     def resolve(self, body: bytes, query: dict, name: str, revision: str, file: str) -> None:
         if (repo := self.repo(name)) is None:
             return
-        data = repo.commits[repo.at(revision)][file]
-        self.answer(200, data, ETag=f'"{hashlib.sha1(data).hexdigest()}"', X_Repo_Commit=revision,
+        sha = repo.at(revision)
+        if sha is None:
+            return self.answer(404, {"error": "no revision"}, X_Error_Code="RevisionNotFound")
+        data = repo.commits[sha].get(file)
+        if data is None:
+            return self.answer(404, {"error": "no file"}, X_Error_Code="EntryNotFound",
+                               X_Repo_Commit=sha)  # fmt: skip
+        self.answer(200, data, ETag=f'"{hashlib.sha1(data).hexdigest()}"', X_Repo_Commit=sha,
                     Accept_Ranges="bytes")  # fmt: skip
 
     def fine(self, body: bytes, query: dict) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from hfru_core import adapter, hub, vlm
 from hfru_core import folder as contents
-from hfru_core import hub
 from hfru_core.types import UserError
 from tests.conftest import ROOT
 from tests.hub_server import TOKEN, Hub
@@ -233,3 +233,32 @@ def test_the_commands_take_endpoint_and_token_from_the_environment(
     pulled = run("pull", "me/no-dogs", "--out", tmp_path / "out")
     assert pushed["private"] and pulled["revision"] == pushed["revision"]
     assert pulled["forgets"] == ["dog"] and pulled["base"] == "tiny"
+
+
+LOAD = """
+import json, sys
+from hfru_core import adapter, vlm
+from hfru_core.types import UserError
+for revision in json.loads(sys.argv[1]):
+    try:
+        model = vlm.load("me/model", device="cpu", revision=revision)
+        print(json.dumps([model.name, model.revision, adapter.fingerprint(model)]))
+    except UserError as error:
+        print(json.dumps(str(error)))
+"""
+
+
+def test_a_model_is_loaded_by_its_hub_id_and_its_commit_is_kept(
+    server: Hub, tiny_folder: Path, other_folder: Path, tmp_path: Path
+) -> None:
+    first = server.add("me/model", files_of(tiny_folder))
+    second = server.add("me/model", files_of(other_folder))
+    env = {**os.environ, "HF_ENDPOINT": server.url, "HF_HUB_OFFLINE": "0",
+           "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(tmp_path / "home")}  # fmt: skip
+    line = [sys.executable, "-c", LOAD, json.dumps([None, first, "main", "gone"])]
+    done = subprocess.run(line, env=env, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    newest, old, named, gone = map(json.loads, done.stdout.splitlines())
+    mark, other = (adapter.fingerprint(vlm.load(f)) for f in (tiny_folder, other_folder))
+    assert newest == named == ["me/model", second, other]
+    assert old == ["me/model", first, mark]
+    assert "could not be loaded" in gone and "gone" in gone
