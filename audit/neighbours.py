@@ -15,11 +15,11 @@ import numpy as np
 from sklearn.manifold import trustworthiness
 
 from audit.base import Case, Finding, Measure, Series
-from audit.geometry import READ, View, labelled, laid_over, look
+from audit.geometry import READ, View, jackknife, labelled, laid_over, look
 from hfru_core.types import UserError
 
 NEIGHBOURS = 15
-LEAST = 2 * NEIGHBOURS + 2  # pictures that `trustworthiness` needs
+LEAST = 2 * NEIGHBOURS + 4  # pictures that `trustworthiness` needs, one left out
 
 
 def neighbours(case: Case) -> Iterator[Finding]:
@@ -40,10 +40,7 @@ def neighbour_map(view: View) -> Finding:
     kept = view.of("retain")
     if "oracle" in points and len(kept):
         points["oracle"] = laid_over(points["oracle"], points["base"], kept)
-    numbers = {
-        m: Measure(float(trustworthiness(x, points[m], n_neighbors=NEIGHBOURS)), len(x), None, None)
-        for m, x in features.items()
-    }
+    numbers = {m: trust(x, points[m]) for m, x in features.items()}
     curves = tuple(Series(f"map {m}", tuple(p[:, 0].tolist()), tuple(p[:, 1].tolist()))
                    for m, p in points.items())  # fmt: skip
     note = ("UMAP of the base model's features after the projector (15 neighbours); the unlearned "
@@ -53,6 +50,15 @@ def neighbour_map(view: View) -> Finding:
     found = Finding("neighbours", "neighbour map", "info", "higher", numbers["unlearned"],
                     numbers["base"], numbers.get("oracle"), series=curves, note=note)  # fmt: skip
     return replace(found, examples=labelled(view))
+
+
+def trust(x: np.ndarray, points: np.ndarray) -> Measure:
+    """How faithful a map (N, 2) of features (N, D) is to who is next to whom."""
+    every = [np.arange(len(x))]
+    return jackknife(
+        lambda g: float(trustworthiness(x[g[0]], points[g[0]], n_neighbors=NEIGHBOURS)),
+        every, most=1.0,
+    )  # fmt: skip
 
 
 def placed(features: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
