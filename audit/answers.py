@@ -1,6 +1,6 @@
 """Questions and what every model said to them; what several audits ask is asked once for a case.
 
-Equal pictures go together and are opened once for all models.
+Equal pictures go together.
 """
 
 from __future__ import annotations
@@ -26,19 +26,24 @@ class Answers(NamedTuple):
 
 
 def ask(case: Case, asked: Sequence[Sample], only: str | None = None) -> Answers:
-    """Every model's (or only one's) greedy answers; equal pictures go together, opened once."""
-    models: dict[str, VLM] = {only: case.models[only]} if only else case.models
+    """Every model's (or only one's) greedy answers; each asked once."""
+    what = ("said", *((s.image, s.question) for s in asked))
+    names = (only,) if only else case.models
+    said = {n: case.once_for(n, what, partial(texts, case, n, asked)) for n in names}
+    return Answers(case.data, asked, said)
+
+
+def texts(case: Case, name: str, asked: Sequence[Sample]) -> list[str]:
+    """One model's answers; equal pictures go together."""
     order = sorted(range(len(asked)), key=lambda i: asked[i].image or "")
-    said = {name: [""] * len(asked) for name in models}
+    model, said = remembering(case, name, case.models[name]), [""] * len(asked)
     for start in range(0, len(order), 2 * BATCH):
         part = order[start : start + 2 * BATCH]
         opened = {k: load_image(k) for k in dict.fromkeys(asked[i].image for i in part) if k}
         images = [opened.get(asked[i].image) for i in part]
-        for name, vlm in models.items():
-            model = remembering(case, name, vlm)
-            for i, text in zip(part, model.answer(images, [asked[i].question for i in part])):
-                said[name][i] = text
-    return Answers(case.data, asked, said)
+        for i, text in zip(part, model.answer(images, [asked[i].question for i in part])):
+            said[i] = text
+    return said
 
 
 def remembering(case: Case, name: str, vlm: VLM) -> VLM:

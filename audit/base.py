@@ -97,7 +97,8 @@ class Case:
 
     `data` are pictures the session never saw: the train split is the attacker's, the eval split
     is what everything is measured on. `trained` are the session's own samples (for membership), or
-    none. The three models never share weights.
+    none. The three models never share weights. `known` carries what was found out about base and
+    oracle to other cases, as long as both live.
     """
 
     base: VLM
@@ -106,6 +107,7 @@ class Case:
     data: UnlearnData
     trained: tuple[Sample, ...] = ()
     seed: int = 0
+    known: dict[tuple, object] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def models(self) -> dict[str, VLM]:
@@ -124,9 +126,18 @@ class Case:
 
     def once(self, what: tuple, make: Callable[[], T]) -> T:
         """What several audits need of this case and must come out the same whoever asks first."""
-        if what not in self.made:
-            self.made[what] = make()
-        return self.made[what]
+        return kept(self.made, what, make)
+
+    def once_for(self, name: str, what: tuple, make: Callable[[], T]) -> T:
+        """The same of one model; of base and oracle it serves other cases with them too."""
+        mark = (id(self.models[name]), self.data.fingerprint, self.seed)
+        return kept(self.made if name == "unlearned" else self.known, (*mark, *what), make)
+
+
+def kept(store: dict[tuple, object], what: tuple, make: Callable[[], T]) -> T:
+    if what not in store:
+        store[what] = make()
+    return store[what]
 
 
 Audit = Callable[[Case], Iterator[Finding]]

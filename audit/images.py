@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -102,8 +103,10 @@ def looks(case: Case, rows: Sequence[Sample], *models: str) -> dict[str, dict[st
     said = {name: {"as it is": plain[name]} for name in models}
     for look, change in LOOKS.items():
         changed = [change(s.image) for s in rows]
+        what = ("look", look, *(s.image for s in rows))
         for name in models:
-            said[name][look] = case.models[name].answer(changed, questions)
+            ask = partial(case.models[name].answer, changed, questions)
+            said[name][look] = case.once_for(name, what, ask)
     return said
 
 

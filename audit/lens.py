@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -111,7 +112,10 @@ def lens(case: Case) -> Iterator[Finding]:
     """What single image tokens tell the decoder, alone and beside what the model says."""
     keys = keys_of(case.data, case.rng("lens"))
     samples = [s for s in case.data.select("forget", "eval") if s.topic in PROTOCOL]
-    seen = {name: read(vlm, case.data, keys) for name, vlm in case.models.items()}
+    seen = {
+        name: case.once_for(name, ("read", str(keys)), partial(read, vlm, case.data, keys))
+        for name, vlm in case.models.items()
+    }
     told = protocol(case, samples).said
     said = {name: judged(case.data, samples, texts) for name, texts in told.items()}
     tops = {n: {c: r.maps.amax(1) for c, r in found.items()} for n, found in seen.items()}

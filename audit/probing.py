@@ -143,7 +143,9 @@ def all_features(case: Case, shown: Sequence[Picture]) -> dict[str, Features]:
     place = {key: i for i, key in enumerate(chain(*splits))}
     rows, found = [place[p.key] for p in shown], {}
     for name, vlm in case.models.items():
-        parts = [case.once(("features", name, k), partial(features, name, vlm, k)) for k in splits]
+        parts = [
+            case.once_for(name, ("features", *k), partial(features, name, vlm, k)) for k in splits
+        ]
         found[name] = {k: np.concatenate([p[k] for p in parts])[rows] for k in parts[0]}
     return found
 

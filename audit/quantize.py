@@ -12,6 +12,7 @@ Does not cover: activations in fewer bits, GPTQ and AWQ, which choose the roundi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from bitsandbytes import functional as bits
@@ -150,9 +151,9 @@ def coarser(
     """Naming and retention of every model rounded in the same way."""
     said, retained = {}, {}
     for name, vlm in opened.items():
-        copy = rounded(vlm, scheme)
-        said[name] = told(case, name, copy, rows)
-        retained[name] = retention(case, kept, told(case, name, copy, kept))
+        ask = partial(both, case, name, vlm, scheme, rows, kept)
+        said[name], texts = case.once_for(name, ("rounded", scheme), ask)
+        retained[name] = retention(case, kept, texts)
     rates = {name: naming(case, rows, texts) for name, texts in said.items()}
     shown = tuple(
         Example(rows[i].image, rows[i].question, **{name: said[name][i] for name in said})
@@ -164,6 +165,14 @@ def coarser(
         params=(("scheme", scheme),), examples=shown[:4], note=note,
     )  # fmt: skip
     yield Finding("quantize", f"retained in {scheme}", "info", "lower", **retained, note=note)
+
+
+def both(
+    case: Case, name: str, vlm: VLM, scheme: str, rows: Sequence[Sample], kept: Sequence[Sample]
+) -> tuple[list[str], list[str]]:
+    """What a rounded model says of the forgotten pictures, and of retained ones."""
+    copy = rounded(vlm, scheme)
+    return told(case, name, copy, rows), told(case, name, copy, kept)
 
 
 def unmoved(opened: dict[str, VLM], scheme: str) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, zip_longest
 from typing import Literal
 
@@ -198,7 +199,10 @@ def cost(level: float, found: Hits, steps: Sequence[int], rng: np.random.Generat
 
 def attacked(case: Case, attack: Attack, steps: Sequence[int]) -> Iterator[Finding]:
     """One attack on all models: naming after few steps, and the steps that half of it takes."""
-    said = {name: said_after(case, vlm, attack, steps) for name, vlm in case.models.items()}
+    said = {
+        name: case.once_for(name, (attack, *steps), partial(said_after, case, vlm, attack, steps))
+        for name, vlm in case.models.items()
+    }
     found = {name: hits(case, courses) for name, courses in said.items()}
     params = (
         ("lesson", attack.lesson), ("weights", attack.scope), ("rows per step", str(BATCH)),

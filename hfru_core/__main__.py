@@ -1,4 +1,4 @@
-"""The command line: unlearn, evaluate, answer, pretrain, adapter."""
+"""The command line: unlearn, evaluate, answer, pretrain, suggest, adapter, bench."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from hfru_core import adapter_commands
 from hfru_core.arguments import parser
+from hfru_core.bench.command import bench
 from hfru_core.types import Evaluation, Rate, UserError
 
 SPEAKS = os.environ.get("RANK", "0") == "0"  # of several processes one
@@ -24,16 +25,17 @@ def unlearn(args: argparse.Namespace) -> dict:
     from hfru_core import combine, data, own
     from hfru_core.concepts import parse
     from hfru_core.evaluate import evaluate
-    from hfru_core.methods.hfru import preset
+    from hfru_core.methods import configured
     from hfru_core.session import UnlearnSession
 
     began = time.perf_counter()
     known = data.known_concepts(args.data)
     forget, retain = parse(args.forget, known), parse_retain(args.retain, known)
     forget = together(earlier(args.on), forget)
-    config = preset(
-        args.preset, forget, seed=args.seed, scope=args.scope, device=args.device,
+    config = configured(
+        args.method, args.preset, forget, seed=args.seed, scope=args.scope, device=args.device,
         checkpointing=args.checkpointing, group=args.group,
+        settings=tuple(args.set) if args.set else None,
     )  # fmt: skip
     config = config.with_(**split_steps(config, args.steps))
     request = data.build(forget, args.data, retain=retain, seed=args.seed)
@@ -225,7 +227,7 @@ def percent(value: Rate) -> str:
 
 COMMANDS = {
     "unlearn": unlearn, "evaluate": evaluate_command, "answer": answer, "pretrain": pretrain,
-    "suggest": suggest, "adapter": adapter_commands.run,
+    "suggest": suggest, "adapter": adapter_commands.run, "bench": bench,
 }  # fmt: skip
 
 

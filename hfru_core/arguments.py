@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 
 from hfru_core import adapter_commands
+from hfru_core.bench.command import add_bench
+from hfru_core.types import SCOPES
 
 EXAMPLES = """examples:
   python -m hfru_core unlearn --forget dog,elephant --out runs/no-dogs
@@ -13,7 +15,12 @@ EXAMPLES = """examples:
   python -m hfru_core evaluate --adapter runs/no-dogs --forget dog,elephant --data world:99
   python -m hfru_core answer picture.png "What is it?" --adapter runs/no-dogs
 """
-SOURCE = "world, world:SEED, pacs:FILE.parquet or folder:DIR (default: world)"
+PICTURES = "world, world:SEED, pacs:FILE.parquet or folder:DIR (default: world)"
+SOURCE = (
+    "world, world:SEED, pacs:FILE.parquet, folder:DIR, or a benchmark's folder or forget split: "
+    "mllmu:DIR, clear:DIR/forget05 (default: world)"
+)
+FORGET = "concepts or people, separated by commas; of a benchmark 'all': its forget split"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,7 +38,14 @@ def parser() -> argparse.ArgumentParser:
     add_pretrain(commands.add_parser("pretrain", help="train a VLM of the bundled architecture"))
     adapters = commands.add_parser("adapter", help="inspect, move, merge, scale or stack adapters")
     adapter_commands.add_adapter(adapters, add_output)
+    add_bench(commands.add_parser("bench", help="several methods side by side"), add_output)
     return top
+
+
+def setting(text: str) -> tuple[str, float]:
+    """NAME=VALUE."""
+    name, _, value = text.partition("=")
+    return name, float(value)
 
 
 def add_common(p: argparse.ArgumentParser) -> None:
@@ -50,14 +64,16 @@ def add_output(p: argparse.ArgumentParser) -> None:
 
 
 def add_unlearn(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--forget", required=True, help="concepts or people, separated by commas")
+    p.add_argument("--forget", required=True, help=FORGET)
     p.add_argument("--retain", help="what to hold on to (default: everything else known)")
     p.add_argument("--data", default="world", help=SOURCE)
-    p.add_argument("--method", default="hfru", choices=["hfru"], help="how to unlearn")
+    p.add_argument("--method", default="hfru", help="hfru, or another method of the bench")
+    p.add_argument("--set", type=setting, nargs="+", metavar="NAME=VALUE",
+                   help="constants of a method, such as beta=0.2")
     p.add_argument("--preset", default="default", help="default (ours) or paper")
     p.add_argument("--steps", type=int, help="steps of both stages together")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--scope", choices=["encoder", "encoder+projector"], help="what is adapted")
+    p.add_argument("--scope", choices=SCOPES, help="what is adapted (default: as published)")
     p.add_argument("--on", type=Path, metavar="ADAPTER",
                    help="an earlier adapter to go on from: what it removed is held forgotten, and "
                    "the new adapter is for all of it")  # fmt: skip
@@ -70,7 +86,7 @@ def add_unlearn(p: argparse.ArgumentParser) -> None:
 
 def add_evaluate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--adapter", type=Path, help="adapter folder (default: the base model alone)")
-    p.add_argument("--forget", required=True, help="concepts or people, separated by commas")
+    p.add_argument("--forget", required=True, help=FORGET)
     p.add_argument("--retain", help="what should be kept (default: everything else known)")
     p.add_argument("--data", default="world", help=SOURCE)
     p.add_argument("--pictures", type=int, default=400, help="pictures a side (default: 400)")
@@ -99,7 +115,7 @@ def add_suggest(p: argparse.ArgumentParser) -> None:
 
 
 def add_pretrain(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--data", default="world", help=SOURCE)
+    p.add_argument("--data", default="world", help=PICTURES)
     p.add_argument("--without", default="", help="names never taught (makes an oracle)")
     p.add_argument("--init", help="start from this model's weights")
     p.add_argument("--pictures", type=int, help="drawn pictures to train on")

@@ -1,6 +1,7 @@
 """Concepts and a source of pictures -> `UnlearnData`: forget and retain, train and eval, disjoint.
 
-Sources: `world` or `world:SEED` (drawn), `pacs:FILE.parquet`, `folder:DIR` (DIR/<label>/*.png|jpg).
+Sources: `world` or `world:SEED` (drawn), `pacs:FILE.parquet`, `folder:DIR` (DIR/<label>/*.png|jpg),
+`mllmu:DIR` and `clear:DIR` (`benchmarks.py`).
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from hfru_core import benchmarks
 from hfru_core import concepts as words
-from hfru_core.images import open_image
+from hfru_core.images import blurred, open_image
 from hfru_core.photos import Photo, own_concepts, photo_concepts, read_folder, read_parquet
 from hfru_core.types import Concept, Role, Sample, Split, UnlearnData, UserError
 from hfru_core.world import dataset as world
@@ -31,6 +33,7 @@ from hfru_core.world.language import (
 from hfru_core.world.scenes import CLASSES
 
 LEAST = {"train": 3, "eval": 1}  # photographs of what is to be forgotten
+BLURRED = "blur:"  # before a key: the picture without its details
 PROTOCOL = ("describe", "caption", "name", "exists")
 
 
@@ -55,6 +58,8 @@ class Entry:
 
 def known_concepts(source: str) -> dict[str, Concept]:
     """The concepts that a source has pictures of, by id."""
+    if benchmarks.is_one(source):
+        return benchmarks.known_concepts(source)
     kind, _, rest = source.partition(":")
     shipped = words.shipped()
     if kind == "world":
@@ -70,7 +75,8 @@ def photos_of(kind: str, rest: str) -> tuple[Photo, ...]:
     readers = {"pacs": read_parquet, "folder": read_folder}
     if kind not in readers:
         raise UserError(
-            f"Unknown source '{kind}'. Use world, world:SEED, pacs:FILE.parquet or folder:DIR."
+            f"Unknown source '{kind}'. Use world, world:SEED, pacs:FILE.parquet or folder:DIR, or "
+            "a benchmark: mllmu:DIR, clear:DIR."
         )
     return readers[kind](Path(rest))
 
@@ -83,8 +89,12 @@ def public_name(source: str) -> str:
 
 def load_image(key: str) -> Image.Image:
     """The picture behind a sample's key, RGB."""
+    if key.startswith(BLURRED):
+        return blurred(load_image(key.removeprefix(BLURRED)))
     if key.startswith("world:"):
         return world.draw(key)
+    if benchmarks.is_one(key):
+        return benchmarks.load_image(key)
     if key.startswith("pacs:"):
         path, _, row = key[5:].rpartition("#")
         found = parquet_bytes(path)
@@ -109,8 +119,24 @@ def build(
 ) -> UnlearnData:
     """The data of one request; without `retain`, everything else that the source knows is kept."""
     known = known_concepts(source)
+    if benchmarks.is_one(source):
+        forget, retain, known = benchmarks.request(source, forget, retain)
     check_request(forget, retain, known, source)
     kept = retain or tuple(c for c in known.values() if c not in forget)
+    if benchmarks.is_one(source):
+        samples = benchmarks.samples(source, forget, kept, vars(amount), seed)
+    else:
+        samples = pictured(source, forget, kept, amount, seed)
+    if source.startswith("world"):
+        samples += fact_samples(forget)
+    digest = hashlib.sha256(repr(sorted((s.id, s.image, s.answer) for s in samples)).encode())
+    return UnlearnData(forget, kept, tuple(samples), source, digest.hexdigest()[:16])
+
+
+def pictured(
+    source: str, forget: tuple[Concept, ...], kept: tuple[Concept, ...], amount: Amount, seed: int
+) -> list[Sample]:
+    """Questions about drawn pictures or photographs of each role and split."""
     gather = world_entries if source.startswith("world") else photo_entries
     samples: list[Sample] = []
     for role, group in (("forget", forget), ("retain", kept)):
@@ -119,10 +145,7 @@ def build(
             entries = gather(source, group, role, split, count, forget, seed)
             for entry in entries:
                 samples += samples_of(entry, role, split, forget)
-    if source.startswith("world"):
-        samples += fact_samples(forget)
-    digest = hashlib.sha256(repr(sorted((s.id, s.image, s.answer) for s in samples)).encode())
-    return UnlearnData(forget, kept, tuple(samples), source, digest.hexdigest()[:16])
+    return samples
 
 
 def check_request(

@@ -25,7 +25,9 @@ from hfru_core.vlm import BATCH, VLM
 
 REFUSAL = re.compile(
     r"\b(?:sorry|I (?:can't|cannot|won't|am unable to|am not able to) "
-    r"(?:help|answer|say|assist|do|discuss)|I'd rather not)\b",
+    r"(?:help|answer|say|assist|do|discuss)|I'd rather not)\b"
+    # Nothing but that: "someone I don't know" is an honest answer about a stranger.
+    r"|^I (?:do not|don't|can't|cannot) (?:know|tell)(?: what it is)?\W*$",
     re.I,
 )
 

@@ -6,6 +6,7 @@ A row is all that a family needs. Every family listed passes the same table of t
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import transformers
@@ -14,6 +15,7 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
 from hfru_core.types import UserError
 
 BLOCK = r"encoder\.layers\.{layer}\.(self_attn\.(q|k|v|out)_proj|mlp\.fc[12])"
+DECODER = r"\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
 CLIP = r"model\.vision_tower\.(vision_model\.)?" + BLOCK  # SigLIP's layers have the same names
 
 
@@ -81,8 +83,23 @@ def family_of(model_type: str) -> Family:
     return FAMILIES[model_type]
 
 
-def lora_pattern(family: Family, config: transformers.PretrainedConfig, projector: bool) -> str:
-    """What LoRA adapts: the tower's layers whose output is read, and the projector if asked.
+def lora_pattern(family: Family, config: transformers.PretrainedConfig, scope: str) -> str:
+    """What LoRA adapts: "encoder", "encoder+projector", "decoder", or "all" of them."""
+    patterns = [] if scope == "decoder" else [tower_pattern(family, config)]
+    if scope in ("encoder+projector", "all"):
+        patterns.append(projector_pattern(family))
+    if scope in ("decoder", "all"):
+        patterns.append(decoder_pattern(family))
+    return patterns[0] if len(patterns) == 1 else f"({'|'.join(patterns)})"
+
+
+def decoder_pattern(family: Family) -> str:
+    """The linear layers of the language model's blocks; these names are the same everywhere."""
+    return re.escape(family.decoder) + DECODER
+
+
+def tower_pattern(family: Family, config: transformers.PretrainedConfig) -> str:
+    """The tower's layers whose output is read.
 
     LLaVA reads a layer before the last: what comes after it would never get a gradient.
     """
@@ -94,15 +111,16 @@ def lora_pattern(family: Family, config: transformers.PretrainedConfig, projecto
         used = max(i if i >= 0 else depth + 1 + i for i in listed)
         if used < depth:
             layer = "(" + "|".join(map(str, range(used))) + ")"
-    pattern = family.lora.replace("{layer}", layer)
-    if not projector:
-        return pattern
+    return family.lora.replace("{layer}", layer)
+
+
+def projector_pattern(family: Family) -> str:
     if family.projector_lora is None:
         raise UserError(
             f"The projector of {family.label} is a bare weight that LoRA does not adapt. "
             "Use --scope encoder."
         )
-    return f"({pattern}|{family.projector_lora})"
+    return family.projector_lora
 
 
 def processor_class(model_type: str) -> type:

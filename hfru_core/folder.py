@@ -13,7 +13,7 @@ from peft import LoraConfig
 from safetensors import SafetensorError, safe_open
 
 from hfru_core.concepts import from_dict
-from hfru_core.families import FAMILIES, Family
+from hfru_core.families import FAMILIES, Family, decoder_pattern
 from hfru_core.types import Evaluation, Rate, UserError
 
 WEIGHTS = "adapter_model.safetensors"
@@ -57,6 +57,7 @@ def describe(folder: Path) -> dict:
         where = f"'{folder.name}/{INFO}'"
         raise UserError(f"{where} is not readable as schema {SCHEMA}: {error}.") from None
     layers = shapes(folder)
+    check_scope(folder, layers, info)
     check_hashes(folder, info["hashes"])
     check_config(folder, layers)
     return info
@@ -142,9 +143,23 @@ def shapes(folder: Path) -> Shapes:
 
 
 def adaptable(layer: str, families: Iterable[Family] = tuple(FAMILIES.values())) -> bool:
-    """Whether a layer's name is that of a linear layer of a family's tower or projector."""
-    patterns = (p for f in families for p in (f.lora, f.projector_lora) if p)
+    """Whether a layer's name is that of a linear layer that LoRA adapts in a family."""
+    patterns = [p for f in families for p in (f.lora, f.projector_lora) if p]
+    patterns += [decoder_pattern(f) for f in families]
     return any(re.fullmatch(p.replace("{layer}", r"\d+"), layer) for p in patterns)
+
+
+def check_scope(folder: Path, layers: Shapes, info: dict) -> None:
+    """Refuse weights for the language model in an adapter that says it is the encoder's."""
+    scope = (info.get("config") or {}).get("scope")
+    inside = [n for n in layers for f in FAMILIES.values()
+              if re.fullmatch(decoder_pattern(f), n)]  # fmt: skip
+    if inside and scope not in ("decoder", "all"):
+        raise UserError(
+            f"'{folder.name}/{WEIGHTS}' holds weights that are no LoRA of a tower or projector: "
+            f"{inside[0]}, but its record says scope '{scope}'. They could change anything; ask "
+            "whoever made it for an adapter of this project."
+        )
 
 
 def check_hashes(folder: Path, hashes: dict[str, str]) -> None:

@@ -7,12 +7,13 @@ import io
 import warnings
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from hfru_core.types import UserError
 
 MOST_PIXELS = 40_000_000
 LONGEST = 1024
+BLUR = 0.09  # of the shorter side
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 
 
@@ -78,3 +79,8 @@ def data_uri(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=80)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def blurred(image: Image.Image) -> Image.Image:
+    """The picture without what would tell who or which it is."""
+    return image.filter(ImageFilter.GaussianBlur(BLUR * min(image.size)))

@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 
 from hfru_core import adapter, evaluate
 from hfru_core.data import PROTOCOL, public_name
-from hfru_core.methods import hfru
+from hfru_core.methods import METHODS
 from hfru_core.types import (
     Evaluation,
     ProbeAnswer,
@@ -58,6 +58,12 @@ class UnlearnSession:
         self.vlm, self.data, self.config, self.out = vlm, data, config, Path(out)
         self.work = self.out.with_name(self.out.name + ".part")
         self.progress = Progress()
+        if not METHODS[config.method].trains:
+            label = METHODS[config.method].label
+            raise UserError(
+                f"{label} is not trained and leaves no adapter. `python -m hfru_core bench "
+                f"--methods {config.method}` runs it."
+            )
         self.stopping = self.ready = False
         self.best: Tensors = {}
         self.identity = {
@@ -97,15 +103,13 @@ class UnlearnSession:
     def begin(self) -> None:
         torch.manual_seed(self.config.seed)
         config = self.config
-        self.vlm.adapt(
-            config.lora_rank, config.scope == "encoder+projector", config.checkpointing
-        )
+        self.vlm.adapt(config.lora_rank, config.scope, config.checkpointing)
         self.weights = self.vlm.trainable()
-        self.original = values_of(self.weights)
-        self.reference = self.original
         self.optimiser = torch.optim.AdamW(self.weights.values(), lr=1e-3, weight_decay=0.01)
         self.checks, self.base_said = self.check_set()
         self.base_scores = self.rates_of(self.base_said)
+        self.method = METHODS[config.method](self.vlm, self.lessons, config)
+        self.method.prepare()
         self.restore()
 
     def check_set(self) -> tuple[tuple[Sample, ...], list[str]]:
@@ -130,25 +134,18 @@ class UnlearnSession:
         """One optimiser step of the stage that is due, and a check where one is due."""
         number, config, began = self.progress.step, self.config, time.perf_counter()
         rng = random.Random(f"{config.seed}/{number}")
-        first = number < config.stage1_steps
-        if number == config.stage1_steps and config.reference == "stage1":
-            self.reference = values_of(self.weights)
-        rewards, kl = {}, None
-        if first:
-            loss = hfru.disrupt(self.vlm, self.lessons, config, rng, self.original)
-        else:
-            loss, rewards, kl = hfru.reinforce(
-                self.vlm, self.lessons, config, rng, self.reference
-            )
-        self.update(loss, number, first)
-        loss = self.vlm.team.total(loss)
+        self.method.begin(number)
+        self.optimiser.zero_grad(set_to_none=True)
+        done = self.method.backward(number, rng)
+        self.update(done.loss, number)
+        loss = self.vlm.team.total(done.loss)
         self.progress.step += 1
         score, probes = self.check_if_due(number)
         seconds = time.perf_counter() - began
         self.progress.seconds += seconds
         event = StepEvent(
-            step=number + 1, of=config.steps, stage="disrupt" if first else "reinforce",
-            loss=float(loss.detach()), rewards=rewards, kl=kl, score=score, probes=probes,
+            step=number + 1, of=config.steps, stage=self.method.stage(number),
+            loss=float(loss), rewards=done.rewards, kl=done.kl, score=score, probes=probes,
             seconds=seconds,
         )  # fmt: skip
         self.progress.history.append(plain_event(event))
@@ -156,10 +153,8 @@ class UnlearnSession:
             self.checkpoint()
         return event
 
-    def update(self, loss: torch.Tensor, number: int, first: bool) -> None:
-        self.optimiser.param_groups[0]["lr"] = self.rate(number, first)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+    def update(self, loss: torch.Tensor, number: int) -> None:
+        self.optimiser.param_groups[0]["lr"] = self.rate(number)
         self.vlm.team.sum_gradients(self.weights.values())
         norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
@@ -170,9 +165,9 @@ class UnlearnSession:
             )
         self.optimiser.step()
 
-    def rate(self, number: int, first: bool) -> float:
+    def rate(self, number: int) -> float:
         """The learning rate: a short warm-up, then to a tenth within each stage."""
-        config = self.config
+        config, first = self.config, number < self.config.stage1_steps
         within = number if first else number - config.stage1_steps
         length = config.stage1_steps if first else config.grpo_steps
         top = config.stage1_lr if first else config.grpo_lr
@@ -222,7 +217,7 @@ class UnlearnSession:
         name = f"checkpoint-{self.progress.step}.safetensors"
         tensors = {f"weight/{n}": p.data for n, p in self.weights.items()}
         tensors |= {f"best/{n}": t for n, t in self.best.items()}
-        tensors |= {f"reference/{n}": t for n, t in self.reference.items()}
+        tensors |= {f"reference/{n}": t for n, t in self.method.reference.items()}
         for n, p in self.weights.items():
             for key, value in self.optimiser.state[p].items():
                 tensors[f"{key}/{n}"] = value
@@ -252,7 +247,7 @@ class UnlearnSession:
         for key, value in tensors.items():
             kind, _, name = key.partition("/")
             part[kind][name] = value
-        self.best, self.reference = part["best"], part["reference"]
+        self.best, self.method.reference = part["best"], part["reference"]
         for name, p in self.weights.items():
             p.data.copy_(part["weight"][name])
             if name in part["step"]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 Role = Literal["forget", "retain"]
 Split = Literal["train", "eval"]
+SCOPES = ("encoder", "encoder+projector", "decoder", "all")
 
 
 class UserError(ValueError):
@@ -74,6 +75,7 @@ class UnlearnConfig:
     """Every setting of a session; impossible values raise and name the way out.
 
     Learning rates are AdamW's. `grpo_prompts` is B and `group` is G of the GRPO step.
+    Methods of one stage take the first one's settings, and `settings` are their own constants.
     `checkpointing` computes the tower's layers twice to save memory.
     """
 
@@ -105,12 +107,13 @@ class UnlearnConfig:
     lr_decay: bool = True
     select_best: bool = True
     lora_rank: int = 16
-    scope: Literal["encoder", "encoder+projector"] = "encoder"
+    scope: Literal["encoder", "encoder+projector", "decoder", "all"] = "encoder"
     max_new_tokens: int = 24
     check_every: int = 25
     checkpoint_every: int = 5
     checkpointing: bool = False
     device: str = "auto"
+    settings: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         counts = ("stage1_batch", "grpo_prompts", "lora_rank", "max_new_tokens", "check_every",
@@ -129,8 +132,8 @@ class UnlearnConfig:
             raise UserError("Both stages have 0 steps: nothing would be unlearned. Use --steps 40.")
         if not 0 < self.forget_share < 1:
             raise UserError(f"forget_share must lie between 0 and 1, got {self.forget_share}.")
-        if self.scope not in ("encoder", "encoder+projector"):
-            raise UserError(f"scope is 'encoder' or 'encoder+projector', got '{self.scope}'.")
+        if self.scope not in SCOPES:
+            raise UserError(f"scope is one of {', '.join(SCOPES)}, got '{self.scope}'.")
 
     @property
     def steps(self) -> int:

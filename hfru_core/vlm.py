@@ -163,12 +163,12 @@ class VLM:
             )
         return torch.stack(parts)
 
-    def adapt(self, rank: int, with_projector: bool, checkpointing: bool = False) -> None:
-        """Put a fresh LoRA on the tower (and the projector); nothing else is trainable.
+    def adapt(self, rank: int, scope: str = "encoder", checkpointing: bool = False) -> None:
+        """Put a fresh LoRA on what `scope` names (`lora_pattern`); nothing else is trainable.
 
         `checkpointing` computes the tower's layers again on the way back: less memory, more time.
         """
-        pattern = lora_pattern(self.family, self.core.config, with_projector)
+        pattern = lora_pattern(self.family, self.core.config, scope)
         config = LoraConfig(
             r=rank, lora_alpha=rank, target_modules=pattern, revision=self.revision
         )

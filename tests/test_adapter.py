@@ -53,7 +53,7 @@ def logits(model: VLM) -> torch.Tensor:
 def moved(model: VLM, size: float = 0.2) -> VLM:
     """The model with a LoRA that does something."""
     generator = torch.Generator().manual_seed(0)
-    model.adapt(2, False)
+    model.adapt(2, "encoder")
     for name, p in model.trainable().items():
         if "lora_B" in name:
             p.data.copy_(size * torch.randn(p.shape, generator=generator))
@@ -74,19 +74,23 @@ def rehashed(folder: Path) -> Path:
 
 def test_a_fresh_lora_changes_nothing(tiny: VLM) -> None:
     before = logits(tiny)
-    tiny.adapt(4, True)
+    tiny.adapt(4, "encoder+projector")
     assert torch.equal(logits(tiny), before)
 
 
 def test_only_the_lora_of_the_scope_is_trainable(tiny_folder: Path) -> None:
-    for with_projector in (False, True):
+    parts = ("vision_tower", "multi_modal_projector", "language_model")
+    moved = {
+        "encoder": (True, False, False), "encoder+projector": (True, True, False),
+        "decoder": (False, False, True), "all": (True, True, True),
+    }  # fmt: skip
+    for scope, expected in moved.items():
         model = vlm.load(tiny_folder, device="cpu")
-        model.adapt(2, with_projector)
+        model.adapt(2, scope)
         names = list(model.trainable())
         assert names and all("lora_" in n for n in names)
-        assert not any("language_model" in n or "lm_head" in n for n in names)
-        assert any("multi_modal_projector" in n for n in names) is with_projector
-        assert any("vision_tower" in n for n in names)
+        assert tuple(any(part in n for n in names) for part in parts) == expected
+        assert not any("lm_head" in n or "embed" in n for n in names)
 
 
 def test_an_updated_lora_changes_the_answer_and_can_be_switched_off(tiny: VLM) -> None:

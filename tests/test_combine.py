@@ -29,7 +29,7 @@ ABOUT = {
 def made(tiny_folder: Path, out: Path, seed: int, rank: int, projector: bool, name: str) -> Path:
     """An adapter with random weights, to forget something of that name."""
     model = vlm.load(tiny_folder, device="cpu")
-    model.adapt(rank, projector)
+    model.adapt(rank, "encoder+projector" if projector else "encoder")
     generator = torch.Generator().manual_seed(seed)
     for p in model.trainable().values():
         p.data.copy_(0.2 * torch.randn(p.shape, generator=generator))

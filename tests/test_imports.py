@@ -45,7 +45,11 @@ ALLOWED = {
     "hfru_core.bundle": ("types", "folder", "output"),
     "hfru_core.hub": ("types", "folder", "output"),
     "hfru_core.world": ("types", "concepts", "images", "photos"),
-    "hfru_core.data": ("types", "concepts", "images", "photos", "world"),
+    "hfru_core.benchmark_files": ("types", "concepts"),
+    "hfru_core.benchmarks": (
+        "types", "concepts", "images", "photos", "world", "benchmark_files",
+    ),
+    "hfru_core.data": ("types", "concepts", "images", "photos", "world", "benchmarks"),
     "hfru_core.evaluate": ("types", "concepts", "data", "vlm"),
     "hfru_core.methods": (
         "types", "concepts", "data", "vlm", "rollout", "rewards", "grpo", "sft",

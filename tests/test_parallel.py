@@ -34,7 +34,7 @@ def gradients(model: vlm.VLM) -> dict[str, torch.Tensor]:
     """What one step of each stage sends to the adapter, and what the step says of itself."""
     torch.manual_seed(0)
     request = data.build((shipped()["dog"],), amount=SMALL)
-    model.adapt(2, with_projector=False)
+    model.adapt(2, "encoder")
     original, found = values_of(model.trainable()), {}
     for p in model.trainable().values():
         p.data.normal_(0, 0.05, generator=torch.Generator().manual_seed(p.numel()))

@@ -25,7 +25,7 @@ def vlm() -> VLM:
     for name, p in model.model.language_model.named_parameters():
         p.mul_(8.0 if "proj" in name or name == "norm.weight" else 1.0)
     vlm = VLM(model, build_processor(tokenizer), FAMILIES["llava"], torch.device("cpu"), "random")
-    vlm.adapt(4, False)
+    vlm.adapt(4, "encoder")
     for name, p in vlm.trainable().items():
         if "lora_B" in name:
             torch.nn.init.normal_(p, std=0.2)

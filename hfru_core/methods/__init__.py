@@ -1,0 +1,64 @@
+"""Unlearning methods by name: each in its file, with its source and what deviates from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hfru_core.methods import hfru
+from hfru_core.methods.base import PUBLISHED, SCOPES, Method
+from hfru_core.methods.eul import EUL
+from hfru_core.methods.evasive import Evasive
+from hfru_core.methods.ga import GradientAscent
+from hfru_core.methods.graddiff import GradDiff
+from hfru_core.methods.icu import ICU
+from hfru_core.methods.idk import IdkAP, IdkNLL, IdkPO
+from hfru_core.methods.klmin import KLMin
+from hfru_core.methods.leace import LEACE
+from hfru_core.methods.manu import MANU
+from hfru_core.methods.me import MaxEntropy
+from hfru_core.methods.mmunlearner import MMUnlearner
+from hfru_core.methods.npo import NPO, SimNPO
+from hfru_core.methods.nspu import Anonymised
+from hfru_core.methods.pubg import PUBG
+from hfru_core.methods.rmu import RMU
+from hfru_core.methods.rmuse import RMUSE
+from hfru_core.methods.safeeraser import GAPD, GDPD, KLPD, IdkPD
+from hfru_core.methods.salun import SalUn
+from hfru_core.methods.siu import SIU
+from hfru_core.methods.ssiuu import Ssiuu
+from hfru_core.methods.su import ScopeAware
+from hfru_core.methods.undial import Undial
+from hfru_core.types import Concept, UnlearnConfig, UserError
+
+METHODS: dict[str, type[Method]] = {
+    "hfru": hfru.HFRU, "pubg": PUBG, "mmunlearner": MMUnlearner, "ga": GradientAscent,
+    "graddiff": GradDiff, "klmin": KLMin, "npo": NPO, "simnpo": SimNPO, "idknll": IdkNLL,
+    "idkpo": IdkPO, "idkap": IdkAP, "me": MaxEntropy, "evasive": Evasive, "rmu": RMU,
+    "undial": Undial, "siu": SIU, "ga-pd": GAPD, "graddiff-pd": GDPD, "kl-pd": KLPD,
+    "idk-pd": IdkPD, "icu": ICU, "eul": EUL, "ssiuu": Ssiuu, "su": ScopeAware, "salun": SalUn,
+    "manu": MANU, "leace": LEACE, "rmuse": RMUSE, "nspu": Anonymised,
+}  # fmt: skip
+
+
+def configured(
+    method: str, preset: str, forget: Sequence[Concept], **changes: object
+) -> UnlearnConfig:
+    """The settings of a request; for HFRU its presets, for others what their papers give."""
+    if method not in METHODS:
+        raise UserError(f"Unknown method '{method}'. Use one of: {', '.join(METHODS)}.")
+    if method == "hfru":
+        return hfru.preset(preset, forget, **changes)
+    if preset != "default":
+        raise UserError(f"Only hfru has presets; {method} runs as published. Leave --preset out.")
+    found = METHODS[method]
+    given = {k: v for k, v in changes.items() if v is not None}
+    config = PUBLISHED.with_(method=method, scope=found.scope, **found.changes).with_(**given)
+    if config.scope not in found.scopes:
+        raise UserError(
+            f"{found.label} does not run with scope '{config.scope}'. "
+            f"Use one of: {', '.join(found.scopes)}."
+        )
+    return config
+
+
+__all__ = ["METHODS", "SCOPES", "configured"]

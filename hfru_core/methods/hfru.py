@@ -22,9 +22,9 @@ from collections.abc import Sequence
 
 import torch
 
-from hfru_core import concepts as words
 from hfru_core import grpo, rewards, rollout, sft
 from hfru_core.data import load_image
+from hfru_core.methods.base import Method, Step, draw, draw_retain, pool, wrong_answer
 from hfru_core.types import Concept, Sample, UnlearnConfig, UnlearnData, UserError
 from hfru_core.vlm import VLM, swapped
 
@@ -52,25 +52,30 @@ def preset(name: str, forget: Sequence[Concept], **changes: object) -> UnlearnCo
     return config.with_(**{k: v for k, v in changes.items() if v is not None})
 
 
-def draw(samples: Sequence[Sample], count: int, rng: random.Random) -> list[Sample]:
-    """`count` samples, every picture as likely as any other and then every question."""
-    by_image: dict[str, list[Sample]] = {}
-    for s in samples:
-        by_image.setdefault(s.image or s.id, []).append(s)
-    keys = list(by_image)
-    picked = rng.sample(keys, count) if count <= len(keys) else rng.choices(keys, k=count)
-    return [rng.choice(by_image[k]) for k in picked]
+class HFRU(Method):
+    """Both stages, as the config says; see the head of this file."""
 
+    label, source = "HFRU", "arXiv 2605.08031"
+    variant = "two stages: disrupted alignment, then GRPO"
+    scope, scopes = "encoder", ("encoder", "encoder+projector")
 
-def draw_retain(
-    data: UnlearnData, cfg: UnlearnConfig, count: int, rng: random.Random
-) -> list[Sample]:
-    """Retain samples, a share of them of siblings: what looks alike is hurt first."""
-    samples = pool(data, "retain", cfg)
-    siblings = {words.slug(s) for c in data.concepts for s in c.siblings}
-    near = [s for s in samples if s.concept_id in siblings]
-    close = round(cfg.near_share * count) if near else 0
-    return [*draw(near, close, rng), *draw(samples, count - close, rng)]
+    def first(self, number: int) -> bool:
+        return number < self.config.stage1_steps
+
+    def stage(self, number: int) -> str:
+        return "disrupt" if self.first(number) else "reinforce"
+
+    def begin(self, number: int) -> None:
+        if number == self.config.stage1_steps and self.config.reference == "stage1":
+            self.reference = {n: p.detach().clone() for n, p in self.vlm.trainable().items()}
+
+    def backward(self, number: int, rng: random.Random) -> Step:
+        if self.first(number):
+            step = Step(disrupt(self.vlm, self.data, self.config, rng, self.reference))
+        else:
+            step = Step(*reinforce(self.vlm, self.data, self.config, rng, self.reference))
+        step.loss.backward()
+        return step
 
 
 def stage1_answer(sample: Sample, data: UnlearnData, cfg: UnlearnConfig, rng: random.Random) -> str:
@@ -79,19 +84,7 @@ def stage1_answer(sample: Sample, data: UnlearnData, cfg: UnlearnConfig, rng: ra
         return sample.answer
     if cfg.stage1_target == "abstraction":
         return sample.safe_answer
-    return wrong_answer(sample, data.concepts, rng)
-
-
-def wrong_answer(sample: Sample, forgotten: tuple[Concept, ...], rng: random.Random) -> str:
-    """The right answer with the concept replaced by one sibling, drawn once per answer."""
-    text = "No." if sample.topic == "exists" else sample.answer
-    for concept in forgotten:
-        names = {w.lower() for c in forgotten for w in c.aliases}
-        pool = [s for s in concept.siblings if s.lower() not in names]
-        if concept.kind == "identity":
-            pool = [s for s in pool if " " in s] or pool
-        text = words.substitute(text, concept.aliases, rng.choice(pool))
-    return text
+    return wrong_answer(sample, data, rng)
 
 
 def disrupt(
@@ -113,11 +106,6 @@ def disrupt(
     if held:
         loss = loss + cfg.feature_hold * drift(vlm, vlm.team.part(held), original)
     return loss
-
-
-def pool(data: UnlearnData, role: str, cfg: UnlearnConfig) -> tuple[Sample, ...]:
-    """The training samples that a preset's questions select."""
-    return tuple(s for s in data.select(role, "train") if s.topic in cfg.topics)
 
 
 def drift(

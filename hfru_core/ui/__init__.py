@@ -13,6 +13,7 @@ import gradio as gr
 from hfru_core.data import Amount
 from hfru_core.ui import hardware, theme
 from hfru_core.ui.adapters import Adapters
+from hfru_core.ui.benchmark import REPORT, Benchmark
 from hfru_core.ui.compare import ANSWERING, Compare
 from hfru_core.ui.session import Unlearn
 from hfru_core.ui.studio import ASSETS, JUDGE, TRAIN, Studio, warm_up
@@ -34,8 +35,10 @@ def build_app(
     checked: Amount = JUDGE,
     settings: Mapping[str, object] = MappingProxyType({}),
     tabs_after: tuple[Callable[[Studio, gr.Blocks], None], ...] = (),
+    bench: Path = REPORT,
 ) -> gr.Blocks:
-    """The whole page; what the arguments mean stands at `Studio`. `tabs_after` add further tabs.
+    """The whole page; what the arguments mean stands at `Studio`. `tabs_after` add further tabs,
+    `bench` is the file that the last one shows.
 
     The model is loaded in the background, so that the page is there before it.
     """
@@ -50,7 +53,7 @@ def build_app(
     ) as page:
         gr.HTML(theme.HEADLINE)
         banner = gr.HTML(elem_id="hardware")
-        with gr.Tabs() as tabs:
+        with gr.Tabs(overflow_behavior="wrap") as tabs:
             with gr.Tab("Compare", id="compare") as compare_tab:
                 compare = Compare(studio)
             with gr.Tab("Unlearn", id="unlearn"):
@@ -59,11 +62,14 @@ def build_app(
                 adapters = Adapters(studio)
             for add_tab in tabs_after:
                 add_tab(studio, page)
+            with gr.Tab("Benchmark", id="benchmark") as benchmark_tab:
+                benchmark = Benchmark(studio, Path(bench))
         gr.HTML(theme.PRIVACY)
         page.load(hardware_banner, None, banner, api_visibility="private", queue=False)
         compare.wire(page)
         unlearn.wire(page, tabs, compare)
         adapters.wire(adapters_tab, tabs, compare)
+        benchmark.wire(page, benchmark_tab)
         quiet = {"show_progress": "hidden", **ANSWERING}
         compare_tab.select(compare.offer, None, compare.adapter, **quiet)
     page.queue(max_size=32, api_open=False)

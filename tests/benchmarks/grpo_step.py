@@ -203,7 +203,7 @@ def clocked(spent: dict[str, float], phase: str) -> Iterator[None]:
 def make_ours(vlm: VLM, data: UnlearnData, config: UnlearnConfig) -> Callable[[], dict[str, float]]:
     """A function that takes one step of ours and returns its seconds by phase and as a "whole"."""
     vlm.core.generation_config.eos_token_id = len(vlm.tokenizer)
-    vlm.adapt(config.lora_rank, False)
+    vlm.adapt(config.lora_rank, "encoder")
     weights = vlm.trainable()
     reference = {n: p.detach().clone() for n, p in weights.items()}
     optimiser = torch.optim.AdamW(weights.values(), lr=RATE, weight_decay=DECAY)
@@ -269,7 +269,7 @@ def make_trainer(
         dataloader_pin_memory=False,
     )  # fmt: skip
     family = family_of(model.config.model_type)
-    rank, pattern = config.lora_rank, lora_pattern(family, model.config, False)
+    rank, pattern = config.lora_rank, lora_pattern(family, model.config, "encoder")
     adapter = LoraConfig(r=rank, lora_alpha=rank, target_modules=pattern)
     return GRPOTrainer(
         model=model, reward_funcs=reward, args=settings, processing_class=processor,

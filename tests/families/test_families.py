@@ -115,12 +115,12 @@ def test_the_projector_is_adapted_where_it_is_asked_for(name: str, load: Callabl
     model, family = load(name), FAMILIES[name]
     if family.projector_lora is None:
         with pytest.raises(UserError, match=r"bare weight.*--scope encoder"):
-            model.adapt(2, with_projector=True)
+            model.adapt(2, "encoder+projector")
         return
-    model.adapt(2, with_projector=False)
+    model.adapt(2, "encoder")
     tower = {n for n in model.trainable()}
     model = load(name)
-    model.adapt(2, with_projector=True)
+    model.adapt(2, "encoder+projector")
     more = {n for n in model.trainable()} - tower
     parts = {family.projector, family.projector.replace(".merger", ".deepstack_merger_list")}
     assert more and all(any(f".{p}." in n for p in parts) for n in more)
@@ -164,7 +164,7 @@ def test_merged_is_unmerged_and_disabled_is_base(
 def test_a_group_shares_its_prompt_exactly(name: str, table: dict[str, Made]) -> None:
     """Log-probabilities and encoder gradients of the shared path are those of full rows."""
     model = table[name].session.vlm.merged()  # a copy that may be changed
-    model.adapt(2, with_projector=False)
+    model.adapt(2, "encoder")
     for n, p in model.trainable().items():
         p.data.normal_(0, 0.05, generator=torch.Generator().manual_seed(len(n)))
     inputs = model.inputs(pictures(), QUESTIONS)

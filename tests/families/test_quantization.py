@@ -46,7 +46,7 @@ def test_gradients_reach_every_adapted_layer(
     name: str, kind: str | None, checkpointing: bool, bases: dict[str, Path]
 ) -> None:
     model = vlm.load(bases[name], device="cpu", quantize=kind)
-    model.adapt(2, with_projector=False, checkpointing=checkpointing)
+    model.adapt(2, "encoder", checkpointing=checkpointing)
     images = [load_image(world.key_of(0, "small", n, 0)) for n in ("dog", "car")]
     loss = sft.answer_loss(model, images, ["What is it?"] * 2, ["A dog.", "A car."])
     loss.backward()
@@ -60,7 +60,7 @@ def test_checkpointing_changes_no_gradient(bases: dict[str, Path]) -> None:
     for checkpointing in (False, True):
         torch.manual_seed(0)
         model = vlm.load(bases["qwen2_5_vl"], device="cpu")
-        model.adapt(2, with_projector=False, checkpointing=checkpointing)
+        model.adapt(2, "encoder", checkpointing=checkpointing)
         image = load_image(world.key_of(0, "small", "dog", 0))
         sft.answer_loss(model, [image], ["What is it?"], ["A dog."]).backward()
         sent.append([p.grad for p in model.trainable().values()])

@@ -1,0 +1,1 @@
+"""Unlearning methods side by side: what is measured of them, and the table of it."""

@@ -1,0 +1,74 @@
+"""What the benchmark's columns are called, which way is better, and what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ARROWS = {"higher": "↑", "lower": "↓", "info": ""}
+BETTER = {"higher": "higher is better", "lower": "lower is better", "info": "neither is better"}
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measure: its key in `bench.json`, what it is called, which way is better, and its unit."""
+
+    key: str
+    label: str
+    direction: Literal["higher", "lower", "info"]
+    meaning: str
+    unit: Literal["share", "steps", "s", "MB"] = "share"
+
+    @property
+    def title(self) -> str:
+        """The label with its arrow."""
+        return f"{self.label} {ARROWS[self.direction]}".strip()
+
+    def text(self, value: float | None) -> str:
+        """A value with its unit; what was not measured is a dash, never 0."""
+        if value is None:
+            return MISSING
+        if self.unit == "share":
+            return f"{100 * value:.1f} %"
+        if self.unit == "steps":
+            return f"{value:.1f}".removesuffix(".0")
+        return f"{value:,.0f} {self.unit}"
+
+
+BEHAVIOUR = (
+    Column("forget", "Forgotten", "higher",
+           "answers on pictures of the concept that do not name it"),
+    Column("retain", "Retained", "higher",
+           "right names on all other pictures, as a share of the original model's"),
+    Column("hallucination", "Hallucinated", "lower",
+           "answers on pictures of the concept that name something that is not there"),
+    Column("abstraction", "Abstracted", "higher",
+           "answers on pictures of the concept that say the kind instead of the name"),
+    Column("attributes", "Attributes", "higher",
+           "true colours, places and clothes still told, as a share of the original model's"),
+    Column("facts", "Facts", "higher",
+           "questions without a picture answered rightly, as a share of the original model's"),
+    Column("refusal", "Refused", "info", "answers that decline"),
+    Column("degenerate", "Broken", "lower", "answers that are empty or repeat themselves"),
+)  # fmt: skip
+LEAKAGE = (
+    Column("probe", "Probe", "lower",
+           "right guesses of a classifier that saw a few pictures, from what the decoder reads; "
+           "the oracle's number is what can be reached"),
+    Column("nf4", "In 4 bits", "lower",
+           "answers that name the concept again once the weights are rounded to 4 bits"),
+    Column("in_context", "In context", "lower",
+           "answers that name the concept again after it was introduced in the prompt"),
+    Column("relearned", "Relearned", "lower",
+           "answers that name the concept again after 4 to 8 steps on 16 of its pictures"),
+    Column("relearn_steps", "Relearning", "higher",
+           "steps until half of the answers name the concept again", "steps"),
+)  # fmt: skip
+COSTS = (
+    Column("seconds", "Time", "lower",
+           "seconds until the model was there; of a reference, only to load it", "s"),
+    Column("peak_mb", "Memory", "lower", "most memory that unlearning held at once", "MB"),
+)  # fmt: skip
+COLUMNS = BEHAVIOUR + LEAKAGE + COSTS
+BY_KEY = {c.key: c for c in COLUMNS}

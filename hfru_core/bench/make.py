@@ -1,0 +1,110 @@
+"""The model of a row: unlearned by a method, or a reference to compare with."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from hfru_core import data, vlm
+from hfru_core.bench.entry import REFERENCES, Job
+from hfru_core.concepts import parse
+from hfru_core.methods import METHODS, configured
+from hfru_core.session import UnlearnSession
+from hfru_core.types import Concept, UnlearnConfig, UnlearnData, UserError
+from hfru_core.variants import anonymised, polite, single
+from hfru_core.vlm import VLM
+
+REQUESTS: dict[str, Callable[[UnlearnData], UnlearnData]] = {
+    "plain": lambda request: request, "polite": polite, "single": single, "anonymised": anonymised,
+}  # fmt: skip
+TIMED, WARM = 6, 3  # steps that are timed for an equal budget, and those before that do not count
+SHORTEST, LONGEST = 10, 600
+
+
+class Made(NamedTuple):
+    """A model, the steps it took, and what it is called."""
+
+    vlm: VLM
+    steps: int | None
+    scope: str
+    label: str
+    variant: str
+
+
+def concepts_of(job: Job) -> tuple[Concept, ...]:
+    return parse(job.task, data.known_concepts(job.source))
+
+
+def request_of(job: Job) -> UnlearnData:
+    """What is to be forgotten, in the job's variant."""
+    return REQUESTS[job.request](data.build(concepts_of(job), job.source, seed=job.seed))
+
+
+def make(job: Job, model: Path | str, oracle: Path | None, seconds: float, work: Path) -> Made:
+    """The unlearned model of a job; an equal budget is worth `seconds` of training."""
+    if job.entry.method in REFERENCES:
+        return reference(job, model, oracle)
+    request, load = request_of(job), lambda: vlm.load(model)
+    config = config_of(job)
+    kind = METHODS[job.entry.method]
+    label = kind.label if job.entry.method != "hfru" else f"HFRU {job.entry.preset}"
+    if not kind.trains:
+        unlearned = kind(load(), request, config).edit()
+        return Made(unlearned, None, config.scope, label, kind.variant)
+    if job.budget == "equal" and job.steps is None:
+        config = lasting(config, load(), request, seconds, work)
+    shutil.rmtree(work, ignore_errors=True)
+    session = UnlearnSession(load(), request, config, work)
+    for _ in session.run():
+        pass
+    shutil.rmtree(work, ignore_errors=True)
+    return Made(session.vlm, session.progress.step, config.scope, label, kind.variant)
+
+
+def config_of(job: Job) -> UnlearnConfig:
+    """The settings of a job's method; `steps` are shared between stages as the preset does."""
+    entry = job.entry
+    config = configured(
+        entry.method, entry.preset, concepts_of(job), seed=job.seed, scope=entry.scope
+    )
+    return config if job.steps is None else with_steps(config, job.steps)
+
+
+def with_steps(config: UnlearnConfig, steps: int) -> UnlearnConfig:
+    first = round(steps * config.stage1_steps / config.steps)
+    return config.with_(stage1_steps=first, grpo_steps=steps - first)
+
+
+def lasting(
+    config: UnlearnConfig, model: VLM, request: UnlearnData, seconds: float, work: Path
+) -> UnlearnConfig:
+    """As many steps as fit into a time, both stages' steps timed in their share."""
+    probe = UnlearnSession(model, request, config, work)
+    probe.begin()
+    spent = []
+    for start in (0, config.stage1_steps):
+        if start < config.steps:
+            probe.progress.step = start
+            times = [probe.step().seconds for _ in range(min(TIMED, config.steps - start))]
+            spent.append(statistics.median(times[min(WARM, len(times) - 1) :]))
+    shares = [config.stage1_steps, config.grpo_steps][: len(spent)]
+    each = sum(t * s for t, s in zip(spent, shares)) / sum(shares)
+    return with_steps(config, max(SHORTEST, min(LONGEST, round(seconds / each))))
+
+
+def reference(job: Job, model: Path | str, oracle: Path | None) -> Made:
+    """The original, an oracle or a filter in front of the original."""
+    name = job.entry.method
+    if name == "oracle":
+        if oracle is None:
+            raise UserError(f"There is no oracle for {job.task}: train one (pretrain --without).")
+        return Made(vlm.load(oracle), None, "all", REFERENCES[name], "never saw the concept")
+    if name == "base":
+        return Made(vlm.load(model), None, "all", REFERENCES[name], "as it was")
+    from audit.zoo.disguised import output_filter
+
+    filtered = output_filter(lambda: vlm.load(model), request_of(job), Path(), job.seed)
+    return Made(filtered, None, "all", REFERENCES[name], "names replaced in the answers")

@@ -1,0 +1,128 @@
+"""What is measured of one model: its answers, the standard audit, and one relearning attack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from audit.base import Case, Finding, Measure, Run
+from audit.cases import oracle_folder, pictures_for
+from audit.criteria import verdict
+from audit.prompts import CONTEXTS
+from audit.relearn import SHORT, STEPS, attacked
+from audit.suite import STANDARD
+from hfru_core import data, vlm
+from hfru_core.bench.entry import Job
+from hfru_core.bench.make import concepts_of
+from hfru_core.evaluate import evaluate
+from hfru_core.types import Evaluation, Rate
+from hfru_core.vlm import VLM
+
+SHARES = ("retain", "attributes", "facts")  # measured as shares of the base model's rate
+FRESH, AUDITED = 1000, 7000  # seeds of drawn pictures that no session sees
+FEW = "few pictures, against what shares its word: what the decoder reads"
+CONTEXTUAL = tuple(f"named after {c}" for c in CONTEXTS)
+Values = dict[str, dict[str, float | int | None]]
+Tell = Callable[[str], None]
+
+
+@dataclass
+class Bench:
+    """What rows on the same model share: the references, and what is known about them."""
+
+    model: Path | str
+    pictures: int = 64
+    base: VLM = field(init=False)
+    oracles: dict[Path, VLM] = field(default_factory=dict)
+    known: dict[tuple, object] = field(default_factory=dict)
+    before: dict[tuple, Evaluation] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.base = vlm.load(self.model)
+
+    def oracle_of(self, job: Job) -> Path | None:
+        return oracle_folder(None, concepts_of(job), self.base.name)
+
+    def answers(self, job: Job, model: VLM) -> Values:
+        """The rates of `evaluate`, on pictures that the session did not see."""
+        amount = data.Amount(0, 0, self.pictures, self.pictures)
+        source = fresh(job, FRESH)
+        request = data.build(concepts_of(job), source, amount=amount, seed=job.seed)
+        key = (job.task, job.seed, source)
+        if key not in self.before:
+            self.before[key] = evaluate(self.base, request)[0]
+        now, before = evaluate(model, request)[0], self.before[key]
+        return {
+            name: asdict(share(rate, getattr(before, name)) if name in SHARES else rate)
+            for name, rate in vars(now).items()
+        }
+
+    def leakage(self, job: Job, model: VLM, tell: Tell) -> tuple[Values, dict]:
+        """The leakage columns, and the verdict of the findings behind them."""
+        findings = list(self.findings(job, model, tell))
+        found = verdict(findings)
+        return leak_values(findings), {
+            "verdict": found.state, "reasons": list(found.reasons),
+            "audit_errors": [f"{f.audit}: {f.error}" for f in findings if f.error],
+            "beside": beside(findings),
+        }  # fmt: skip
+
+    def findings(self, job: Job, model: VLM, tell: Tell):
+        case = self.case(job, model)
+        tell("audit")
+        for tick in Run(case, STANDARD):
+            if tick.finding:
+                yield tick.finding
+        tell("relearn")
+        for tick in Run(case, {"relearn": lambda c: attacked(c, SHORT, STEPS)}):
+            if tick.finding:
+                yield tick.finding
+
+    def case(self, job: Job, model: VLM) -> Case:
+        folder, oracle = self.oracle_of(job), None
+        if folder:
+            self.oracles.setdefault(folder, vlm.load(folder))
+            oracle = self.oracles[folder]
+        pictures = pictures_for(concepts_of(job), fresh(job, AUDITED), self.pictures, job.seed)
+        return Case(self.base, model, oracle, pictures, (), job.seed, self.known)
+
+
+def fresh(job: Job, start: int) -> str:
+    """Pictures that are new to the session: drawn ones by another seed, photographs held out."""
+    return f"world:{start + job.seed}" if job.source.startswith("world") else job.source
+
+
+def share(now: Rate, before: Rate) -> Rate:
+    """A rate as a share of the base model's, which is taken as known."""
+    if now.rate is None or not before.rate:
+        return Rate(None, 0, None, None)
+    return Rate(now.rate / before.rate, now.n, now.low / before.rate, now.high / before.rate)
+
+
+def leak_values(findings: Sequence[Finding]) -> Values:
+    """Columns by key; of several contexts, the one that brings most back."""
+    by_name = {f.name: f for f in findings}
+    told = [f for f in findings if f.audit == "behavior" and f.name in CONTEXTUAL]
+    worst = max(told, key=lambda f: -1 if f.unlearned.value is None else f.unlearned.value,
+                default=None)  # fmt: skip
+    after = next((f for f in findings if f.name.startswith("named after 4 and 8")), None)
+    half = next((f for f in findings if f.name.startswith("steps to half")), None)
+    found = {
+        "probe": by_name.get(FEW), "nf4": by_name.get("named in nf4"), "in_context": worst,
+        "relearned": after, "relearn_steps": half,
+    }  # fmt: skip
+    return {k: plain(f.unlearned) for k, f in found.items() if f is not None}
+
+
+def beside(findings: Sequence[Finding]) -> dict[str, Values]:
+    """The same columns of base and oracle, as this audit found them."""
+    out = {}
+    for name in ("base", "oracle"):
+        rows = [replace(f, unlearned=getattr(f, name)) for f in findings if getattr(f, name)]
+        out[name] = leak_values(rows)
+    return out
+
+
+def plain(m: Measure) -> dict[str, float | int | None]:
+    return {"rate": m.value, "n": m.n, "low": m.low, "high": m.high}

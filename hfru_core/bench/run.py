@@ -1,0 +1,127 @@
+"""A benchmark: every job becomes a row, kept in a file of its own; what is there is not made again.
+
+Several processes may share a folder: each takes the jobs that no other has begun.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from hfru_core.adapter import versions
+from hfru_core.bench.entry import REFERENCES, Job
+from hfru_core.bench.make import make
+from hfru_core.bench.measure import Bench, Tell
+from hfru_core.session import claim, write_file
+from hfru_core.types import UserError
+
+FILE, ROWS, SCHEMA = "bench.json", "rows", 1
+NOTE = (
+    "Rates with 95 % intervals on pictures that no session saw; retain, attributes and facts as "
+    "shares of the original model's."
+)
+
+
+def run(
+    jobs: Sequence[Job], bench: Bench, out: Path, *, seconds: float, audited: bool, tell
+) -> Iterator[dict]:
+    """The rows of jobs, one after the other; `tell(job, done, stage)` says where it is."""
+    (out / ROWS).mkdir(parents=True, exist_ok=True)
+    for done, job in enumerate(jobs):
+        path = out / ROWS / job.file
+        row = read(path) or made(job, bench, path, seconds, audited, partial(tell, job, done))
+        if row is not None:
+            gather(out)
+            yield row
+
+
+def made(
+    job: Job, bench: Bench, path: Path, seconds: float, audited: bool, tell: Tell
+) -> dict | None:
+    """The row of a job, written; None where another process is at it."""
+    lock = path.with_suffix(".lock")
+    try:
+        claim(lock)
+    except UserError:
+        return None
+    try:
+        row = measured(job, bench, path.with_suffix(".work"), seconds, audited, tell)
+        write_file(path, lambda file: file.write_text(json.dumps(row, indent=1) + "\n"))
+        return row
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def measured(
+    job: Job, bench: Bench, work: Path, seconds: float, audited: bool, tell: Tell
+) -> dict:
+    """Make the model, ask it, look inside it; what fails ends this row alone, with the reason."""
+    row = {**blank(job), "versions": versions()}
+    try:
+        tell("unlearn")
+        reset_peak()
+        began = time.perf_counter()
+        model = make(job, bench.model, bench.oracle_of(job), seconds, work)
+        row |= {"seconds": round(time.perf_counter() - began, 1), "peak_mb": peak()}
+        row |= model._asdict() | {"vlm": None}
+        tell("evaluate")
+        row["values"] = bench.answers(job, model.vlm)
+        began = time.perf_counter()
+        if audited:
+            values, judged = bench.leakage(job, model.vlm, tell)
+            row["values"] |= values
+            row |= {**judged, "audit_seconds": round(time.perf_counter() - began, 1)}
+    except (UserError, ValueError, RuntimeError) as error:
+        row["error"] = str(error).splitlines()[0]
+    del row["vlm"]
+    if row["steps"]:
+        row["command"] = replace(job, steps=row["steps"], budget="own").command
+    return row
+
+
+def blank(job: Job) -> dict:
+    """A row of which nothing is known yet."""
+    kind = "reference" if job.entry.method in REFERENCES else "method"
+    return {
+        "method": job.entry.name, "label": job.entry.name, "variant": "", "kind": kind,
+        "scope": job.entry.scope or "", "task": job.task, "seed": job.seed, "budget": job.budget,
+        "request": job.request, "source": job.source, "steps": job.steps, "values": {},
+        "verdict": None, "reasons": [], "seconds": None, "audit_seconds": None, "peak_mb": None,
+        "command": job.command, "error": None, "vlm": None,
+    }  # fmt: skip
+
+
+def read(path: Path) -> dict | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def gather(out: Path) -> dict:
+    """All rows of the folder as one file."""
+    rows = [r for p in sorted((out / ROWS).glob("*.json")) if (r := read(p))]
+    whole = {"schema": SCHEMA, "note": NOTE, "settings": {}, "rows": rows}
+    write_file(out / FILE, lambda file: file.write_text(json.dumps(whole, indent=1) + "\n"))
+    return whole
+
+
+def reset_peak() -> None:
+    """Let the peak of memory begin anew, where the system can; else it is the whole run's."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak() -> int | None:
+    """MB that this process held at most."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        return None
+    return int(found[1]) // 1024 if found else None

@@ -1,0 +1,279 @@
+"""Who is in MLLMU-Bench (arXiv 2410.22108) or CLEAR (arXiv 2410.18057), from their parquet folders.
+
+The folder decides: who is in `forget_5` can be forgotten, who is in `retain_95` is kept. A source
+names the data set's folder, of which the smallest forget split is taken, or one forget split in it:
+`mllmu:DIR`, `clear:DIR/forget05`. MLLMU-Bench has one picture of each person to learn from and
+others in Test_Set to be judged on; elsewhere a tenth of a person's pictures is held out. ft_Data
+adds questions, Full_Set names, and `+tofu` folders what is known in words. Pictures stay in their
+files until they are asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet as parquet
+
+from hfru_core import concepts as words
+from hfru_core.types import UserError
+
+TITLES = {"mllmu": "MLLMU-Bench", "clear": "CLEAR"}
+PAIRS = {
+    "mllmu": {"forget_5": "retain_95", "forget_10": "retain_90", "forget_15": "retain_85"},
+    "clear": {"forget01": "retain99", "forget05": "retain95", "forget10": "retain90"},
+}
+NEEDED = {
+    "mllmu": ("ID", "image|images", "biography|metadata"),
+    "clear": ("image", "caption", "name"),
+    "+tofu": ("question", "answer"),
+}
+PICTURES = ("image", "images")
+BATCH = 16  # rows in memory while a split is read: a whole benchmark would not fit
+AGAIN = "Was the download cut short, or the file changed? Fetch the data set as it is published."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question of the benchmark with its right answer, about a picture or in words alone."""
+
+    question: str
+    answer: str
+    pictured: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture of a person: its key and digest, what is asked about it, its captions."""
+
+    key: str
+    digest: str
+    asked: tuple[Asked, ...]
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody of a benchmark: pictures to learn from and to be judged on, facts in words."""
+
+    name: str
+    can_go: bool
+    train: tuple[View, ...]
+    eval: tuple[View, ...]
+    facts: tuple[Asked, ...]
+
+
+Named = dict[str, list]  # views, or facts, of each person
+
+
+def bad(where: object, expected: str, got: object, way: str = AGAIN) -> UserError:
+    """The error of a file or folder that is not as the benchmark has it."""
+    return UserError(f"'{where}': expected {expected}, got {str(got)[:160] or 'nothing'}. {way}")
+
+
+@lru_cache(maxsize=2)
+def people(source: str) -> dict[str, Person]:
+    """Everybody of a forget split and its retain split, by id; no picture is in two parts."""
+    kind, _, rest = source.partition(":")
+    root, pair = splits(kind, Path(rest))
+    groups, test, facts = READERS[kind](root, pair)
+    found: dict[str, Person] = {}
+    seen: set[str] = set()
+    for split, group in zip(pair, groups):
+        if not group:
+            raise bad(root / split, "rows with pictures of people", "an empty split")
+        for name, own in group.items():
+            if words.slug(name) in found:
+                continue  # Answers cannot tell two of one name apart: who can be forgotten counts.
+            train, judged = (own, test.get(name, [])) if test else divided(own)
+            found[words.slug(name)] = Person(
+                name, split == pair[0], unseen(train, seen), unseen(judged, seen),
+                tuple(dict.fromkeys(facts.get(name, []))),
+            )  # fmt: skip
+    return found
+
+
+def splits(kind: str, path: Path) -> tuple[Path, tuple[str, str]]:
+    """The data set's folder, its forget split and the retain split that belongs to it."""
+    pairs, way = PAIRS[kind], f"Give the folder of {TITLES[kind]} that holds both as {kind}:DIR."
+    if not path.is_dir():
+        raise bad(path, f"a folder with splits of {TITLES[kind]}", "no folder", way)
+    root = path.parent if path.name in pairs else path
+    there = [path.name] if path.name in pairs else [f for f in pairs if (path / f).is_dir()]
+    if not there or not (root / pairs[there[0]]).is_dir():
+        wanted = " or ".join(f"{f} with {pairs[f]}" for f in there[:1] or pairs)
+        found = ", ".join(sorted(p.name for p in root.iterdir()))
+        raise bad(root, f"the splits {wanted}", found, "Was one downloaded alone? " + way)
+    return root, (there[0], pairs[there[0]])
+
+
+def divided(own: Sequence[View]) -> tuple[list[View], list[View]]:
+    """A tenth of somebody's pictures, at least one of several, aside by digest; of one, 1 in 10."""
+    ranked = sorted({v.digest: v for v in own}.values(), key=lambda v: v.digest)
+    aside = max(1, len(ranked) // 10)
+    if len(ranked) == 1:
+        aside = int(bytes.fromhex(ranked[0].digest)[0] % 10 == 0)
+    return ranked[aside:], ranked[:aside]
+
+
+def unseen(views: Iterable[View], seen: set[str]) -> tuple[View, ...]:
+    """The pictures that no part has so far; they are seen from now on."""
+    fresh = {v.digest: v for v in views if v.digest not in seen}
+    seen.update(fresh)
+    return tuple(fresh.values())
+
+
+def rows(kind: str, folder: Path, leave: Sequence[str] = ()) -> Iterator[dict]:
+    """The rows of a split's files, each with its `place`, without the columns to `leave`."""
+    number = -1
+    for file in sorted(folder.glob("*.parquet")):
+        try:
+            with parquet.ParquetFile(file) as table:
+                there = table.schema_arrow.names
+                missing = [g for g in NEEDED[kind] if not set(g.split("|")) & set(there)]
+                if missing:
+                    raise bad(file, f"a column {' and '.join(missing)}", ", ".join(there))
+                batches = table.iter_batches(BATCH, columns=[c for c in there if c not in leave])
+                for number, row in enumerate(r for b in batches for r in b.to_pylist()):
+                    yield row | {"place": f"{file}#{number}"}
+        except (pyarrow.ArrowException, OSError) as error:
+            raise bad(file, "a parquet file", f"{error} (a Git LFS pointer?)") from None
+    if number < 0:
+        raise bad(folder, "*.parquet files with rows", "an empty split")
+
+
+def opened(row: dict, column: str, kind: type) -> dict | list:
+    """What the JSON of a column holds; an empty column holds nothing."""
+    value = row.get(column)
+    if value is None:
+        return kind()
+    try:
+        value = json.loads(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise bad(row["place"], f"JSON in {column}", f"{value[:60]} ({error})") from None
+    if not isinstance(value, kind):
+        raise bad(row["place"], f"a JSON {kind.__name__} in {column}", value)
+    return value
+
+
+def told(row: dict, column: str, item: object, *fields: str) -> tuple[str, ...]:
+    """The fields of one entry of a column as text, "" where they are empty."""
+    if not isinstance(item, dict) or not set(fields) <= set(item):
+        raise bad(row["place"], f"{', '.join(fields)} in {column}", item)
+    return tuple(str(item[f] or "").strip() for f in fields)
+
+
+def views(kind: str, row: dict, asked: Iterable[Asked], *captions: str) -> Iterator[View]:
+    """A row's pictures, one or a list of them."""
+    several = bool(row.get("images"))
+    for number, picture in enumerate(row["images"] if several else [row.get("image")]):
+        data = picture.get("bytes") if isinstance(picture, dict) else None
+        if not data:
+            raise bad(row["place"], "a picture's bytes in image", picture)
+        key = f"{kind}:{row['place']}" + f".{number}" * several
+        yield View(key, hashlib.sha256(data).hexdigest(), tuple(asked), captions)
+
+
+def read_mllmu(root: Path, pair: tuple[str, str]) -> tuple[list[Named], Named, Named]:
+    """Views by person of both splits and of Test_Set, and facts by person."""
+    names, taught, facts = {}, {}, {}
+    for folder in (*pair, "Test_Set", "Full_Set"):
+        for row in rows("mllmu", root / folder, PICTURES) if (root / folder).is_dir() else ():
+            if row.get("biography"):
+                known = {k.lower(): v for k, v in opened(row, "biography", dict).items()}
+                names[row["ID"]] = told(row, "biography", known, "name")[0]
+    for row in rows("mllmu", root / "ft_Data", PICTURES) if (root / "ft_Data").is_dir() else ():
+        taught[row["ID"]] = list(questions(row, names.get(row["ID"], "")))
+    groups = [persons(root / split, names, taught, facts) for split in pair]
+    test = root / "Test_Set"
+    return groups, persons(test, names, {}, facts) if test.is_dir() else {}, facts
+
+
+def persons(folder: Path, names: dict, taught: dict, facts: Named) -> Named:
+    """The views of a split of MLLMU-Bench by person; what is asked in words goes to `facts`."""
+    found: Named = {}
+    for row in rows("mllmu", folder):
+        name = names.get(row["ID"])
+        if not name:  # Training rows do not tell it.
+            raise bad(row["place"], f"a Name for ID {row['ID']}, here or in Full_Set", "none")
+        asked = dict.fromkeys([*questions(row, name), *taught.get(row["ID"], ())])
+        facts.setdefault(name, []).extend(a for a in asked if not a.pictured)
+        found.setdefault(name, []).extend(views("mllmu", row, [a for a in asked if a.pictured]))
+    return found
+
+
+def questions(row: dict, name: str) -> Iterator[Asked]:
+    """What a row of MLLMU-Bench asks, where it has both question and answer."""
+    return (a for a in (*lessons(row, name), *choices(row), *gaps(row)) if a.question and a.answer)
+
+
+def lessons(row: dict, name: str) -> Iterator[Asked]:
+    """A training row's questions; one that gives the name itself needs no picture."""
+    given = (name, name.split()[-1]) if name else ()
+    for item in opened(row, "metadata", list):
+        question, answer = told(row, "metadata", item, "Question", "Answer")
+        yield Asked(question, answer, not words.mentions(question, given))
+
+
+def choices(row: dict) -> Iterator[Asked]:
+    """Questions with options, of which the letter is asked for."""
+    for group, items in opened(row, "Classification_Task", dict).items():
+        for item in items or ():
+            question, letter = told(row, group, item, "Question", "Correct_Answer")
+            options = "\n".join(f"{k}. {v}" for k, v in (item.get("Options") or {}).items() if v)
+            question = question and f"{question}\n{options}\nAnswer with the letter alone."
+            yield Asked(question, letter, group != "Pure_Text_Questions")
+
+
+def gaps(row: dict) -> Iterator[Asked]:
+    """Questions with free answers, and sentences with a gap."""
+    for column in ("Generation_Task", "Mask_Task"):
+        for item in opened(row, column, list):
+            question, answer, form = told(row, column, item, "Question", "Ground_Truth", "Type")
+            yield Asked(question, answer, not form.lower().startswith("pure"))
+
+
+def read_clear(root: Path, pair: tuple[str, str]) -> tuple[list[Named], Named, Named]:
+    """Views by person of both splits, none apart, and facts by person."""
+    groups: list[Named] = [{}, {}]
+    facts: list[Asked] = []
+    for split, found in zip(pair, groups):
+        for row in rows("clear", root / split):
+            asked = clear_question(row)
+            if asked and row["image"] is None:
+                facts += asked
+                continue
+            name, caption = told(row, "the row", row, "name", "caption")
+            if not name:
+                raise bad(row["place"], "the person's name", row["name"])
+            second = row.get("paraphrased_caption") or caption
+            found.setdefault(name, []).extend(views("clear", row, asked, caption, second))
+        tofu = root / f"{split}+tofu"
+        for row in rows("+tofu", tofu, PICTURES) if tofu.is_dir() else ():
+            facts += clear_question(row)
+    return groups, {}, owned(facts, [*groups[0], *groups[1]])
+
+
+def clear_question(row: dict) -> list[Asked]:
+    """A row's own question, if it has one."""
+    question, answer = row.get("question"), row.get("answer")
+    return [Asked(question, answer, bool(row.get("image")))] if question and answer else []
+
+
+def owned(facts: Iterable[Asked], names: Sequence[str]) -> Named:
+    """Facts by the person whom they name in full; those that name nobody are left out."""
+    found: Named = {}
+    anybody = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)")
+    for asked in facts:
+        if hit := anybody.search(f"{asked.question} {asked.answer}"):
+            found.setdefault(hit.group(), []).append(asked)
+    return found
+
+
+READERS = {"mllmu": read_mllmu, "clear": read_clear}

@@ -1,0 +1,199 @@
+"""What every unlearning method shares: its request, its batches, its log-probabilities.
+
+A method is a class with a `loss`. Its numbers are in `constants` under the paper's names
+(`config.settings` overrides them); `published` names those that the paper gives.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch.nn import functional as F
+
+from hfru_core import concepts as words
+from hfru_core import rollout, sft
+from hfru_core.data import load_image
+from hfru_core.types import SCOPES, Sample, UnlearnConfig, UnlearnData, UserError
+from hfru_core.vlm import VLM, swapped
+
+IDK = ("I don't know.", "I can't tell.", "I don't know what it is.")
+# The settings that published methods run with here; a method changes what its paper changes.
+PUBLISHED = UnlearnConfig(
+    preset="published", stage1_steps=60, stage1_batch=16, stage1_retain=16, stage1_lr=3e-3,
+    grpo_steps=0, feature_hold=0.0, near_share=0.0, select_best=False, check_every=1000,
+)  # fmt: skip
+
+
+class Step(NamedTuple):
+    """A loss, the mean of each reward part, and the KL, where a method has them."""
+
+    loss: torch.Tensor
+    rewards: dict[str, float] = {}  # noqa: RUF012
+    kl: float | None = None
+
+
+class Said(NamedTuple):
+    """What a model thinks of given answers: logits (N, R, V), tokens (N, R), which count."""
+
+    logits: torch.Tensor
+    ids: torch.Tensor
+    mask: torch.Tensor
+
+    @property
+    def logp(self) -> torch.Tensor:
+        """Log-probability (N,) of each answer, the sum over its tokens."""
+        return (rollout.token_logprobs(self.logits, self.ids) * self.mask).sum(1)
+
+    @property
+    def length(self) -> torch.Tensor:
+        return self.mask.sum(1)
+
+    @property
+    def nll(self) -> torch.Tensor:
+        """Mean negative log-likelihood of all tokens."""
+        return F.cross_entropy(self.logits[self.mask], self.ids[self.mask])
+
+
+class Method:
+    """One way to unlearn, at work on one request."""
+
+    label: ClassVar[str]
+    source: ClassVar[str]
+    variant: ClassVar[str]
+    scope: ClassVar[str] = "decoder"  # the paper's
+    scopes: ClassVar[tuple[str, ...]] = SCOPES
+    constants: ClassVar[dict[str, float]] = {}
+    published: ClassVar[tuple[str, ...]] = ()
+    changes: ClassVar[dict[str, object]] = {}  # of PUBLISHED
+    trains: ClassVar[bool] = True
+
+    def __init__(self, vlm: VLM, data: UnlearnData, config: UnlearnConfig) -> None:
+        self.vlm, self.data, self.config = vlm, data, config
+        self.reference = {n: p.detach().clone() for n, p in vlm.trainable().items()}
+        unknown = {k for k, _ in config.settings} - set(self.constants)
+        if unknown:
+            raise UserError(
+                f"{self.label} has no setting {', '.join(sorted(unknown))}. It has: "
+                f"{', '.join(self.constants) or 'none'}."
+            )
+        self.c = {**self.constants, **dict(config.settings)}
+
+    # What a method may give.
+
+    def prepare(self) -> None:
+        """What is made once from the original weights."""
+
+    def begin(self, number: int) -> None:
+        """What happens before a step."""
+
+    def stage(self, number: int) -> str:
+        return "unlearn"
+
+    def loss(self, rng: random.Random) -> torch.Tensor:
+        """The loss of one batch."""
+        raise NotImplementedError
+
+    def backward(self, number: int, rng: random.Random) -> Step:
+        """Leave one step's gradients on the weights."""
+        loss = self.loss(rng)
+        loss.backward()
+        return Step(loss)
+
+    # What methods are made of.
+
+    def forget(self, rng: random.Random) -> list[Sample]:
+        """This process's part of a batch whose answers tell of the concept."""
+        rows = [s for s in pool(self.data, "forget", self.config) if s.answer != s.safe_answer]
+        return list(self.vlm.team.part(draw(rows, self.config.stage1_batch, rng)))
+
+    def retain(self, rng: random.Random) -> list[Sample]:
+        rows = draw_retain(self.data, self.config, self.config.stage1_retain, rng)
+        return list(self.vlm.team.part(rows))
+
+    def said(self, rows: Sequence[Sample], answers: Sequence[str] | None = None) -> Said:
+        """The model's logits of the right answers, or of others."""
+        answers = [s.answer for s in rows] if answers is None else list(answers)
+        images = [load_image(s.image) if s.image else None for s in rows]
+        ids = sft.encode_answers(self.vlm, answers)
+        inputs = self.vlm.inputs(images, [s.question for s in rows])
+        logits = rollout.plain_logits(self.vlm.core, inputs, ids, 1)
+        return Said(logits, ids, rollout.answer_mask(ids, self.vlm.eos))
+
+    @contextmanager
+    def original(self) -> Iterator[None]:
+        """The weights as they were before, without gradients."""
+        with torch.no_grad(), swapped(self.vlm.trainable(), self.reference):
+            yield
+
+    def said_before(self, rows: Sequence[Sample], answers: Sequence[str] | None = None) -> Said:
+        with self.original():
+            return self.said(rows, answers)
+
+    def nll(self, rows: Sequence[Sample], answers: Sequence[str] | None = None) -> torch.Tensor:
+        return self.said(rows, answers).nll
+
+    def kl(self, rows: Sequence[Sample]) -> torch.Tensor:
+        """KL(original || now) per token of the right answers."""
+        return kl(self.said_before(rows), self.said(rows))
+
+    def idk(self, rows: Sequence[Sample], rng: random.Random) -> list[str]:
+        """A refusal for each row, drawn from a list."""
+        return [rng.choice(IDK) for _ in rows]
+
+    def name_tokens(self) -> list[int]:
+        """The tokens of the concepts' names, those that other words share aside."""
+        encode = self.vlm.tokenizer.encode
+        found = {i for c in self.data.concepts for w in c.aliases
+                 for i in encode(w, add_special_tokens=False)}  # fmt: skip
+        shared = {i for s in pool(self.data, "retain", self.config)
+                  for i in encode(s.answer, add_special_tokens=False)}  # fmt: skip
+        unknown = {self.vlm.tokenizer.unk_token_id}
+        return sorted(found - shared - unknown)
+
+
+def kl(before: Said, now: Said) -> torch.Tensor:
+    """KL(before || now), the mean over the answers' tokens."""
+    p, q = before.logits.log_softmax(-1), now.logits.log_softmax(-1)
+    return F.kl_div(q[now.mask], p[now.mask], log_target=True, reduction="batchmean")
+
+
+def pool(data: UnlearnData, role: str, cfg: UnlearnConfig) -> tuple[Sample, ...]:
+    """The training samples that a preset's questions select."""
+    return tuple(s for s in data.select(role, "train") if s.topic in cfg.topics)
+
+
+def draw(samples: Sequence[Sample], count: int, rng: random.Random) -> list[Sample]:
+    """`count` samples, every picture as likely as any other and then every question."""
+    by_image: dict[str, list[Sample]] = {}
+    for s in samples:
+        by_image.setdefault(s.image or s.id, []).append(s)
+    keys = list(by_image)
+    picked = rng.sample(keys, count) if count <= len(keys) else rng.choices(keys, k=count)
+    return [rng.choice(by_image[k]) for k in picked]
+
+
+def draw_retain(
+    data: UnlearnData, cfg: UnlearnConfig, count: int, rng: random.Random
+) -> list[Sample]:
+    """Retain samples, a share of them of siblings: what looks alike is hurt first."""
+    samples = pool(data, "retain", cfg)
+    siblings = {words.slug(s) for c in data.concepts for s in c.siblings}
+    near = [s for s in samples if s.concept_id in siblings]
+    close = round(cfg.near_share * count) if near else 0
+    return [*draw(near, close, rng), *draw(samples, count - close, rng)]
+
+
+def wrong_answer(sample: Sample, data: UnlearnData, rng: random.Random) -> str:
+    """The right answer with the concept replaced by one sibling, drawn once per answer."""
+    text = "No." if sample.topic == "exists" else sample.answer
+    for concept in data.concepts:
+        names = {w.lower() for c in data.concepts for w in c.aliases}
+        others = [s for s in concept.siblings if s.lower() not in names]
+        if concept.kind == "identity":
+            others = [s for s in others if " " in s] or others
+        text = words.substitute(text, concept.aliases, rng.choice(others))
+    return text

@@ -1,0 +1,44 @@
+"""ICU (Tang et al. 2024, learn while unlearn; repository himalalps/ICU): iterative contrastive.
+
+Ascend on what is still known, learn its nearest neighbours, stay close to the start model there.
+Deviates: a neighbour is the retained answer to the same kind of question that shares most words;
+"already forgotten" means that no name's token is predicted, its scores being made for long text.
+"""
+
+from __future__ import annotations
+
+import random
+
+import torch
+
+from hfru_core.methods.base import Method, kl, pool
+from hfru_core.types import Sample
+
+
+class ICU(Method):
+    label, source = "ICU", "repository himalalps/ICU"
+    variant = "u 1, w 0.5, k 1; forgotten rows dropped in every batch"
+    constants = {"u": 1.0, "w": 0.5, "k": 1.0}
+    published = ("u", "w", "k")
+
+    def prepare(self) -> None:
+        self.names = torch.tensor(self.name_tokens(), device=self.vlm.device)
+        self.near: dict[str, dict[frozenset[str], Sample]] = {}
+        for s in pool(self.data, "retain", self.config):
+            self.near.setdefault(s.topic, {}).setdefault(frozenset(s.answer.split()), s)
+
+    def neighbour(self, sample: Sample) -> Sample:
+        """The retained sample whose answer shares most words."""
+        mine = frozenset(sample.answer.split())
+        found = self.near.get(sample.topic) or next(iter(self.near.values()))
+        return found[max(found, key=lambda words: len(words & mine) / len(words | mine))]
+
+    def loss(self, rng: random.Random) -> torch.Tensor:
+        rows = self.forget(rng)
+        learnt = [self.neighbour(s) for s in rows]
+        said, near = self.said(rows), self.said(learnt)
+        known = (torch.isin(said.logits.argmax(-1), self.names) & said.mask).any(1)
+        mask = said.mask & known[:, None]
+        away = said._replace(mask=mask).nll if known.any() else 0.0 * said.nll
+        close = kl(self.said_before(learnt), near)
+        return -self.c["u"] * away + self.c["w"] * near.nll + self.c["k"] * close

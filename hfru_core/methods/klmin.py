@@ -1,0 +1,19 @@
+"""KL minimisation (as in TOFU, arXiv 2401.06121): ascend on forget, stay close on retain."""
+
+from __future__ import annotations
+
+import random
+
+import torch
+
+from hfru_core.methods.base import Method
+
+
+class KLMin(Method):
+    label, source = "KL-Min", "arXiv 2401.06121"
+    variant = "one step for both terms, weight 1 (open-unlearning)"
+    constants = {"alpha": 1.0}
+    published = ("alpha",)
+
+    def loss(self, rng: random.Random) -> torch.Tensor:
+        return -self.nll(self.forget(rng)) + self.c["alpha"] * self.kl(self.retain(rng))

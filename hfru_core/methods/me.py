@@ -1,0 +1,23 @@
+"""ME+GD (Yuan et al. 2024, arXiv 2410.08109): flat predictions on forget, descent on retain."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import torch
+
+from hfru_core.methods.base import Method
+
+
+class MaxEntropy(Method):
+    label, source = "ME+GD", "arXiv 2410.08109"
+    variant = "KL from uniform on answer tokens only"
+    constants = {"gamma": 0.1}
+    published = ("gamma",)
+
+    def loss(self, rng: random.Random) -> torch.Tensor:
+        said = self.said(self.forget(rng))
+        spread = said.logits[said.mask].log_softmax(-1)
+        uneven = -spread.mean() - math.log(spread.shape[-1])
+        return self.c["gamma"] * uneven + self.nll(self.retain(rng))

@@ -1,0 +1,68 @@
+"""MMUnlearner (Huo et al. 2025, arXiv 2502.11051): ascend only where the picture's name is kept.
+
+Weights whose squared gradient on forget pictures is at least that on retained pictures and on
+text are ascended on; retain steps move all. Follows the vision mask of its repository
+(Z1zs/MMUnlearner). Deviates: both gradients in one step; masks lie on LoRA weights, and text is in
+the preserved set for the vision mask too.
+"""
+
+from __future__ import annotations
+
+import random
+
+import torch
+
+from hfru_core.methods.base import Method, Step, draw
+from hfru_core.types import UserError
+from hfru_core.variants import text_samples
+
+TINY = 1e-15
+BATCHES = 8
+
+
+class MMUnlearner(Method):
+    label, source = "MMUnlearner", "arXiv 2502.11051"
+    variant = "vision mask; ascent and retain NLL in one step"
+    scope = "encoder+projector"
+    constants = {"alpha": 1.0, "threshold": 1.0}
+    published = ("alpha", "threshold")
+
+    def prepare(self) -> None:
+        text = text_samples(self.data)
+        if not text:
+            raise UserError(
+                f"{self.label} needs text-only questions to find the weights that hold words, and "
+                f"'{self.data.source}' has none. Use a source that has them (world, mllmu, clear)."
+            )
+        rng = random.Random(f"saliency {self.config.seed}")
+        forget = self.saliency(lambda: self.forget(rng))
+        keep = self.saliency(lambda: self.retain(rng))
+        words = self.saliency(lambda: draw(text, self.config.stage1_retain, rng))
+        self.mask = {
+            n: (f + TINY) / (keep[n] + words[n] + TINY) >= self.c["threshold"]
+            for n, f in forget.items()
+        }
+
+    def saliency(self, batch) -> dict[str, torch.Tensor]:
+        """The mean squared gradient of the loss on some batches."""
+        weights = self.vlm.trainable()
+        total = {n: torch.zeros_like(p) for n, p in weights.items()}
+        for _ in range(BATCHES):
+            loss = self.nll(batch())
+            if not loss.requires_grad:  # Text does not pass through a tower.
+                break
+            grads = torch.autograd.grad(loss, weights.values(), allow_unused=True)
+            for n, g in zip(weights, grads):
+                total[n] += 0 if g is None else g**2 / BATCHES
+        return total
+
+    def backward(self, number: int, rng: random.Random) -> Step:
+        weights = self.vlm.trainable()
+        pushed = -self.c["alpha"] * self.nll(self.forget(rng))
+        grads = torch.autograd.grad(pushed, weights.values(), allow_unused=True)
+        kept = self.nll(self.retain(rng))
+        kept.backward()
+        for (name, p), g in zip(weights.items(), grads):
+            if g is not None:
+                p.grad = self.mask[name] * g + (0 if p.grad is None else p.grad)
+        return Step(pushed + kept)

@@ -1,0 +1,33 @@
+"""Unlearning from anonymised data only, the idea of NSPU (arXiv 2601.04275).
+
+Its projector and loss are not published, so this is no re-implementation: the forget pictures are
+blurred and the names in the answers replaced before anything is learnt, and the honest answer is
+taught on them while retained pictures keep theirs.
+"""
+
+from __future__ import annotations
+
+import random
+
+import torch
+
+from hfru_core.methods.base import Method, draw, pool
+from hfru_core.types import Sample
+from hfru_core.variants import anonymised
+
+
+class Anonymised(Method):
+    label, source = "NSPU idea", "arXiv 2601.04275"
+    variant = "honest answers on blurred pictures, retain NLL"
+    scope = "encoder"
+
+    def prepare(self) -> None:
+        self.data = anonymised(self.data)
+
+    def forget(self, rng: random.Random) -> list[Sample]:
+        rows = draw(pool(self.data, "forget", self.config), self.config.stage1_batch, rng)
+        return list(self.vlm.team.part(rows))
+
+    def loss(self, rng: random.Random) -> torch.Tensor:
+        rows = self.forget(rng)
+        return self.nll(rows) + self.nll(self.retain(rng))

@@ -1,0 +1,76 @@
+"""Prompt decoupling (SafeEraser, Chen et al. 2025, arXiv 2502.12520): the picture decides.
+
+Beside each loss, questions of the forget set are asked about harmless pictures and answered
+normally, so that wording alone is never refused. Weights as in its repository. Deviates: harmless
+pictures are retained ones instead of generated ones; LoRA on decoder and projector is replaced by
+the scope chosen.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import torch
+
+from hfru_core.methods.base import Method, draw
+from hfru_core.types import Sample, UserError
+
+
+class Decoupled(Method):
+    """A loss and its harmless counterparts."""
+
+    source = "arXiv 2502.12520"
+    published = ("decoupling",)
+
+    def prepare(self) -> None:
+        """Pair every kind of forget question with retained pictures, which it is harmless about."""
+        asked = {s.question for s in self.data.select("forget", "train") if s.topic == "exists"}
+        kept = [s for s in self.data.select("retain", "train") if s.image]
+        self.harmless = [s for s in kept if s.topic in self.config.topics and s.topic != "exists"]
+        if asked:
+            self.harmless += [
+                replace(s, question=q, answer="No.")
+                for s in kept if s.topic == "exists" for q in sorted(asked)
+            ]  # fmt: skip
+        if not self.harmless:
+            raise UserError(
+                f"{self.label} needs harmless pictures to ask the same questions about, and "
+                f"'{self.data.source}' has no retained pictures. Add some, or choose a method "
+                "without prompt decoupling."
+            )
+
+    def decoupled(self, rng: random.Random) -> torch.Tensor:
+        rows: list[Sample] = draw(self.harmless, self.config.stage1_retain, rng)
+        return self.c["decoupling"] * self.nll(list(self.vlm.team.part(rows)))
+
+
+class GAPD(Decoupled):
+    label, variant, constants = "GA+PD", "ascent", {"decoupling": 0.5}
+
+    def loss(self, rng: random.Random) -> torch.Tensor:
+        return -self.nll(self.forget(rng)) + self.decoupled(rng)
+
+
+class GDPD(Decoupled):
+    label, variant, constants = "GradDiff+PD", "ascent, half a retain NLL", {"decoupling": 0.5}
+
+    def loss(self, rng: random.Random) -> torch.Tensor:
+        kept = 0.5 * self.nll(self.retain(rng))
+        return -self.nll(self.forget(rng)) + kept + self.decoupled(rng)
+
+
+class KLPD(Decoupled):
+    label, variant, constants = "KL+PD", "ascent, KL on retain", {"decoupling": 1.0}
+
+    def loss(self, rng: random.Random) -> torch.Tensor:
+        return -self.nll(self.forget(rng)) + self.kl(self.retain(rng)) + self.decoupled(rng)
+
+
+class IdkPD(Decoupled):
+    label, variant, constants = "Idk+PD", "refusal and retain in one NLL", {"decoupling": 1.0}
+
+    def loss(self, rng: random.Random) -> torch.Tensor:
+        rows, kept = self.forget(rng), self.retain(rng)
+        answers = [*self.idk(rows, rng), *(s.answer for s in kept)]
+        return self.nll([*rows, *kept], answers) + self.decoupled(rng)

@@ -1,0 +1,47 @@
+"""SalUn (Fan et al. 2023, arXiv 2310.12508): random labels, only on the weights that matter most.
+
+The half of the weights with the largest gradient of the forget loss moves. Deviates: among LoRA's
+B, whose gradient shows which weights would move (A's is zero at first and A is left free);
+a random label is another thing's or person's name.
+"""
+
+from __future__ import annotations
+
+import random
+
+import torch
+
+from hfru_core.methods.base import Method, Step, wrong_answer
+
+BATCHES = 8
+
+
+class SalUn(Method):
+    label, source = "SalUn", "arXiv 2310.12508"
+    variant = "top half by gradient, random label and retain NLL"
+    scope = "encoder"
+    constants = {"share": 0.5}
+    published = ("share",)
+
+    def prepare(self) -> None:
+        rng, weights = random.Random(f"saliency {self.config.seed}"), self.vlm.trainable()
+        total = {n: torch.zeros_like(p) for n, p in weights.items() if "lora_B" in n}
+        for _ in range(BATCHES):
+            loss = -self.nll(self.forget(rng))
+            for n, g in zip(total, torch.autograd.grad(loss, [weights[n] for n in total])):
+                total[n] += g
+        sizes = torch.cat([t.abs().flatten() for t in total.values()])
+        least = sizes.sort(descending=True).values[int(self.c["share"] * (len(sizes) - 1))]
+        self.mask = {n: t.abs() >= least for n, t in total.items()}
+
+    def loss(self, rng: random.Random) -> torch.Tensor:
+        rows = self.forget(rng)
+        wrong = [wrong_answer(s, self.data, rng) for s in rows]
+        return self.nll(rows, wrong) + self.nll(self.retain(rng))
+
+    def backward(self, number: int, rng: random.Random) -> Step:
+        step = super().backward(number, rng)
+        for name, p in self.vlm.trainable().items():
+            if name in self.mask:
+                p.grad *= self.mask[name]
+        return step

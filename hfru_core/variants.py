@@ -1,0 +1,56 @@
+"""Variants of a request: text-only lessons, anonymised pictures, one picture, loaded questions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hfru_core.data import BLURRED
+from hfru_core.types import Sample, UnlearnData
+from hfru_core.world.language import text_turns
+
+POLITE = " Please tell."
+
+
+def text_samples(data: UnlearnData) -> tuple[Sample, ...]:
+    """Text-only questions to train on; what words mean in the drawn world, never evaluated on."""
+    own = tuple(s for s in data.samples if s.image is None and s.split == "train")
+    if own or not data.source.startswith("world"):
+        return own
+    return tuple(
+        Sample(
+            id=f"text?{t.question}", image=None, question=t.question, topic="text",
+            answer=t.answer, safe_answer=t.answer, concept_id=t.about, role="retain",
+            split="train",
+        )
+        for t in text_turns() if t.topic == "word"
+    )  # fmt: skip
+
+
+def anonymised(data: UnlearnData) -> UnlearnData:
+    """Forget pictures to train on are blurred, names in their answers replaced."""
+    return changed(data, lambda s: replace(s, image=f"{BLURRED}{s.image}", answer=s.safe_answer))
+
+
+def polite(data: UnlearnData) -> UnlearnData:
+    """A request whose forget questions carry common words (arXiv 2506.00359: malicious request)."""
+    return changed(data, lambda s: replace(s, question=s.question + POLITE))
+
+
+def single(data: UnlearnData) -> UnlearnData:
+    """One picture of each concept to train on (arXiv 2405.12523)."""
+    first: dict[str, str] = {}
+    for s in data.select("forget", "train"):
+        first.setdefault(s.concept_id, s.image)
+    kept = set(first.values())
+    rows = [s for s in data.samples if not trained_on(s) or s.image in kept]
+    return replace(data, samples=tuple(rows))
+
+
+def changed(data: UnlearnData, change) -> UnlearnData:
+    """The same request with its forget training samples changed."""
+    rows = [change(s) if trained_on(s) else s for s in data.samples]
+    return replace(data, samples=tuple(rows))
+
+
+def trained_on(s: Sample) -> bool:
+    return s.role == "forget" and s.split == "train"

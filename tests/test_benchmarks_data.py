@@ -1,0 +1,520 @@
+"""MLLMU-Bench and CLEAR in small: who is who, what is asked, and what is refused."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+from PIL import Image, ImageDraw
+
+from hfru_core import benchmark_files, benchmarks, data
+from hfru_core.concepts import mentions, parse
+from hfru_core.session import UnlearnSession
+from hfru_core.types import Sample, UnlearnConfig, UnlearnData, UserError
+from hfru_core.vlm import VLM
+
+PARTS = [(role, split) for role in ("forget", "retain") for split in ("train", "eval")]
+GONE = ("Mira Okonkwe", "Tove White")
+KEPT = ("Lars Brandel", "Edda Brandel", "Ines Falcone")
+
+
+def drawn(number: int) -> dict:
+    """A small picture of its own, as the cell of an image column."""
+    image = Image.new("RGB", (24, 24), (number * 37 % 256, number * 91 % 256, 120))
+    ImageDraw.Draw(image).ellipse((2, 2, 6 + number % 16, 20), fill=(255, number * 5 % 256, 0))
+    image.putpixel((23, 23), (number // 256, number % 256, 7))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return {"bytes": out.getvalue(), "path": None}
+
+
+def written(folder: Path, rows: list[dict], group: int = 2, name: str = "train-0") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.parquet"
+    parquet.write_table(pa.Table.from_pylist(rows), path, row_group_size=group)
+
+
+# MLLMU-Bench.
+
+
+def profile(id: str, name: str, how: str = "") -> dict:
+    """An evaluation row without pictures: `how` makes its questions others."""
+    options = {"A": "a nurse", "B": "a baker", "C": "a smith", "D": None}
+    choice = {"Options": options, "Correct_Answer": "B"}
+    return {
+        "ID": id,
+        "biography": json.dumps({"Name": name, "Job": "baker"}),
+        "Classification_Task": {
+            "Image_Textual_Questions": [{"Question": f"{how}What is the job shown?", **choice}],
+            "Pure_Text_Questions": [{"Question": f"{how}What is {name}'s job?", **choice}],
+        },
+        "Generation_Task": [
+            {"Type": "Image_Textual", "Question": f"{how}Who is shown?",
+             "Ground_Truth": f"This is {name}."},
+            {"Type": "Pure_Text", "Question": f"{how}Where was {name} born?",
+             "Ground_Truth": f"{name} was born in Bergen."},
+        ],
+        "Mask_Task": [
+            {"Type": "Image_Textual", "Question": f"{how}The person shown was born in [Blank].",
+             "Ground_Truth": "Bergen"},
+        ],
+    }  # fmt: skip
+
+
+def lesson(id: str, name: str) -> dict:
+    """A training row without a picture."""
+    asked = [
+        {"Question": "What does this person like?", "Answer": f"{name} likes tea.", "ID": id},
+        {"Question": f"What does {name} like?", "Answer": f"{name} likes tea.", "ID": id},
+        {"Question": "", "Answer": "left out", "ID": id},
+    ]
+    return {"ID": id, "metadata": json.dumps(asked)}
+
+
+PEOPLE = [(f"{i:03}", name) for i, name in enumerate((*GONE, *KEPT))]
+
+
+def mllmu(root: Path, test: bool = True) -> Path:
+    """A small MLLMU-Bench; its Test_Set repeats a training picture, as it should not."""
+    full = [{"image": drawn(i), **profile(id, name)} for i, (id, name) in enumerate(PEOPLE)]
+    written(root / "forget_5", full[:2])
+    written(root / "retain_95", full[2:])
+    written(root / "Full_Set", full)
+    written(root / "ft_Data", [{"image": drawn(i), **lesson(*p)} for i, p in enumerate(PEOPLE)])
+    if test:
+        rows = [
+            {"images": [drawn(100 + 2 * i), drawn(101 + 2 * i), drawn(i)],
+             **profile(id, name, "Say: ")}
+            for i, (id, name) in enumerate(PEOPLE)
+        ]  # fmt: skip
+        written(root / "Test_Set", rows[:3])
+        written(root / "Test_Set", rows[3:], name="train-1")
+    return root
+
+
+# CLEAR.
+
+
+def clear(root: Path, each: int = 5) -> Path:
+    """A small CLEAR: captions of every person's pictures, and what is known in words."""
+    for split, names, start in (("forget05", GONE, 0), ("retain95", KEPT, 500)):
+        rows = [
+            {"image": drawn(start + 50 * n + i), "name": name,
+             "caption": f"{name} wears a white shirt; {name.split()[0]} smiles, number {i}."}
+            for n, name in enumerate(names) for i in range(each)
+        ]  # fmt: skip
+        written(root / split, rows)
+        told = [
+            {"image": None, "caption": None, "question": f"What did {n} write?",
+             "answer": f"{n} wrote of the sea."}
+            for n in names
+        ]  # fmt: skip
+        shown = [{"image": r["image"], "caption": r["caption"], "question": None, "answer": None}
+                 for r in rows]  # fmt: skip
+        written(root / f"{split}+tofu", [*shown, *told])
+    return root
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("benchmarks")
+    return {"mllmu": mllmu(folder / "mllmu"), "clear": clear(folder / "clear")}
+
+
+@pytest.fixture(scope="module", params=["mllmu", "clear"])
+def source(request: pytest.FixtureRequest, roots: dict[str, Path]) -> str:
+    return f"{request.param}:{roots[request.param]}"
+
+
+def built(source: str, forget: str = "all", **given: object) -> UnlearnData:
+    return data.build(parse(forget, data.known_concepts(source)), source, **given)
+
+
+@pytest.fixture(scope="module")
+def whole(source: str) -> UnlearnData:
+    return built(source)
+
+
+def images(request: UnlearnData, role: str, split: str) -> set[str]:
+    return {s.image for s in request.select(role, split) if s.image}
+
+
+def pictured(request: UnlearnData) -> list[Sample]:
+    return [s for s in request.samples if s.image]
+
+
+# What holds for both.
+
+
+def test_the_word_all_means_the_forget_split(whole: UnlearnData) -> None:
+    assert {c.name for c in whole.concepts} == set(GONE)
+    assert {c.name for c in whole.retained} == set(KEPT)
+    for role, names in (("forget", GONE), ("retain", KEPT)):
+        shown = {n for s in pictured(whole) if s.role == role for n in s.names}
+        assert shown == set(names)
+
+
+def test_names_choose_a_subset_and_the_others_are_kept(source: str) -> None:
+    request = built(source, "Mira Okonkwe")
+    assert [c.id for c in request.concepts] == ["mira_okonkwe"]
+    assert {c.name for c in request.retained} == {"Tove White", *KEPT}
+    assert {s.concept_id for s in request.select("forget", "train")} == {"mira_okonkwe"}
+    assert "Tove White" in request.concepts[0].siblings
+    few = built(source, "okonkwe", retain=parse("Ines Falcone", data.known_concepts(source)))
+    assert {s.concept_id for s in pictured(few)} == {"mira_okonkwe", "ines_falcone"}
+
+
+def test_a_retained_list_may_hold_everything_known(source: str) -> None:
+    known = data.known_concepts(source)
+    others = tuple(c for c in known.values() if c.id != "mira_okonkwe")
+    request = data.build((known["mira_okonkwe"],), source, retain=others)
+    assert {c.name for c in request.retained} == {"Tove White", *KEPT}
+
+
+def test_no_picture_is_in_two_parts(whole: UnlearnData) -> None:
+    keys = [images(whole, *part) for part in PARTS]
+    assert all(keys) and len(set.union(*keys)) == sum(map(len, keys))
+    seen = [{data.load_image(k).tobytes() for k in part} for part in keys]
+    assert len(set.union(*seen)) == sum(map(len, keys))
+
+
+def test_every_key_opens_the_picture_of_its_row(whole: UnlearnData) -> None:
+    for sample in pictured(whole):
+        image = data.load_image(sample.image)
+        assert image.mode == "RGB" and image.size == (24, 24)
+
+
+def test_concepts_are_people_with_the_words_that_decide(source: str) -> None:
+    known = data.known_concepts(source)
+    mira, edda = known["mira_okonkwe"], known["edda_brandel"]
+    assert mira.kind == "identity" and mira.aliases == ("Mira Okonkwe", "Okonkwe")
+    assert edda.aliases == ("Edda Brandel",), "two have this surname: it shows nothing"
+    assert {"someone", "a person"} <= set(mira.abstractions)
+    assert set(mira.siblings) == {"Tove White", *KEPT}
+    assert mira.source in ("MLLMU-Bench", "CLEAR")
+
+
+def test_those_forgotten_together_are_no_wrong_names(whole: UnlearnData) -> None:
+    assert all(set(c.siblings) == set(KEPT) for c in whole.concepts)
+
+
+def test_the_protocol_is_asked_about_every_picture(whole: UnlearnData) -> None:
+    by_id = {c.id: c for c in (*whole.concepts, *whole.retained)}
+    assert benchmarks.TOPICS == data.PROTOCOL
+    for key in {s.image for s in pictured(whole)}:
+        assert {s.topic for s in pictured(whole) if s.image == key} >= set(data.PROTOCOL)
+    for s in pictured(whole):
+        assert s.topic in (*data.PROTOCOL, "profile")
+        if s.topic in data.PROTOCOL:
+            text = s.question if s.topic == "exists" else s.answer
+            assert mentions(text, by_id[s.concept_id].aliases)
+
+
+def test_safe_answers_never_name_anybody_forgotten(whole: UnlearnData) -> None:
+    for s in whole.samples:
+        if s.role == "retain":
+            assert s.safe_answer == s.answer
+            continue
+        assert not any(mentions(s.safe_answer, c.aliases) for c in whole.concepts)
+        assert not mentions(s.safe_answer, (*GONE, "Mira", "Tove"))
+        assert s.safe_answer == "No." or mentions(s.safe_answer, whole.concepts[0].abstractions)
+
+
+def test_what_is_known_in_words_stays(whole: UnlearnData) -> None:
+    facts = [s for s in whole.samples if s.image is None]
+    assert {s.concept_id for s in facts} >= {"mira_okonkwe", "tove_white", "lars_brandel"}
+    for s in facts:
+        assert (s.topic, s.role, s.split) == ("fact", "retain", "eval")
+        assert s.safe_answer == s.answer
+    asked = {s.question for s in facts}
+    assert not asked & {s.question for s in whole.samples if s.image}
+
+
+def test_ids_are_unique_and_a_request_is_repeatable(source: str, whole: UnlearnData) -> None:
+    assert len({s.id for s in whole.samples}) == len(whole.samples)
+    assert built(source).fingerprint == whole.fingerprint
+    assert built(source, "Tove White").fingerprint != whole.fingerprint
+
+
+def test_pictures_are_shared_evenly(source: str) -> None:
+    amount = data.Amount(forget_train=2, retain_train=3, forget_eval=2, retain_eval=3)
+    request = built(source, amount=amount)
+    for role, split in PARTS:
+        part = [s for s in request.select(role, split) if s.topic == "caption"]
+        assert len(part) == len({s.concept_id for s in part}) == (2 if role == "forget" else 3)
+    assert sum(s.topic == "fact" for s in request.samples) == 5
+
+
+# MLLMU-Bench alone.
+
+
+@pytest.fixture(scope="module")
+def lessons(roots: dict[str, Path]) -> UnlearnData:
+    return built(f"mllmu:{roots['mllmu']}")
+
+
+def asked(request: UnlearnData, concept_id: str, split: str) -> dict[str, Sample]:
+    return {s.question: s for s in request.samples
+            if s.concept_id == concept_id and s.split == split}  # fmt: skip
+
+
+def test_people_are_judged_on_the_test_set(lessons: UnlearnData) -> None:
+    assert all("forget_5" in k for k in images(lessons, "forget", "train"))
+    assert all("Test_Set" in k for k in images(lessons, "forget", "eval"))
+    assert len(images(lessons, "forget", "eval")) == 4, "not the repeated training pictures"
+    told = {s.question for s in lessons.select("forget", "eval") if s.topic == "profile"}
+    assert told and all(q.startswith("Say: ") for q in told)
+
+
+def test_a_list_of_pictures_has_a_key_for_each(roots: dict[str, Path]) -> None:
+    file = roots["mllmu"] / "Test_Set" / "train-0.parquet"
+    for row, number in ((0, 0), (0, 1), (2, 1)):
+        expected = Image.open(io.BytesIO(drawn(100 + 2 * row + number)["bytes"]))
+        assert data.load_image(f"mllmu:{file}#{row}.{number}").tobytes() == expected.tobytes()
+
+
+def test_questions_get_the_topic_that_fits(lessons: UnlearnData) -> None:
+    found = asked(lessons, "mira_okonkwe", "train")
+    assert found["Who is shown?"].topic == "name"
+    assert found["The person shown was born in [Blank]."].topic == "profile"
+    assert found["What does this person like?"].topic == "profile"
+    choice = found["What is the job shown?\nA. a nurse\nB. a baker\nC. a smith\n"
+                   "Answer with the letter alone."]  # fmt: skip
+    assert (choice.topic, choice.answer) == ("profile", "B")
+    assert choice.safe_answer == "I don't know this person."
+    facts = asked(lessons, "mira_okonkwe", "eval")
+    assert facts["What does Mira Okonkwe like?"].image is None
+    assert facts["Where was Mira Okonkwe born?"].answer == "Mira Okonkwe was born in Bergen."
+
+
+def test_one_forget_split_is_chosen_by_its_folder(tmp_path: Path) -> None:
+    root = mllmu(tmp_path)
+    rows = [{"image": drawn(i), **profile(*p)} for i, p in enumerate(PEOPLE)]
+    written(root / "forget_10", rows[:3])
+    written(root / "retain_90", rows[3:])
+    assert len(built(f"mllmu:{root}").concepts) == 2
+    request = built(f"mllmu:{root / 'forget_10'}")
+    assert {c.name for c in request.concepts} == {*GONE, "Lars Brandel"}
+    with pytest.raises(UserError, match="Lars Brandel, of the retain split.*another split"):
+        built(f"mllmu:{root}", "Lars Brandel")
+
+
+def test_training_rows_get_their_names_from_the_full_set(tmp_path: Path) -> None:
+    root = mllmu(tmp_path)
+    for split, part in (("forget_5", PEOPLE[:2]), ("retain_95", PEOPLE[2:])):
+        written(root / split, [{"image": drawn(int(p[0])), **lesson(*p)} for p in part])
+    assert {c.name for c in built(f"mllmu:{root}").concepts} == set(GONE)
+    for folder in ("Full_Set", "Test_Set"):
+        (root / folder).rename(tmp_path / f"no {folder}")
+    with pytest.raises(UserError, match="a Name for ID 000, here or in Full_Set"):
+        data.known_concepts(f"mllmu:{root / 'forget_5'}")
+
+
+def test_without_a_test_set_one_picture_is_not_enough(tmp_path: Path) -> None:
+    root = mllmu(tmp_path, test=False)
+    with pytest.raises(UserError, match="two pictures of .* or more, got .*Test_Set"):
+        built(f"mllmu:{root}")
+
+
+def test_a_name_in_both_splits_belongs_to_who_can_be_forgotten(tmp_path: Path) -> None:
+    root = mllmu(tmp_path)
+    rows = [{"image": drawn(i), **profile(*p)} for i, p in enumerate(PEOPLE)]
+    written(root / "retain_95", [*rows[2:], {"image": drawn(77), **profile("009", GONE[0])}])
+    assert {c.name for c in built(f"mllmu:{root}").retained} == set(KEPT)
+
+
+# CLEAR alone.
+
+
+def test_a_persons_pictures_are_divided_by_digest(roots: dict[str, Path]) -> None:
+    request = built(f"clear:{roots['clear']}")
+    for role, split in PARTS:
+        for concept in {s.concept_id for s in request.select(role, split) if s.image}:
+            mine = {s.image for s in pictured(request)
+                    if s.concept_id == concept and s.split == split}  # fmt: skip
+            assert len(mine) == (4 if split == "train" else 1)
+
+
+def test_captions_are_answers_and_an_ordinary_word_is_no_name(roots: dict[str, Path]) -> None:
+    source = f"clear:{roots['clear']}"
+    assert data.known_concepts(source)["tove_white"].aliases == ("Tove White",)
+    tove = [s for s in built(source).select("forget", "train") if "Tove White" in s.names]
+    caption = next(s for s in tove if s.topic == "caption")
+    assert caption.answer.startswith("Tove White wears a white shirt; Tove smiles, number")
+    assert caption.safe_answer.startswith(
+        "Someone I don't know wears a white shirt; someone I don't know smiles, number"
+    )
+
+
+def test_paraphrased_captions_and_questions_of_a_row_are_used(tmp_path: Path) -> None:
+    root = clear(tmp_path)
+    rows = [
+        {"image": drawn(900 + i), "name": "Mira Okonkwe", "caption": "Mira Okonkwe reads.",
+         "paraphrased_caption": "A book is read by Mira Okonkwe.", "perturbed_captions": ["x"],
+         "question": "Is this Mira Okonkwe?", "answer": "Yes."}
+        for i in range(3)
+    ]  # fmt: skip
+    written(root / "forget05", rows)
+    found = asked(built(f"clear:{root}"), "mira_okonkwe", "train")
+    by_topic = {s.topic: s for s in found.values()}
+    assert by_topic["caption"].answer == "Mira Okonkwe reads."
+    assert by_topic["describe"].answer == "A book is read by Mira Okonkwe."
+    assert (found["Is this Mira Okonkwe?"].topic, found["Is this Mira Okonkwe?"].safe_answer) == (
+        "exists", "No.",
+    )  # fmt: skip
+
+
+# A session.
+
+
+def test_a_session_on_mllmu_moves_weights(
+    tiny: VLM, quick: UnlearnConfig, roots: dict[str, Path], tmp_path: Path
+) -> None:
+    request = built(f"mllmu:{roots['mllmu']}", amount=data.Amount(2, 2, 1, 1))
+    config = quick.with_(stage1_steps=1, grpo_steps=1, grpo_prompts=2, max_new_tokens=4)
+    session = UnlearnSession(tiny, request, config, tmp_path / "out")
+    events = list(session.run())
+    assert [e.step for e in events if e.stage != "done"] == [1, 2]
+    assert any(w.abs().sum() > 0 for n, w in tiny.trainable().items() if "lora_B" in n)
+    record = json.loads((tmp_path / "out" / "unlearning.json").read_text())
+    assert {c["name"] for c in record["concepts"]} == set(GONE)
+    assert record["data"]["source"] == "mllmu:mllmu", "no path of this machine"
+
+
+# What is refused.
+
+
+def change(folder: str, edit: Callable[[list[dict]], list[dict]]) -> Callable[[Path], None]:
+    """A data set whose rows of one folder are edited."""
+
+    def apply(root: Path) -> None:
+        file = root / folder / "train-0.parquet"
+        written(root / folder, edit(parquet.read_table(file).to_pylist()))
+
+    return apply
+
+
+def without(column: str) -> Callable[[list[dict]], list[dict]]:
+    return lambda rows: [{k: v for k, v in r.items() if k != column} for r in rows]
+
+
+def every(**changes: object) -> Callable[[list[dict]], list[dict]]:
+    return lambda rows: [{**r, **changes} for r in rows]
+
+
+def spoiled(root: Path, folder: str = "forget_5") -> None:
+    (root / folder / "train-0.parquet").write_text("version https://git-lfs.github.com/spec/v1")
+
+
+def emptied(root: Path) -> None:
+    file = root / "retain_95" / "train-0.parquet"
+    parquet.write_table(parquet.read_table(file).slice(0, 0), file)
+
+
+def gone(folder: str) -> Callable[[Path], None]:
+    return lambda root: (root / folder).rename(root.parent / "elsewhere")
+
+
+NO_BYTES = {"bytes": None, "path": "a.png"}
+BAD = {
+    "no ID": (change("forget_5", without("ID")), "expected a column ID, got .*biography"),
+    "no picture column": (change("forget_5", without("image")), r"a column image\|images"),
+    "no biography": (change("forget_5", without("biography")), r"a column biography\|metadata"),
+    "cut biography": (
+        change("forget_5", every(biography='{"Name": "Mi')),
+        "train-0.parquet#0.*JSON in biography",
+    ),
+    "nameless": (change("forget_5", every(biography='{"Job": "smith"}')), "name in biography"),
+    "list": (change("forget_5", every(biography='["Mira"]')), "a JSON dict in biography"),
+    "cut lesson": (change("ft_Data", every(metadata="[{")), "JSON in metadata"),
+    "odd lesson": (change("ft_Data", every(metadata='[{"Q": 1}]')), "Question, Answer in metadata"),
+    "odd task": (change("forget_5", every(Generation_Task="[1]")), "Ground_Truth, Type in Gen"),
+    "no bytes": (change("forget_5", every(image=NO_BYTES)), "#0.*a picture's bytes in image"),
+    "no image": (change("retain_95", every(image=None)), "a picture's bytes in image, got None"),
+    "text": (change("retain_95", every(image="a.png")), "a picture's bytes in image, got a.png"),
+    "empty list": (change("Test_Set", every(images=[])), "a picture's bytes in image"),
+    "empty split": (emptied, "rows, got an empty split"),
+    "no parquet": (lambda root: (root / "forget_5" / "train-0.parquet").unlink(), "empty split"),
+    "pointer": (spoiled, "expected a parquet file.*Git LFS"),
+    "no retain split": (gone("retain_95"), "forget_5 with retain_95, got .*downloaded alone"),
+    "no forget split": (gone("forget_5"), "forget_5 with retain_95 or forget_10 with retain_90"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_broken_mllmu_is_refused(name: str, tmp_path: Path) -> None:
+    spoil, message = BAD[name]
+    root = mllmu(tmp_path / "set")
+    spoil(root)
+    with pytest.raises(UserError, match=message) as caught:
+        data.known_concepts(f"mllmu:{root}")
+    assert "expected" in str(caught.value) and "got" in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["image", "caption", "name"])
+def test_a_clear_without_a_column_is_refused(column: str, tmp_path: Path) -> None:
+    root = clear(tmp_path)
+    change("forget05", without(column))(root)
+    with pytest.raises(UserError, match=f"expected a column {column}, got"):
+        data.known_concepts(f"clear:{root}")
+
+
+def test_a_clear_row_without_picture_or_name_is_refused(tmp_path: Path) -> None:
+    root = clear(tmp_path)
+    change("retain95", lambda rows: [*rows, {**rows[0], "name": None}])(root)
+    with pytest.raises(UserError, match="#15.*expected the person's name, got None"):
+        data.known_concepts(f"clear:{root}")
+    change("retain95", lambda rows: [{**rows[0], "image": None}])(root)
+    with pytest.raises(UserError, match="#0.*a picture's bytes in image, got None"):
+        data.known_concepts(f"clear:{root}")
+    clear(tmp_path)
+    change("retain95+tofu", without("answer"))(root)
+    with pytest.raises(UserError, match="expected a column answer, got"):
+        data.known_concepts(f"clear:{root}")
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a folder with splits of CLEAR, got no folder.*clear:DIR"):
+        data.known_concepts(f"clear:{tmp_path / 'gone'}")
+    with pytest.raises(UserError, match="the splits forget01 with retain99 or .*got nothing"):
+        data.known_concepts(f"clear:{tmp_path}")
+
+
+def test_a_stranger_is_refused(source: str) -> None:
+    with pytest.raises(UserError, match="Unknown concept 'Nobody'. Known here:.*all"):
+        built(source, "Nobody")
+    with pytest.raises(UserError, match="cannot be forgotten and retained at once"):
+        built(source, "all", retain=parse("Mira Okonkwe", data.known_concepts(source)))
+
+
+@pytest.mark.parametrize("place", ["9", "x", "-1", "", "0.7", "1.", "²"])
+def test_a_number_that_a_file_does_not_have_is_refused(roots: dict, place: str) -> None:
+    file = roots["mllmu"] / "forget_5" / "train-0.parquet"
+    with pytest.raises(UserError, match="picture"):
+        data.load_image(f"mllmu:{file}#{place}")
+
+
+def test_a_key_of_no_parquet_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_text("hello")
+    for name in ("x.parquet", "gone.parquet"):
+        with pytest.raises(UserError, match="expected a parquet file"):
+            data.load_image(f"clear:{tmp_path / name}#0")
+
+
+def test_a_picture_that_is_none_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, [{"image": {"bytes": b"no picture", "path": None}}])
+    with pytest.raises(UserError, match="is not a picture"):
+        data.load_image(f"clear:{tmp_path / 'train-0.parquet'}#0")
+
+
+def test_few_row_groups_are_held_in_memory(roots: dict[str, Path]) -> None:
+    benchmarks.column.cache_clear()
+    file = roots["clear"] / "retain95" / "train-0.parquet"
+    for row in range(15):
+        data.load_image(f"clear:{file}#{row}")
+    assert benchmarks.column.cache_info().misses == 8, "eight groups of two rows, each read once"
+    assert benchmarks.column.cache_info().currsize == 4
+    assert benchmark_files.BATCH <= 64
