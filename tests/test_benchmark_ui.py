@@ -17,6 +17,7 @@ from hfru_core.bench.columns import BY_KEY
 from hfru_core.bench.table import group
 from hfru_core.types import UserError
 from hfru_core.ui import bench_view as view
+from hfru_core.ui.bench_plot import scatter
 from hfru_core.ui.bench_run import Run, Wish, follow, keep, rows_of
 from hfru_core.ui.benchmark import FIRST, Benchmark
 from hfru_core.ui.studio import ASSETS, Studio
@@ -151,7 +152,9 @@ def test_the_plot_has_intervals_and_marks_the_references(panel: Benchmark) -> No
     assert npo.error_y.arrayminus[0] == pytest.approx(0.05)
     costs = panel.replot(ANN, *look(x="seconds", y="probe"))
     assert costs.layout.xaxis.title.text == "Time ↓ (s)"
-    assert view.scatter([], BY_KEY["forget"], BY_KEY["probe"]).data == ()
+    (line,) = costs.layout.shapes  # The oracle was only loaded, so that it has no cost.
+    assert line.y0 == line.y1 == 0.5 and "Oracle" in str(costs.layout.annotations)
+    assert scatter([], BY_KEY["forget"], BY_KEY["probe"]).data == ()
 
 
 def test_markup_is_shown_as_text() -> None:
@@ -159,7 +162,7 @@ def test_markup_is_shown_as_text() -> None:
     for row in (made(**evil), made(**(evil | {"error": None}), reasons=[EVIL])):
         (one,) = group([row])
         shown = view.board([one], "forget", True) + view.details(one)
-        plot = view.scatter([one], BY_KEY["forget"], BY_KEY["seconds"]).to_json()
+        plot = scatter([one], BY_KEY["forget"], BY_KEY["seconds"]).to_json()
         assert "<img" not in shown and "&lt;img" in shown
         assert "<img" not in plot and "\\u003cimg" not in plot
 

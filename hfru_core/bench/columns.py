@@ -66,9 +66,8 @@ LEAKAGE = (
            "steps until half of the answers name the concept again", "steps"),
 )  # fmt: skip
 COSTS = (
-    Column("seconds", "Time", "lower",
-           "seconds until the model was there; of a reference, only to load it", "s"),
+    Column("seconds", "Time", "lower", "seconds until the unlearned model was there", "s"),
     Column("peak_mb", "Memory", "lower", "most memory that unlearning held at once", "MB"),
-)  # fmt: skip
+)
 COLUMNS = BEHAVIOUR + LEAKAGE + COSTS
 BY_KEY = {c.key: c for c in COLUMNS}

@@ -60,7 +60,8 @@ class Row:
     def value(self, key: str, beside: str = "") -> Rate | None:
         """What was measured under a column's key, of this model or of one beside it."""
         if key in COST_KEYS:
-            cost = getattr(self, key)
+            # A reference is only loaded: that is not what it cost.
+            cost = getattr(self, key) if self.kind == "method" else None
             return None if cost is None else Rate(cost, 1, None, None)
         found = (self.beside.get(beside, {}) if beside else self.values).get(key)
         return found if found and found.rate is not None else None

@@ -15,6 +15,7 @@ from hfru_core.bench.record import Bench, Row, json_text, load
 from hfru_core.bench.table import Filter, Group, Over, choices, csv_text, group, sort
 from hfru_core.types import UserError
 from hfru_core.ui import bench_view as view
+from hfru_core.ui.bench_plot import scatter
 from hfru_core.ui.bench_run import rows_of
 from hfru_core.ui.compare import friendly
 from hfru_core.ui.studio import ASSETS, Studio
@@ -49,7 +50,7 @@ class Look(NamedTuple):
         return tuple(filter(Filter(*(tuple(w or ()) for w in wanted)).keeps, bench.rows))
 
     def plot(self, groups: list[Group]) -> go.Figure:
-        return view.scatter(groups, BY_KEY[self.x], BY_KEY[self.y], self.chosen)
+        return scatter(groups, BY_KEY[self.x], BY_KEY[self.y], self.chosen)
 
     def board(self, groups: list[Group]) -> str:
         return view.board(sort(groups, *self.sorting), *self.sorting, self.chosen)

@@ -83,6 +83,7 @@ def test_a_filter_changes_table_and_plot(bench: Page) -> None:
     bench.get_by_role("button", name="Leakage against cost").click()
     expect(bench.locator("#bench-plot .xtitle")).to_have_text("Time ↓ (s)")
     expect(bench.locator("#bench-plot")).to_contain_text("1 of 3 rows have no value here")
+    expect(bench.locator("#bench-plot .shapelayer path")).to_have_count(2)
 
 
 def test_a_row_shows_its_command_and_the_files_open(bench: Page, tmp_path: Path) -> None:

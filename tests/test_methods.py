@@ -1,0 +1,165 @@
+"""Every method of the field on the tiny model: what moves, what stays, and what is refused."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from hfru_core import data, vlm
+from hfru_core.concepts import shipped
+from hfru_core.methods import METHODS, configured
+from hfru_core.methods.base import kl
+from hfru_core.methods.eul import merged
+from hfru_core.session import UnlearnSession
+from hfru_core.types import UnlearnConfig, UnlearnData, UserError
+from hfru_core.variants import anonymised, polite, single, text_samples
+
+# The parts that a method moves by itself: (tower, projector, decoder).
+TOWER, SEEN, WORDS, ALL = (1, 0, 0), (1, 1, 0), (0, 0, 1), (1, 1, 1)
+MOVES = {
+    "hfru": TOWER, "pubg": WORDS, "mmunlearner": SEEN, "ga": WORDS, "graddiff": WORDS,
+    "klmin": WORDS, "npo": WORDS, "simnpo": WORDS, "idknll": WORDS, "idkpo": WORDS,
+    "idkap": WORDS, "me": WORDS, "evasive": WORDS, "rmu": WORDS, "undial": WORDS, "siu": ALL,
+    "ga-pd": WORDS, "graddiff-pd": WORDS, "kl-pd": WORDS, "idk-pd": WORDS, "icu": WORDS,
+    "eul": WORDS, "ssiuu": WORDS, "su": WORDS, "salun": TOWER, "nspu": TOWER,
+}  # fmt: skip
+UNTRAINED = ("manu", "leace", "rmuse")
+PARTS = ("vision_tower", "multi_modal_projector", "language_model")
+
+
+def quick(name: str, request: UnlearnData, **changes: object) -> UnlearnConfig:
+    config = configured(name, "default", request.concepts, device="cpu")
+    return config.with_(stage1_steps=2, stage1_batch=3, stage1_retain=3, grpo_steps=0,
+                        lora_rank=2, max_new_tokens=4, **changes)  # fmt: skip
+
+
+def at_work(name: str, model: vlm.VLM, request: UnlearnData, **changes: object):
+    """A method before its first step."""
+    config = quick(name, request, **changes)
+    model.adapt(2, config.scope)
+    method = METHODS[name](model, request, config)
+    method.prepare()
+    return method
+
+
+def test_every_method_has_its_row() -> None:
+    assert {*MOVES, *UNTRAINED} == set(METHODS)
+    assert all(m.label and m.source and m.variant for m in METHODS.values())
+    assert all(set(m.published) <= set(m.constants) for m in METHODS.values())
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_a_session_moves_what_its_paper_moves(
+    name: str, tiny: vlm.VLM, small_data: UnlearnData, tmp_path: Path
+) -> None:
+    before = {n: p.clone() for n, p in tiny.core.named_parameters()}
+    session = UnlearnSession(tiny, small_data, quick(name, small_data), tmp_path / "out")
+    events = list(session.run())
+    moved = [n for n, p in session.weights.items() if "lora_B" in n and p.abs().sum() > 0]
+    assert tuple(any(part in n for n in moved) for part in PARTS) == tuple(map(bool, MOVES[name]))
+    after = {n.replace(".base_layer", ""): p for n, p in tiny.core.named_parameters()}
+    assert all(torch.equal(after[n], p) for n, p in before.items())
+    assert events[-1].stage == "done" and (tmp_path / "out" / "unlearning.json").is_file()
+
+
+@pytest.mark.parametrize("name", UNTRAINED)
+def test_an_edit_changes_answers_without_training(
+    name: str, tiny: vlm.VLM, small_data: UnlearnData, tmp_path: Path
+) -> None:
+    config = configured(name, "default", small_data.concepts)
+    row = small_data.select("forget", "train")[0]
+    images, asked = [data.load_image(row.image)] * 2, ["What is it?", row.question]
+    plain = vlm.load(Path(tiny.core.name_or_path), device="cpu")
+    edited = METHODS[name](tiny, small_data, config).edit()
+    assert len(edited.answer(images, asked)) == 2
+    if name == "rmuse":  # The weights stay: whoever holds them has the model as it was.
+        assert all(map(torch.equal, edited.merged().model.parameters(), plain.model.parameters()))
+    else:
+        pairs = zip(edited.model.parameters(), plain.model.parameters())
+        assert not all(torch.equal(a, b) for a, b in pairs)
+    with pytest.raises(UserError, match="leaves no adapter"):
+        UnlearnSession(plain, small_data, config, tmp_path / "out")
+
+
+def test_ascent_makes_answers_less_likely_and_refusals_more(
+    tiny_folder: Path, small_data: UnlearnData
+) -> None:
+    for name, sign in (("ga", 1), ("idknll", -1)):
+        method = at_work(name, vlm.load(tiny_folder, device="cpu"), small_data)
+        rows = method.forget(random.Random(0))
+        answers = None if name == "ga" else ["I don't know."] * len(rows)
+        optimiser = torch.optim.AdamW(method.vlm.trainable().values(), lr=5e-3)
+        first = float(method.nll(rows, answers))
+        for number in range(8):
+            optimiser.zero_grad()
+            method.backward(number, random.Random(number))
+            optimiser.step()
+        assert sign * (float(method.nll(rows, answers)) - first) > 0.05
+
+
+def test_masks_keep_what_they_should(tiny: vlm.VLM, small_data: UnlearnData) -> None:
+    method = at_work("salun", tiny, small_data)
+    method.backward(0, random.Random(0))
+    chosen = torch.cat([m.flatten() for m in method.mask.values()])
+    assert 0.4 < chosen.float().mean() < 0.6
+    for name, mask in method.mask.items():
+        assert not tiny.trainable()[name].grad[~mask].any()
+
+
+def test_the_start_model_is_the_reference(tiny: vlm.VLM, small_data: UnlearnData) -> None:
+    method = at_work("klmin", tiny, small_data)
+    rows = method.retain(random.Random(0))
+    assert float(method.kl(rows)) == pytest.approx(0, abs=1e-6)
+    for p in tiny.trainable().values():
+        p.data.normal_(0, 0.2)
+    assert float(kl(method.said_before(rows), method.said(rows))) > 1e-3
+
+
+def test_merged_updates_act_as_each_did_on_its_own_inputs() -> None:
+    generator = torch.Generator().manual_seed(0)
+    wide = torch.randn(2, 40, 8, generator=generator)
+    wide[0, :, 4:], wide[1, :, :4] = 0, 0  # inputs that do not overlap: nothing to trade off
+    updates = torch.randn(2, 5, 8, generator=generator)
+    both = merged(list(updates), [x.T @ x for x in wide])
+    for x, w in zip(wide, updates):
+        assert torch.allclose(x @ both.T, x @ w.T, atol=1e-4)
+
+
+def test_variants_change_forget_lessons_alone(small_data: UnlearnData) -> None:
+    for change in (anonymised, polite, single):
+        now = change(small_data)
+        for role, split in (("retain", "train"), ("retain", "eval"), ("forget", "eval")):
+            assert now.select(role, split) == small_data.select(role, split)
+        assert now.select("forget", "train") != small_data.select("forget", "train")
+    assert len({s.image for s in single(small_data).select("forget", "train")}) == 1
+    blurred = anonymised(small_data).select("forget", "train")[0]
+    sharp = small_data.select("forget", "train")[0]
+    assert data.load_image(blurred.image) != data.load_image(sharp.image)
+    facts = {s.question for s in small_data.samples if s.image is None}
+    assert text_samples(small_data) and not facts & {s.question for s in text_samples(small_data)}
+
+
+def test_what_cannot_run_is_refused_by_name(tiny: vlm.VLM, small_data: UnlearnData) -> None:
+    dog = (shipped()["dog"],)
+    with pytest.raises(UserError, match="Unknown method 'magic'"):
+        configured("magic", "default", dog)
+    with pytest.raises(UserError, match="R-MUSE does not run with scope 'encoder'"):
+        configured("rmuse", "default", dog, scope="encoder")
+    with pytest.raises(UserError, match="Only hfru has presets"):
+        configured("npo", "paper", dog)
+    with pytest.raises(UserError, match="NPO has no setting gamma"):
+        at_work("npo", tiny, small_data, settings=(("gamma", 1.0),))
+
+
+def test_methods_name_the_data_they_miss(tiny_folder: Path, small_data: UnlearnData) -> None:
+    load = lambda: vlm.load(tiny_folder, device="cpu")  # noqa: E731
+    bare = replace(small_data, source="folder:photos")
+    with pytest.raises(UserError, match="needs text-only questions"):
+        at_work("mmunlearner", load(), bare)
+    alone = tuple(s for s in small_data.samples if s.role == "forget")
+    with pytest.raises(UserError, match="needs harmless pictures"):
+        at_work("ga-pd", load(), replace(small_data, samples=alone))
