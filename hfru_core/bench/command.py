@@ -44,16 +44,17 @@ def bench(args: argparse.Namespace) -> dict:
 
     jobs = jobs_of(args, entry)
     shared = Bench(args.model or vlm.BUNDLED, args.pictures)
-    shown, errors = 0, 0
+    speaks, shown, errors = args.events and shared.base.team.writes, 0, 0
 
     def tell(job: entry.Job, done: int, stage: str) -> None:
-        say(args.events, {"row": job.title, "done": done, "of": len(jobs), "stage": stage})
+        say(speaks, {"row": job.title, "done": done, "of": len(jobs), "stage": stage})
 
     for row in run.run(jobs, shared, args.out, seconds=args.seconds,
                        audited=not args.no_audit, tell=tell):  # fmt: skip
         shown, errors = shown + 1, errors + bool(row["error"])
-        print(f"{shown}/{len(jobs)} {line(row)}", file=sys.stderr, flush=True)
-        say(args.events, {"finished": row})
+        if shared.base.team.writes:
+            print(f"{shown}/{len(jobs)} {line(row)}", file=sys.stderr, flush=True)
+        say(speaks, {"finished": row})
     return {"rows": shown, "errors": errors, "of": len(jobs), "out": str(args.out / run.FILE)}
 
 

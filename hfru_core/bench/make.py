@@ -56,12 +56,21 @@ def make(job: Job, model: Path | str, oracle: Path | None, seconds: float, work:
         return Made(unlearned, None, config.scope, label, kind.variant)
     if job.budget == "equal" and job.steps is None:
         config = lasting(config, load(), request, seconds, work)
-    shutil.rmtree(work, ignore_errors=True)
-    session = UnlearnSession(load(), request, config, work)
+    unlearned = load()
+    clear(unlearned, work)
+    session = UnlearnSession(unlearned, request, config, work)
     for _ in session.run():
         pass
-    shutil.rmtree(work, ignore_errors=True)
+    clear(unlearned, work)
     return Made(session.vlm, session.progress.step, config.scope, label, kind.variant)
+
+
+def clear(model: VLM, work: Path) -> None:
+    """Remove a session's folder, once for all processes."""
+    if model.team.writes:
+        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(work.with_name(work.name + ".part"), ignore_errors=True)
+    model.team.wait()
 
 
 def config_of(job: Job) -> UnlearnConfig:

@@ -1,6 +1,7 @@
 """A benchmark: every job becomes a row, kept in a file of its own; what is there is not made again.
 
-Several processes may share a folder: each takes the jobs that no other has begun.
+Several runs may share a folder: each takes the jobs that no other has begun. The processes of one
+run (`torchrun`) share each job, and the first of them writes.
 """
 
 from __future__ import annotations
@@ -35,9 +36,13 @@ def run(
     (out / ROWS).mkdir(parents=True, exist_ok=True)
     for done, job in enumerate(jobs):
         path = out / ROWS / job.file
-        row = read(path) or made(job, bench, path, seconds, audited, partial(tell, job, done))
+        bench.base.team.wait()  # Until all processes know whether the row is there.
+        row = read(path)
+        bench.base.team.wait()
+        row = row or made(job, bench, path, seconds, audited, partial(tell, job, done))
         if row is not None:
-            gather(out)
+            if bench.base.team.writes:
+                gather(out)
             yield row
 
 
@@ -46,6 +51,8 @@ def made(
 ) -> dict | None:
     """The row of a job, written; None where another process is at it."""
     lock = path.with_suffix(".lock")
+    if not bench.base.team.writes:
+        return measured(job, bench, path.with_suffix(".work"), seconds, audited, tell)
     try:
         claim(lock)
     except UserError:

@@ -98,8 +98,8 @@ class Method:
         raise NotImplementedError
 
     def backward(self, number: int, rng: random.Random) -> Step:
-        """Leave one step's gradients on the weights."""
-        loss = self.loss(rng)
+        """Leave one step's gradients on the weights; processes' means count alike."""
+        loss = self.loss(rng) / self.vlm.team.size
         loss.backward()
         return Step(loss)
 

@@ -58,9 +58,9 @@ class MMUnlearner(Method):
 
     def backward(self, number: int, rng: random.Random) -> Step:
         weights = self.vlm.trainable()
-        pushed = -self.c["alpha"] * self.nll(self.forget(rng))
+        pushed = -self.c["alpha"] * self.nll(self.forget(rng)) / self.vlm.team.size
         grads = torch.autograd.grad(pushed, weights.values(), allow_unused=True)
-        kept = self.nll(self.retain(rng))
+        kept = self.nll(self.retain(rng)) / self.vlm.team.size
         kept.backward()
         for (name, p), g in zip(weights.items(), grads):
             if g is not None:
