@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from audit.base import Case, Finding, Measure, Run
-from audit.cases import oracle_folder, pictures_for
+from audit.cases import PICTURES, oracle_folder, pictures_for
 from audit.criteria import verdict
 from audit.prompts import CONTEXTS
 from audit.relearn import SHORT, STEPS, attacked
@@ -32,7 +32,7 @@ class Bench:
     """What rows on the same model share: the references, and what is known about them."""
 
     model: Path | str
-    pictures: int = 64
+    pictures: int = PICTURES
     base: VLM = field(init=False)
     oracles: dict[Path, VLM] = field(default_factory=dict)
     known: dict[tuple, object] = field(default_factory=dict)

@@ -18,7 +18,8 @@ from pathlib import Path
 from hfru_core.adapter import versions
 from hfru_core.bench.entry import REFERENCES, Job
 from hfru_core.bench.make import make
-from hfru_core.bench.measure import Bench, Tell
+from hfru_core.bench.measure import PICTURES, Bench, Tell
+from hfru_core.methods import METHODS
 from hfru_core.session import claim, write_file
 from hfru_core.types import UserError
 
@@ -89,15 +90,20 @@ def measured(
     del row["vlm"]
     if row["steps"]:
         row["command"] = replace(job, steps=row["steps"], budget="own").command
+    if bench.pictures != PICTURES:
+        row["command"] += f" --pictures {bench.pictures}"
     return row
 
 
 def blank(job: Job) -> dict:
     """A row of which nothing is known yet."""
     kind = "reference" if job.entry.method in REFERENCES else "method"
+    known = METHODS.get(job.entry.method)
     return {
-        "method": job.entry.name, "label": job.entry.name, "variant": "", "kind": kind,
-        "scope": job.entry.scope or "", "task": job.task, "seed": job.seed, "budget": job.budget,
+        "method": job.entry.name, "variant": "", "kind": kind, "task": job.task,
+        "label": known.label if known else REFERENCES[job.entry.method],
+        "scope": job.entry.scope or (known.scope if known else "all"),
+        "seed": job.seed, "budget": job.budget,
         "request": job.request, "source": job.source, "steps": job.steps, "values": {},
         "verdict": None, "reasons": [], "seconds": None, "audit_seconds": None, "peak_mb": None,
         "command": job.command, "error": None, "vlm": None,
