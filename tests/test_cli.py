@@ -55,8 +55,7 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
     [
         [], ["forget"], ["unlearn"], ["unlearn", "--forget", "dog"], ["unlearn", "--out", "x"],
         ["unlearn", "--forget", "dog", "--out", "x", "--steps", "many"],
-        ["unlearn", "--forget", "dog", "--out", "x", "--method", "prayer"],
-        ["unlearn", "--forget", "dog", "--out", "x", "--scope", "decoder"],
+        ["unlearn", "--forget", "dog", "--out", "x", "--scope", "hope"],
         ["answer", "x.png"], ["evaluate"],
     ],
     ids=lambda a: " ".join(a),
@@ -78,6 +77,9 @@ MISTAKES = {
     "both": (["unlearn", "--forget", "dog", "--retain", "dog"], "forgotten and retained at once"),
     "steps": (["unlearn", "--forget", "dog", "--steps", "0"], "--steps must be at least 1, got 0"),
     "preset": (["unlearn", "--forget", "dog", "--preset", "best"], "Unknown preset 'best'"),
+    "method": (["unlearn", "--forget", "dog", "--method", "prayer"], "Unknown method 'prayer'"),
+    "scope": (["unlearn", "--forget", "dog", "--scope", "decoder"],
+              "HFRU does not run with scope 'decoder'. Use one of: encoder, encoder.projector"),
     "source": (["unlearn", "--forget", "dog", "--data", "imagenet"], "Unknown source 'imagenet'"),
     "world seed": (["unlearn", "--forget", "dog", "--data", "world:x"], "expected world or world:"),
     "parquet": (["unlearn", "--forget", "dog", "--data", "pacs:gone"], "There is no file 'gone'"),
@@ -221,7 +223,7 @@ def test_steps_are_shared_between_the_stages_as_in_the_preset(
     ({"stage1_steps": -1}, "Steps cannot be negative"),
     ({"stage1_steps": 0, "grpo_steps": 0}, "Both stages have 0 steps"),
     ({"forget_share": 1.0}, "forget_share must lie between 0 and 1"),
-    ({"scope": "decoder"}, "scope is 'encoder' or"),
+    ({"scope": "hope"}, "scope is one of encoder, .*, got 'hope'"),
 ])
 # fmt: on
 def test_impossible_settings_are_refused(change: dict, message: str) -> None:

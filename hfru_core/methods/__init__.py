@@ -46,13 +46,14 @@ def configured(
     """The settings of a request; for HFRU its presets, for others what their papers give."""
     if method not in METHODS:
         raise UserError(f"Unknown method '{method}'. Use one of: {', '.join(METHODS)}.")
-    if method == "hfru":
-        return hfru.preset(preset, forget, **changes)
-    if preset != "default":
-        raise UserError(f"Only hfru has presets; {method} runs as published. Leave --preset out.")
     found = METHODS[method]
-    given = {k: v for k, v in changes.items() if v is not None}
-    config = PUBLISHED.with_(method=method, scope=found.scope, **found.changes).with_(**given)
+    if method == "hfru":
+        config = hfru.preset(preset, forget, **changes)
+    elif preset != "default":
+        raise UserError(f"Only hfru has presets; {method} runs as published. Leave --preset out.")
+    else:
+        given = {k: v for k, v in changes.items() if v is not None}
+        config = PUBLISHED.with_(method=method, scope=found.scope, **found.changes).with_(**given)
     if config.scope not in found.scopes:
         raise UserError(
             f"{found.label} does not run with scope '{config.scope}'. "

@@ -88,9 +88,9 @@ def test_a_filter_changes_table_and_plot(bench: Page) -> None:
 
 def test_a_row_shows_its_command_and_the_files_open(bench: Page, tmp_path: Path) -> None:
     bench.locator("#bench-board tbody tr", has_text="NPO").click()
-    expect(bench.locator("#bench-details")).to_contain_text("beta 0.1")
+    expect(bench.locator("#bench-details")).to_contain_text("beta 0.1", timeout=SLOW)
     expect(bench.locator("#bench-command")).to_contain_text("hfru_core bench --methods npo")
-    expect(bench.locator("#bench-plot")).to_contain_text("chosen row")
+    expect(bench.locator("#bench-plot")).to_contain_text("chosen row", timeout=SLOW)
     for end in ("csv", "json"):
         with bench.expect_download() as download:
             bench.locator(f"#bench-{end}").click()
