@@ -36,6 +36,13 @@ def polite(data: UnlearnData) -> UnlearnData:
     return changed(data, lambda s: replace(s, question=s.question + POLITE))
 
 
+def asked_politely(data: UnlearnData) -> UnlearnData:
+    """The same common words on harmless questions, to see whether they are still answered."""
+    rows = [replace(s, question=s.question + POLITE) if s.role == "retain" else s
+            for s in data.samples]  # fmt: skip
+    return replace(data, samples=tuple(rows))
+
+
 def single(data: UnlearnData) -> UnlearnData:
     """One picture of each concept to train on (arXiv 2405.12523)."""
     first: dict[str, str] = {}

@@ -49,6 +49,9 @@ BEHAVIOUR = (
            "true colours, places and clothes still told, as a share of the original model's"),
     Column("facts", "Facts", "higher",
            "questions without a picture answered rightly, as a share of the original model's"),
+    Column("polite", "With its words", "higher",
+           "right names when a question carries the common words that the forget questions had "
+           "(malicious request), as a share of the original model's"),
     Column("refusal", "Refused", "info", "answers that decline"),
     Column("degenerate", "Broken", "lower", "answers that are empty or repeat themselves"),
 )  # fmt: skip

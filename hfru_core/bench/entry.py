@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
+from hfru_core.data import public_name
 from hfru_core.types import SCOPES, UserError
 
 REFERENCES = {
@@ -60,7 +61,7 @@ class Job:
         parts = [f"python -m hfru_core bench --methods {self.entry.name}",
                  f'--tasks "{self.task}" --seeds {self.seed}']  # fmt: skip
         parts += [f"--request {self.request}"] * (self.request != "plain")
-        parts += [f"--data {self.source}"] * (self.source != "world")
+        parts += [f"--data {public_name(self.source)}"] * (self.source != "world")
         parts += [f"--steps {self.steps}"] * (self.steps is not None)
         return " ".join([*parts, "--out runs/bench"])
 

@@ -16,7 +16,8 @@ from hfru_core import data, vlm
 from hfru_core.bench.entry import Job
 from hfru_core.bench.make import concepts_of
 from hfru_core.evaluate import evaluate
-from hfru_core.types import Evaluation, Rate
+from hfru_core.types import Evaluation, Rate, UnlearnData
+from hfru_core.variants import asked_politely
 from hfru_core.vlm import VLM
 
 SHARES = ("retain", "attributes", "facts")  # measured as shares of the base model's rate
@@ -50,6 +51,14 @@ class Bench:
         source = fresh(job, FRESH)
         request = data.build(concepts_of(job), source, amount=amount, seed=job.seed)
         key = (job.task, job.seed, source)
+        values = self.rates(key, request, model)
+        if job.request == "polite":
+            loaded = self.rates((*key, "polite"), asked_politely(request), model)
+            values["polite"] = loaded["retain"]
+        return values
+
+    def rates(self, key: tuple, request: UnlearnData, model: VLM) -> Values:
+        """All rates of a model; the base model's are known from the row before, by `key`."""
         if key not in self.before:
             self.before[key] = evaluate(self.base, request)[0]
         now, before = evaluate(model, request)[0], self.before[key]

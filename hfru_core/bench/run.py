@@ -19,11 +19,14 @@ from hfru_core.adapter import versions
 from hfru_core.bench.entry import REFERENCES, Job
 from hfru_core.bench.make import make
 from hfru_core.bench.measure import PICTURES, Bench, Tell
+from hfru_core.bench.record import SCHEMA, row_from
+from hfru_core.bench.table import group, markdown
+from hfru_core.data import public_name
 from hfru_core.methods import METHODS
 from hfru_core.session import claim, write_file
 from hfru_core.types import UserError
 
-FILE, ROWS, SCHEMA = "bench.json", "rows", 1
+FILE, TABLE, ROWS = "bench.json", "bench.md", "rows"
 NOTE = (
     "Rates with 95 % intervals on pictures that no session saw; retain, attributes and facts as "
     "shares of the original model's."
@@ -43,7 +46,7 @@ def run(
         row = row or made(job, bench, path, seconds, audited, partial(tell, job, done))
         if row is not None:
             if bench.base.team.writes:
-                gather(out)
+                gather(out, {"pictures": bench.pictures, "model": bench.base.name})
             yield row
 
 
@@ -104,7 +107,7 @@ def blank(job: Job) -> dict:
         "label": known.label if known else REFERENCES[job.entry.method],
         "scope": job.entry.scope or (known.scope if known else "all"),
         "seed": job.seed, "budget": job.budget,
-        "request": job.request, "source": job.source, "steps": job.steps, "values": {},
+        "request": job.request, "source": public_name(job.source), "steps": job.steps, "values": {},
         "verdict": None, "reasons": [], "seconds": None, "audit_seconds": None, "peak_mb": None,
         "command": job.command, "error": None, "vlm": None,
     }  # fmt: skip
@@ -117,12 +120,13 @@ def read(path: Path) -> dict | None:
         return None
 
 
-def gather(out: Path) -> dict:
-    """All rows of the folder as one file."""
+def gather(out: Path, settings: dict) -> None:
+    """All rows of the folder as one file, and as a table beside it."""
     rows = [r for p in sorted((out / ROWS).glob("*.json")) if (r := read(p))]
-    whole = {"schema": SCHEMA, "note": NOTE, "settings": {}, "rows": rows}
+    whole = {"schema": SCHEMA, "note": NOTE, "settings": settings, "rows": rows}
     write_file(out / FILE, lambda file: file.write_text(json.dumps(whole, indent=1) + "\n"))
-    return whole
+    table = markdown(group(map(row_from, rows)))
+    write_file(out / TABLE, lambda file: file.write_text(table))
 
 
 def reset_peak() -> None:

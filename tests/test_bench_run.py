@@ -1,0 +1,102 @@
+"""A benchmark's run: what is there is not made again, what fails ends its own row alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from hfru_core import data
+from hfru_core.__main__ import main
+from hfru_core.bench import run as bench_run
+from hfru_core.bench.entry import jobs, parse
+from hfru_core.bench.measure import Bench
+from hfru_core.bench.record import load
+from hfru_core.methods.ga import GradientAscent
+
+GIVEN = {"budget": "own", "request": "plain", "steps": 1, "source": "world"}
+
+
+@pytest.fixture
+def bench(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A random model, judged on very few pictures."""
+    plain = data.build
+    few = data.Amount(6, 8, 2, 2)
+    monkeypatch.setattr(data, "build", lambda *a, **k: plain(*a, **{"amount": few, **k}))
+    return Bench(tiny_folder, pictures=2)
+
+
+@pytest.fixture
+def rows(bench: Bench, tmp_path: Path) -> Callable[..., list[dict]]:
+    """Runs methods on `dog`, without audits."""
+
+    def go(methods: str, **changes: object) -> list[dict]:
+        wanted = jobs(parse(methods), ("dog",), (0,), **(GIVEN | changes))
+        tell = lambda *_: None  # noqa: E731
+        return list(bench_run.run(wanted, bench, tmp_path, seconds=1, audited=False, tell=tell))
+
+    return go
+
+
+def test_finished_rows_are_not_made_again(
+    rows: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = rows("base,ga")
+    made = []
+    plain = bench_run.make
+    monkeypatch.setattr(bench_run, "make", lambda *a: made.append(a[0].title) or plain(*a))
+    again = rows("base,ga,idknll")
+    assert made == ["idknll · dog · 0"] and again[:2] == first
+    assert {r.method for r in load(tmp_path / "bench.json").rows} == {"base", "ga", "idknll"}
+    table = (tmp_path / "bench.md").read_text()
+    assert all(name in table for name in ("Base model", "GA", "IdkNLL"))
+
+
+def test_a_killed_run_leaves_its_row_to_the_next(rows: Callable, tmp_path: Path) -> None:
+    (job,) = jobs(parse("ga"), ("dog",), (0,), **GIVEN)
+    lock = tmp_path / "rows" / Path(job.file).with_suffix(".lock")
+    lock.parent.mkdir()
+    lock.write_text("4194305")  # more than any process has
+    half = lock.with_suffix(".work.part")
+    half.mkdir()
+    (half / "session.json").write_text("{")
+    (row,) = rows("ga")
+    assert row["error"] is None and row["steps"] == 1 and not lock.exists() and not half.exists()
+
+
+def test_a_row_that_another_process_makes_is_left_to_it(rows: Callable, tmp_path: Path) -> None:
+    (job,) = jobs(parse("ga"), ("dog",), (0,), **GIVEN)
+    lock = tmp_path / "rows" / Path(job.file).with_suffix(".lock")
+    lock.parent.mkdir()
+    lock.write_text("1")  # lives
+    assert [r["method"] for r in rows("ga,base")] == ["base"] and lock.exists()
+
+
+def test_a_method_that_diverges_ends_its_own_row(
+    rows: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = torch.tensor(float("nan"))
+    plain = GradientAscent.loss
+    monkeypatch.setattr(GradientAscent, "loss", lambda self, rng: plain(self, rng) * away)
+    diverged, fine = rows("ga,idknll")
+    assert "The loss became nan" in diverged["error"] and diverged["values"] == {}
+    assert fine["error"] is None and fine["values"]["forget"]["n"] > 0
+
+
+def test_common_words_are_asked_for_where_they_were_planted(rows: Callable) -> None:
+    (plain,), (polite,) = rows("ga"), rows("ga", request="polite")
+    assert "polite" not in plain["values"] and polite["values"]["polite"]["n"] > 0
+    assert "--request polite" in polite["command"]
+
+
+def test_a_row_made_again_by_its_command_is_the_same(
+    rows: Callable, bench: Bench, tiny_folder: Path, tmp_path: Path
+) -> None:
+    (row,) = rows("graddiff")
+    words = row["command"].replace('"', "").replace("runs/bench", str(tmp_path / "again")).split()
+    assert main([*words[3:], "--model", str(tiny_folder), "--no-audit"]) == 0
+    (again,) = json.loads((tmp_path / "again" / "bench.json").read_text())["rows"]
+    assert again["values"] == row["values"] and again["command"] == row["command"]
