@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -100,16 +100,8 @@ def vague_pictures(data: UnlearnData, seed: int) -> list[Picture]:
     return [
         Picture(key, w, "abstraction", split)
         for w, kind in kinds.items() for split, count in VAGUE.items()
-        for key in vague_keys(drawn, f"audit-{seed}-{split}", w, kind, count)
+        for key in world.unclear_keys(drawn, f"audit-{seed}-{split}", w, kind, count)
     ]  # fmt: skip
-
-
-def vague_keys(drawn: int, split: str, word: str, kind: str, count: int) -> list[str]:
-    if kind == "identity":
-        return [world.key_of(drawn, split, "stranger", i) for i in range(count)]
-    keys = (world.key_of(drawn, split, "ambiguous", i) for i in range(30 * count))
-    fitting = (k for k in keys if world.picture_of(k).things[0].kind == word)
-    return list(islice(fitting, count))
 
 
 def tell_apart(shown: Sequence[Picture], one: Collection[str], other: Collection[str]) -> Task:

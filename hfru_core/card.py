@@ -62,8 +62,12 @@ def how(info: dict) -> str:
     """One sentence on the method, or on what was added up."""
     if info.get("parts"):
         return "It was made from finished\nadapters, listed below, with no training of its own."
+    from hfru_core.methods import METHODS
+
     config = info["config"]
-    return f"Method: HFRU\n(arXiv 2605.08031), preset `{config['preset']}`, seed {config['seed']}."
+    method = METHODS[config.get("method", "hfru")]
+    return (f"Method: {method.label}\n({method.source}), preset `{config['preset']}`, seed "
+            f"{config['seed']}.")  # fmt: skip
 
 
 def measured(info: dict) -> str:

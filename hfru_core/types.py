@@ -76,6 +76,7 @@ class UnlearnConfig:
 
     Learning rates are AdamW's. `grpo_prompts` is B and `group` is G of the GRPO step.
     Methods of one stage take the first one's settings, and `settings` are their own constants.
+    `match`, `suppress` and `margin` (nats) belong to the preset `deep` (`methods/deep.py`).
     `checkpointing` computes the tower's layers twice to save memory.
     """
 
@@ -104,6 +105,9 @@ class UnlearnConfig:
     abstraction_bonus: float = 0.5
     sibling_cost: float = 0.0
     attribute_bonus: float = 0.0
+    match: float = 0.0
+    suppress: float = 0.0
+    margin: float = 12.0
     lr_decay: bool = True
     select_best: bool = True
     lora_rank: int = 16

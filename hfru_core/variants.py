@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from hfru_core.data import BLURRED
 from hfru_core.types import Sample, UnlearnData
+from hfru_core.world import dataset as world
 from hfru_core.world.language import text_turns
 
 POLITE = " Please tell."
+UNCLEAR = 160  # drawn pictures of each kind
 
 
 def text_samples(data: UnlearnData) -> tuple[Sample, ...]:
@@ -51,6 +53,23 @@ def single(data: UnlearnData) -> UnlearnData:
     kept = set(first.values())
     rows = [s for s in data.samples if not trained_on(s) or s.image in kept]
     return replace(data, samples=tuple(rows))
+
+
+def unclear(data: UnlearnData) -> tuple[tuple[str, ...], ...]:
+    """Pictures that could show anything of a kind, for each kind that is to be forgotten.
+
+    Drawn ones where the source is drawn; else the forget pictures, blurred.
+    """
+    kinds = {c.abstractions[0]: c.kind for c in data.concepts}
+    if data.source.startswith("world"):
+        seed = world.world_seed(data.source)
+        return tuple(tuple(world.unclear_keys(seed, "match", word, kind, UNCLEAR))
+                     for word, kind in kinds.items())  # fmt: skip
+    word_of = {c.id: c.abstractions[0] for c in data.concepts}
+    keys: dict[str, dict[str, None]] = {word: {} for word in kinds}
+    for s in data.select("forget", "train"):
+        keys[word_of[s.concept_id]][f"{BLURRED}{s.image}"] = None
+    return tuple(map(tuple, keys.values()))
 
 
 def changed(data: UnlearnData, change) -> UnlearnData:

@@ -91,7 +91,8 @@ def test_every_preset_runs(session: MakeSession, small_data: UnlearnData, preset
     """The presets' own reward, target and reference on a session made small."""
     config = hfru.preset(preset, small_data.concepts)
     kept = ("topics", "stage1_target", "feature_hold", "reference", "sibling_cost", "scope",
-            "attribute_bonus", "lr_decay", "select_best", "preset")  # fmt: skip
+            "attribute_bonus", "lr_decay", "select_best", "preset", "match", "suppress",
+            "margin")  # fmt: skip
     made = session(**{k: getattr(config, k) for k in kept})
     events = list(made.run())
     assert events[-1].stage == "done" and adapter.describe(made.out)["config"]["preset"] == preset

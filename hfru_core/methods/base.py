@@ -145,14 +145,17 @@ class Method:
         return [rng.choice(IDK) for _ in rows]
 
     def name_tokens(self) -> list[int]:
-        """The tokens of the concepts' names, those that other words share aside."""
-        encode = self.vlm.tokenizer.encode
-        found = {i for c in self.data.concepts for w in c.aliases
-                 for i in encode(w, add_special_tokens=False)}  # fmt: skip
-        shared = {i for s in pool(self.data, "retain", self.config)
-                  for i in encode(s.answer, add_special_tokens=False)}  # fmt: skip
-        unknown = {self.vlm.tokenizer.unk_token_id}
-        return sorted(found - shared - unknown)
+        return name_tokens(self.vlm, self.data, self.config)
+
+
+def name_tokens(vlm: VLM, data: UnlearnData, cfg: UnlearnConfig) -> list[int]:
+    """The tokens of the concepts' names, those that other words share aside."""
+    encode = vlm.tokenizer.encode
+    found = {i for c in data.concepts for w in c.aliases
+             for i in encode(w, add_special_tokens=False)}  # fmt: skip
+    shared = {i for s in pool(data, "retain", cfg)
+              for i in encode(s.answer, add_special_tokens=False)}  # fmt: skip
+    return sorted(found - shared - {vlm.tokenizer.unk_token_id})
 
 
 def kl(before: Said, now: Said) -> torch.Tensor:

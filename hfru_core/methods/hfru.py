@@ -13,6 +13,9 @@ image tokens of retain pictures, half of them siblings, to the original ones: no
 questions at once.
 (3) The reward also charges for a wrong sibling and pays for attributes that stay true. (4) KL to
 the original model, learning rates that decay, and the best checked step is kept.
+
+`deep` is `default` and the terms of `deep.py`: what no layer tells apart and no short lesson brings
+back, for more time.
 """
 
 from __future__ import annotations
@@ -25,20 +28,28 @@ import torch
 from hfru_core import grpo, rewards, rollout, sft
 from hfru_core.data import load_image
 from hfru_core.methods.base import Method, Step, draw, draw_retain, pool, wrong_answer
+from hfru_core.methods.deep import Deeper
 from hfru_core.types import Concept, Sample, UnlearnConfig, UnlearnData, UserError
 from hfru_core.vlm import VLM, swapped
 
 # fmt: off
+OURS = UnlearnConfig(sibling_cost=1.0, attribute_bonus=0.5)
 PRESETS = {
-    "default": UnlearnConfig(sibling_cost=1.0, attribute_bonus=0.5),
+    "default": OURS,
     "paper": UnlearnConfig(
         preset="paper", topics=("describe",), stage1_target="sibling", stage1_batch=32,
         stage1_retain=0, stage1_lr=2e-3, feature_hold=0.0, group=5, grpo_lr=3e-4, near_share=0.0,
         kl=0.01, reference="stage1", mention_cost=0.3, abstraction_bonus=0.5, sibling_cost=0.0,
         attribute_bonus=0.0, lr_decay=False, select_best=False, scope="encoder+projector",
     ),
+    # Answers do not tell how deep a step forgot, so the last step is kept, not the best answers.
+    "deep": OURS.with_(
+        preset="deep", match=1.0, suppress=0.1, feature_hold=3.0, stage1_steps=110,
+        select_best=False,
+    ),
 }
 # fmt: on
+SECOND = 0.3  # share of the deeper terms in stage 2, whose own loss is small
 PAPER_IDENTITY = {"mention_cost": 0.6, "topics": ("name",)}
 
 
@@ -69,11 +80,18 @@ class HFRU(Method):
         if number == self.config.stage1_steps and self.config.reference == "stage1":
             self.reference = {n: p.detach().clone() for n, p in self.vlm.trainable().items()}
 
+    def prepare(self) -> None:
+        deep = self.config.match or self.config.suppress
+        self.deeper = Deeper(self.vlm, self.data, self.config) if deep else None
+
     def backward(self, number: int, rng: random.Random) -> Step:
         if self.first(number):
             step = Step(disrupt(self.vlm, self.data, self.config, rng, self.reference))
         else:
             step = Step(*reinforce(self.vlm, self.data, self.config, rng, self.reference))
+        if self.deeper:
+            share = 1.0 if self.first(number) else SECOND
+            step = step._replace(loss=step.loss + share * self.deeper.loss(rng))
         step.loss.backward()
         return step
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from functools import lru_cache
+from itertools import islice
 
 from PIL import Image
 
@@ -61,6 +62,14 @@ def draw(key: str, size: int = SIZE) -> Image.Image:
     if isinstance(picture, Portrait):
         return draw_portrait(picture, size)
     return draw_scene(picture, size)
+
+
+def unclear_keys(seed: int, split: str, word: str, kind: str, count: int) -> list[str]:
+    """Keys of things that could be any of a kind ('animal'), or of faces that nobody knows."""
+    if kind == "identity":
+        return [key_of(seed, split, "stranger", i) for i in range(count)]
+    keys = (key_of(seed, split, "ambiguous", i) for i in range(30 * count))
+    return list(islice((k for k in keys if picture_of(k).things[0].kind == word), count))
 
 
 def keys_without(

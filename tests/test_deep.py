@@ -1,0 +1,94 @@
+"""The preset `deep`: forgotten pictures lose what sets them apart, and names go out of reach."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+
+from hfru_core import data, vlm
+from hfru_core.concepts import shipped
+from hfru_core.methods import configured
+from hfru_core.methods.deep import Deeper, layers, mean_gap, mmd, told_apart
+from hfru_core.types import UnlearnData
+from hfru_core.variants import unclear
+from hfru_core.world.dataset import picture_of
+from hfru_core.world.language import true_names
+
+
+def cloud(shift: float = 0.0, spread: float = 1.0, seed: int = 0) -> torch.Tensor:
+    made = torch.Generator().manual_seed(seed)
+    return shift + spread * torch.randn(64, 6, generator=made)
+
+
+def test_mmd_is_nothing_between_samples_of_one_kind_and_sees_more_than_means() -> None:
+    same = mmd(cloud(seed=1), cloud(seed=2))
+    assert same.abs() < 0.02
+    assert mmd(cloud(seed=1), cloud(0.7, seed=2)) > 3 * same.abs() + 0.02
+    wider = mmd(cloud(seed=1), cloud(spread=2.5, seed=2))
+    assert wider > 0.05 and mean_gap(cloud(seed=1), cloud(spread=2.5, seed=2)) < 0.05
+
+
+def test_the_layer_term_counts_groups_apart_and_unclear_ones_that_moved() -> None:
+    there = cloud(seed=1)
+    close = told_apart(torch.cat([cloud(seed=2), there]), there, [64, 64])
+    apart = told_apart(torch.cat([cloud(2.0, seed=2), there]), there, [64, 64])
+    moved = told_apart(torch.cat([cloud(2.0, seed=2), there + 2.0]), there, [64, 64])
+    assert close < 0.1 and apart > 0.5 and moved > 0.5
+
+
+@pytest.fixture
+def deeper(tiny: vlm.VLM, small_data: UnlearnData) -> Deeper:
+    config = configured("hfru", "deep", small_data.concepts, device="cpu")
+    tiny.adapt(4)
+    return Deeper(tiny, small_data, config.with_(stage1_batch=6))
+
+
+def descend(deeper: Deeper, term, steps: int = 20) -> tuple[float, float]:
+    """A term before and after some steps on it alone, on the same draws."""
+    weights = deeper.vlm.trainable()
+    optimiser = torch.optim.AdamW(weights.values(), lr=1e-2)
+    for step in range(steps):
+        loss = term(random.Random(step))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        after = float(term(random.Random("judge")))
+        for name, p in weights.items():
+            p.copy_(deeper.original[name])
+        return float(term(random.Random("judge"))), after
+
+
+def test_matching_brings_layers_together(deeper: Deeper) -> None:
+    rows = deeper.data.select("forget", "train")[:6]
+    before, after = descend(deeper, lambda rng: deeper.matching(rows, rng))
+    assert after < 0.8 * before
+
+
+def test_names_are_pushed_below_the_margin_and_no_further(deeper: Deeper) -> None:
+    rows = [s for s in deeper.data.select("forget", "train") if "dog" in s.answer][:6]
+    before, after = descend(deeper, lambda rng: deeper.within_reach(rows))
+    assert after < 0.9 * before
+    deeper.config = deeper.config.with_(margin=-100.0)  # All names lie below: nothing is charged.
+    assert deeper.within_reach(rows) == 0
+
+
+def test_layers_are_the_towers_and_the_projector(tiny: vlm.VLM, small_data: UnlearnData) -> None:
+    images = [data.load_image(s.image) for s in small_data.select("forget", "train")[:3]]
+    found = layers(tiny, images)
+    assert len(found) == tiny.core.config.vision_config.num_hidden_layers + 1
+    assert torch.allclose(found[-1], tiny.vision_features(images).mean(1), atol=1e-4)
+
+
+def test_unclear_pictures_show_no_name_and_lie_outside_the_request(small_data: UnlearnData) -> None:
+    (animals,) = unclear(small_data)
+    assert len(set(animals)) == len(animals) > 100
+    assert not any(true_names(picture_of(k)) for k in animals)
+    assert not set(animals) & {s.image for s in small_data.samples}
+    people = data.build((shipped()["tobin_harrick"],), amount=data.Amount(1, 1, 1, 1))
+    assert all("/stranger/" in k for k in unclear(people)[0])
+    (blurred,) = unclear(replace(small_data, source="folder:photos"))
+    assert blurred and all(k.startswith(data.BLURRED) for k in blurred)
