@@ -46,10 +46,10 @@ def deeper(tiny: vlm.VLM, small_data: UnlearnData) -> Deeper:
     return Deeper(tiny, small_data, config.with_(stage1_batch=6))
 
 
-def descend(deeper: Deeper, term, steps: int = 20) -> tuple[float, float]:
+def descend(deeper: Deeper, term, lr: float, steps: int = 14) -> tuple[float, float]:
     """A term before and after some steps on it alone, on the same draws."""
     weights = deeper.vlm.trainable()
-    optimiser = torch.optim.AdamW(weights.values(), lr=1e-2)
+    optimiser = torch.optim.AdamW(weights.values(), lr=lr)
     for step in range(steps):
         loss = term(random.Random(step))
         optimiser.zero_grad()
@@ -63,14 +63,15 @@ def descend(deeper: Deeper, term, steps: int = 20) -> tuple[float, float]:
 
 
 def test_matching_brings_layers_together(deeper: Deeper) -> None:
-    rows = deeper.data.select("forget", "train")[:6]
-    before, after = descend(deeper, lambda rng: deeper.matching(rows, rng))
-    assert after < 0.8 * before
+    rows = list({s.image: s for s in deeper.data.select("forget", "train")}.values())
+    deeper.unclear = (deeper.unclear[0][:4],)  # always the same: no noise of the draw
+    before, after = descend(deeper, lambda rng: deeper.matching(rows, rng), lr=1e-3)
+    assert after < 0.7 * before
 
 
 def test_names_are_pushed_below_the_margin_and_no_further(deeper: Deeper) -> None:
     rows = [s for s in deeper.data.select("forget", "train") if "dog" in s.answer][:6]
-    before, after = descend(deeper, lambda rng: deeper.within_reach(rows))
+    before, after = descend(deeper, lambda rng: deeper.within_reach(rows), lr=5e-3)
     assert after < 0.9 * before
     deeper.config = deeper.config.with_(margin=-100.0)  # All names lie below: nothing is charged.
     assert deeper.within_reach(rows) == 0
