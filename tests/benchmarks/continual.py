@@ -1,9 +1,10 @@
 """Requests that come one after another: is what was forgotten first still forgotten?
 
-    python tests/benchmarks/continual.py [--series "dog;guitar;Mara Velden;house;car"] --out DIR
+    python tests/benchmarks/continual.py [--method hfru] [--preset default] --out DIR
 
 Every request starts from the adapter of the one before (`unlearn --on`). After each, every concept
-so far is measured on pictures of another world. A request that is there already is not run again.
+so far is measured on pictures of another world. A request that is there already is not run again,
+and the report keeps the rows of other methods.
 """
 
 from __future__ import annotations
@@ -40,9 +41,19 @@ def measured(folder: Path, forgotten: list[str], seed: int, pictures: int) -> di
     }  # fmt: skip
 
 
+def write(args: argparse.Namespace, rows: list[dict]) -> None:
+    """The report with this method's rows, others' kept."""
+    there = json.loads(args.report.read_text()) if args.report.is_file() else {"methods": {}}
+    name = args.method if args.preset == "default" else f"{args.method}:{args.preset}"
+    there["methods"][name] = {"seed": args.seed, "pictures": args.pictures, "rows": rows}
+    args.report.write_text(json.dumps(there, indent=1) + "\n")
+
+
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     p.add_argument("--series", default=SERIES, help="requests, separated by semicolons")
+    p.add_argument("--method", default="hfru")
+    p.add_argument("--preset", default="default")
     p.add_argument("--pictures", type=int, default=60, help="a side; four questions each")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=Path, required=True, help="a folder for the adapters")
@@ -54,11 +65,12 @@ def main() -> None:
         folder = args.out / f"{number}"
         if not folder.exists():
             on = ["--on", str(before)] if before else []
-            order = ["unlearn", "--forget", request, "--seed", str(args.seed), "--out", str(folder)]
+            order = ["unlearn", "--forget", request, "--seed", str(args.seed), "--out", str(folder),
+                     "--method", args.method, "--preset", args.preset]  # fmt: skip
             if command([*order, *on]):
                 raise SystemExit(2)
         rows.append({"request": request, **measured(folder, done, args.seed, args.pictures)})
-        args.report.write_text(json.dumps({"seed": args.seed, "rows": rows}, indent=1) + "\n")
+        write(args, rows)
         shares = {n: f"{r['forget']['rate']:.1%}" for n, r in rows[-1]["forgotten"].items()}
         print(request, shares, rows[-1]["kept_of_base"], flush=True)
         before = folder
