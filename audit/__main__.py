@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from audit.cases import PICTURES, SOURCE, prepare
+from audit.process import end_with_parent
 from hfru_core.types import UserError
 
 if TYPE_CHECKING:
@@ -236,6 +237,7 @@ def difference_line(row: dict) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Run a command; any error is 2, since 1 means that a leak was found."""
     argv = sys.argv[1:] if argv is None else argv
+    end_with_parent()
     asked = argv[:1] == ["diff"]
     args = diff_parser().parse_args(argv[1:]) if asked else parser().parse_args(argv)
     try:

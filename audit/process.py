@@ -4,9 +4,11 @@ else's randomness gets into it, and its memory is given back."""
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).parent.parent
+PARENT = "HFRU_PARENT"
 
 
 @dataclass
@@ -74,7 +77,7 @@ def follow(run: Run, asked: list[str]) -> Iterator[str]:
     yield progress.html()
     with tempfile.TemporaryFile("w+") as errors:
         run.process = subprocess.Popen(
-            asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
+            asked, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=errors, text=True
         )
         if run.stopped:  # While the process was being made.
             run.process.kill()
@@ -86,6 +89,24 @@ def follow(run: Run, asked: list[str]) -> Iterator[str]:
             yield status("Stopped", "no verdict, no report")
         elif run.process.returncode == 2 or run.process.returncode < 0:
             yield status("Not finished", reason(errors))
+
+
+def environment() -> dict[str, str]:
+    """What a process is told that shall not outlive this one, however this one ends."""
+    return {**os.environ, PARENT: str(os.getpid())}
+
+
+def end_with_parent() -> None:
+    """End this process soon after the one that asked for it: a killed app leaves no work behind."""
+    parent = os.environ.pop(PARENT, "")
+
+    def watch() -> None:
+        while os.getppid() == int(parent):
+            time.sleep(1)
+        os._exit(2)
+
+    if parent:
+        threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def reason(errors: IO[str]) -> str:

@@ -107,7 +107,8 @@ class Panel:
             self.begin, self.adapter, [self.status, *buttons], queue=False, **PRIVATE
         ).success(
             self.run, [self.adapter, self.depth], [self.status, self.opened],
-            concurrency_id="device", concurrency_limit=1, **PRIVATE,
+            concurrency_id="device", concurrency_limit=1, api_visibility="private",
+            show_progress="minimal", show_progress_on=self.status,  # its place in the queue
         )  # fmt: skip
         ran.then(self.ended, None, buttons, queue=False, **PRIVATE)
         ran.success(self.open, self.opened, view, **PRIVATE).then(*show, **PRIVATE)

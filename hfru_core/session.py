@@ -21,7 +21,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from hfru_core import adapter, evaluate
+from hfru_core import adapter, evaluate, memory
 from hfru_core.data import PROTOCOL, public_name
 from hfru_core.methods import METHODS
 from hfru_core.types import (
@@ -36,6 +36,10 @@ from hfru_core.types import (
 from hfru_core.vlm import VLM
 
 Tensors = dict[str, torch.Tensor]
+LIGHTER = (
+    "Take a smaller group (`--group 4`), quantise the decoder (`--quantize nf4`) or compute the "
+    "tower's layers twice (`--checkpointing`), each with another --out."
+)
 ENOUGH = 20  # pictures of a role, from which on some are held out to compare steps on
 
 
@@ -79,9 +83,10 @@ class UnlearnSession:
         if not self.ready:
             self.prepare()
         try:
-            self.begin()
-            while self.progress.step < self.config.steps and not self.stopping:
-                yield self.step()
+            with memory.advice("this session", LIGHTER):
+                self.begin()
+                while self.progress.step < self.config.steps and not self.stopping:
+                    yield self.step()
             yield self.finish()
         finally:
             if self.vlm.team.writes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -17,13 +17,17 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForImageTextToText, logging
 from transformers.utils.hub import cached_file, extract_commit_hash
 
-from hfru_core import parallel, quantization, rollout
+from hfru_core import memory, parallel, quantization, rollout
 from hfru_core.families import Family, family_of, lora_pattern, processor_class
 from hfru_core.looks import Looks
 from hfru_core.types import UserError
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "model"
 BATCH = 64  # rows of one pass
+LIGHTER = (
+    "Quantise the decoder (`--quantize nf4`), take a smaller model, or the CPU (`--device cpu`)."
+)
+TOO_SMALL = f"The GPU's memory is too small even for one answer. {LIGHTER}"
 TOKENS = 4096  # image tokens of one pass: real models take fewer rows
 PIXELS = (
     "pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_mask", "batch_num_images",
@@ -45,6 +49,7 @@ class VLM:
     digest: str | None = None  # of the weights before they were quantised
     team: parallel.Team = parallel.Team()
     looks: Looks | None = None
+    pulse: Callable[[], None] = lambda: None  # felt before each batch; may raise, to end the work
 
     @property
     def tokenizer(self):
@@ -122,15 +127,31 @@ class VLM:
         images, questions = images[own], questions[own]
         said: list[str] = [""] * len(questions)
         for rows in batches(images, self.batch):
+            for i, text in zip(rows, self.answer_batch(images, questions, rows, max_new)):
+                said[i] = text
+        return self.team.gathered(said)
+
+    def answer_batch(
+        self, images: Sequence[Image.Image | None], questions: Sequence[str], rows: list[int],
+        max_new: int,
+    ) -> list[str]:  # fmt: skip
+        """The answers of some rows; where memory is too small for all at once, half by half."""
+        self.pulse()
+        try:
             with torch.no_grad():
                 inputs = self.asked([images[i] for i in rows], [questions[i] for i in rows])
                 prefix = rollout.prefill(self.core, inputs)
                 ids = rollout.sample(
                     self.core, prefix, 1, max_new, self.eos, temperature=0.0, banned=self.banned
                 )
-            for i, text in zip(rows, self.decode(ids)):
-                said[i] = text
-        return self.team.gathered(said)
+            return self.decode(ids)
+        except torch.OutOfMemoryError:
+            if len(rows) == 1:
+                raise UserError(TOO_SMALL) from None
+        memory.give_back()
+        self.batch, half = max(1, len(rows) // 2), len(rows) // 2
+        parts = (rows[:half], rows[half:])
+        return [t for p in parts for t in self.answer_batch(images, questions, p, max_new)]
 
     def asked(self, images: Sequence[Image.Image | None], questions: Sequence[str]) -> dict:
         """The inputs of one batch, with what is remembered of its pictures."""
@@ -232,7 +253,8 @@ def load(
         family = family_of(AutoConfig.from_pretrained(model, **pinned).model_type)
         small = quantization.settings(quantize, family, kind) if quantize else None
         digest = weights_digest(from_disk(model, kind, **pinned)) if quantize else None
-        core = from_disk(model, kind, **pinned, where=where, small=small)
+        with memory.advice("this model", LIGHTER):
+            core = from_disk(model, kind, **pinned, where=where, small=small)
         processor = processor_class(family.model_type).from_pretrained(model, **pinned)
     except UserError:
         raise

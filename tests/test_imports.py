@@ -34,7 +34,10 @@ ALLOWED = {
     "hfru_core.parallel": ("types",),
     "hfru_core.quantization": ("types", "families"),
     "hfru_core.looks": (),
-    "hfru_core.vlm": ("types", "families", "looks", "parallel", "quantization", "rollout"),
+    "hfru_core.memory": ("types",),
+    "hfru_core.vlm": (
+        "types", "families", "looks", "memory", "parallel", "quantization", "rollout",
+    ),
     "hfru_core.own": ("types", "concepts", "data", "vlm"),
     "hfru_core.sft": ("types", "vlm", "rollout"),
     "hfru_core.output": ("types",),
@@ -56,7 +59,9 @@ ALLOWED = {
         "types", "concepts", "images", "data", "variants", "vlm", "rollout", "rewards", "grpo",
         "sft",
     ),
-    "hfru_core.session": ("types", "data", "vlm", "evaluate", "adapter", "methods"),
+    "hfru_core.session": (
+        "types", "data", "vlm", "evaluate", "adapter", "memory", "methods",
+    ),
 }  # fmt: skip
 FORBIDDEN = {
     "audit": (

@@ -38,10 +38,12 @@ def add_bench(p: argparse.ArgumentParser, add_output) -> None:
 
 def bench(args: argparse.Namespace) -> dict:
     """Run the jobs with a line for each on stderr."""
+    from audit.process import end_with_parent
     from hfru_core import vlm
     from hfru_core.bench import entry, run
     from hfru_core.bench.measure import Bench
 
+    end_with_parent()
     jobs = jobs_of(args, entry)
     shared = Bench(args.model or vlm.BUNDLED, args.pictures)
     speaks, shown, errors = args.events and shared.base.team.writes, 0, 0

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from audit.process import ROOT, status
+from audit.process import ROOT, environment, status
 from hfru_core import concepts, data
 from hfru_core.bench import entry
 from hfru_core.bench.record import Bench, Row, json_text, load, row_from
@@ -95,7 +95,7 @@ def follow(run: Run, asked: list[str]) -> Iterator[tuple[str, dict | None]]:
     yield progress.html(), None
     with tempfile.TemporaryFile("w+") as errors:
         run.process = subprocess.Popen(
-            asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True,
+            asked, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=errors, text=True,
             start_new_session=True,
         )  # fmt: skip
         if run.stopped:  # While the process was being made.

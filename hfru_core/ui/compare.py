@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import contextmanager
 from functools import lru_cache, wraps
 from html import escape
@@ -30,6 +31,7 @@ LONGEST = 200  # letters of a question
 SET_TOPICS = (("What is it? Who is it?", "name"), ("Describe the picture", "describe"),
               ("Write a caption", "caption"), ("Is there any ...?", "exists"))  # fmt: skip
 SET = data.Amount(0, 0, 12, 12)
+FULL = "The disk of this machine is full: nothing could be kept. What was finished is still there."
 ANSWERING = {"concurrency_id": "answers", "concurrency_limit": 2, "api_visibility": "private"}
 
 
@@ -55,6 +57,10 @@ def as_message():
         yield
     except UserError as error:
         raise gr.Error(escape(str(error)), title="Please note", print_exception=False) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise gr.Error(FULL, title="Please note") from None
 
 
 class Compare:

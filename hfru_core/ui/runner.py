@@ -5,10 +5,10 @@ No component is touched here: `follow` yields what there is to show.
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +24,10 @@ from hfru_core.types import (
     UnlearnConfig,
     UserError,
 )
+from hfru_core.ui import unfinished
 from hfru_core.ui.hardware import seconds_of
 from hfru_core.ui.studio import ASSETS, Studio, base_model, fresh_model
+from hfru_core.ui.unfinished import Wish
 
 if TYPE_CHECKING:
     from hfru_core.session import UnlearnSession
@@ -34,26 +36,8 @@ STAGES = {"disrupt": "Stage 1: breaking the visual link", "reinforce": "Stage 2:
 SLOWER = 2.5  # how much longer a step of stage 2 takes, until one was timed
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What a visitor asks for."""
-
-    names: tuple[str, ...]
-    preset: str = "default"
-    seed: int = 0
-    steps: int | None = None
-    scope: str | None = "encoder"
-    source: str = "world"
-
-    def command(self) -> str:
-        """The same on the command line."""
-        names = ",".join(self.names)
-        folder = f"runs/no-{words.slug('_'.join(self.names)) or 'what'}"
-        parts = ["python", "-m", "hfru_core", "unlearn", "--forget", names, "--preset", self.preset]
-        parts += ["--seed", str(self.seed)] + ["--steps", str(self.steps)] * bool(self.steps)
-        parts += ["--scope", self.scope] * bool(self.scope)
-        parts += ["--data", "folder:PICTURES"] * (self.source != "world")
-        return shlex.join([*parts, "--out", folder])
+class Halted(Exception):
+    """The visitor has left, or pressed Stop while there is nothing to keep yet."""
 
 
 @dataclass
@@ -61,27 +45,43 @@ class Run:
     """A session that waits or is under way, so that it can be stopped from elsewhere.
 
     The wish to stop is a file: a session in a process of its own (a GPU lent by the call) sees it.
+    It is kept here too: a disk that is full must not keep a session from stopping. `out` is where
+    a session that was cut off goes on.
     """
 
     marker: Path
     session: UnlearnSession | None = None
     share: float = 0.0
+    wish: Wish | None = None
+    out: Path | None = None
+    begun: bool = False
+    told: str = ""
+    keeping: bool = False  # what there is by now is worth saving when Stop is pressed
 
     @property
     def stopped(self) -> bool:
-        return self.marker.exists()
+        return bool(self.told) or self.marker.exists()
 
     @property
     def left(self) -> bool:
         """Whether nobody is there any more to want the result."""
-        return self.stopped and self.marker.read_text() == "left"
+        with suppress(FileNotFoundError):
+            return self.told == "left" or self.marker.read_text() == "left"
+        return False
 
     def stop(self, left: bool = False) -> None:
         """End it after the current step."""
-        self.marker.parent.mkdir(parents=True, exist_ok=True)
-        self.marker.write_text("left" if left or self.left else "stopped")
+        self.told = "left" if left or self.left else "stopped"
         if self.session:
             self.session.stop()
+        with suppress(OSError):
+            self.marker.parent.mkdir(parents=True, exist_ok=True)
+            self.marker.write_text(self.told)
+
+    def pulse(self) -> None:
+        """Felt between batches of answers: the device is free soon after nobody wants it."""
+        if self.left or (self.stopped and not self.keeping):
+            raise Halted
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,29 @@ def plan(
 
 
 def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Report]:
-    """Train on a model of its own, then judge it; ends with a report that has the adapter."""
+    """Train on a model of its own, then judge it; ends with a report that has the adapter.
+
+    What has come to an end, or is not wanted, leaves no checkpoint; what was cut off does.
+    """
+    out = run.out or free_name(folder, wish)
+    work, kept = out.with_name(out.name + unfinished.PART), False
+    (work / "lock").unlink(missing_ok=True)  # of a process that was killed: this one runs it now
+    try:
+        yield from followed(studio, run, wish, out)
+    except Halted:
+        if not run.left:
+            yield Report("Stopped", "before the first step", urgent=True)
+    except Exception:
+        kept = True
+        raise
+    finally:
+        run.session = None
+        if not kept:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def followed(studio: Studio, run: Run, wish: Wish, out: Path) -> Iterator[Report]:
+    """The same; a visitor who leaves raises `Halted`."""
     from hfru_core import own
     from hfru_core.session import UnlearnSession
 
@@ -147,26 +169,24 @@ def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Repor
                     forget, urgent=True)  # fmt: skip
     yield report
     request = data.build(forget, wish.source, amount=studio.amount, seed=wish.seed)
+    run.pulse()
     model = fresh_model(studio.model)
+    model.pulse = run.pulse
     if wish.source != "world":
         request = own.distilled(model, request, with_retain=not config.feature_hold)
-    session = UnlearnSession(model, request, config, free_name(folder, wish))
-    run.session = session
-    try:
+    session = run.session = UnlearnSession(model, request, config, out)
+    session.prepare()
+    unfinished.keep(wish, session.work)
+    run.pulse()
+    last = report
+    for last in train(session, report):
+        run.keeping = True
+        run.pulse()
         if run.stopped:
-            yield replace(report, title="Stopped", detail="before the first step")
-            return
-        last = report
-        for last in train(session, report):
-            if run.left:
-                return
-            if run.stopped:
-                session.stop()
-            yield last
-        yield from judge(studio, run, session, last)
-    finally:
-        run.session = None
-        shutil.rmtree(session.work, ignore_errors=True)
+            session.stop()
+        yield last
+    run.keeping = False
+    yield from judge(studio, run, session, last)
 
 
 def seconds_for(studio: Studio, run: Run, wish: Wish, folder: Path) -> int:
@@ -179,6 +199,7 @@ def train(session: UnlearnSession, report: Report) -> Iterator[Report]:
     """The steps, as reports."""
     pace, events, began = Pace(session.config), [], time.perf_counter()
     for event in session.run():
+        events = events or earlier(session, event)
         events.append(event)
         probes = event.probes or report.probes or session.probe_answers(session.base_said)
         fresh = bool(event.probes) or len(events) == 1 or event.adapter is not None
@@ -194,28 +215,49 @@ def train(session: UnlearnSession, report: Report) -> Iterator[Report]:
         yield report
 
 
+def earlier(session: UnlearnSession, first: StepEvent) -> list[StepEvent]:
+    """The steps before the first one that is told: of a session that goes on."""
+    rows = [r for r in session.progress.history if r["step"] < first.step]
+    return [StepEvent(of=first.of, **r) for r in rows]
+
+
 def judge(studio: Studio, run: Run, session: UnlearnSession, report: Report) -> Iterator[Report]:
     """Rates on pictures that were never trained on; after a stop those that are known already."""
     if run.stopped:
         yield replace(report, **known_rates(session, report.adapter), title="Stopped",
                       urgent=True)  # fmt: skip
         return
-    from hfru_core.evaluate import evaluate
-
     yield replace(report, title="Judging the result", adapter=None, urgent=True,
                   detail="answers to pictures that it never saw", share=1.0)  # fmt: skip
-    request = data.build(
-        session.data.concepts, session.data.source, amount=studio.checked,
-        seed=session.config.seed,
-    )  # fmt: skip
-    before, _ = evaluate(base_model(studio.model), request)
-    yield replace(report, title="Judging the result", detail="half done", adapter=None, urgent=True)
-    after, _ = evaluate(session.vlm, request)
+    try:
+        before, after = yield from rates(studio, run, session, report)
+    except Halted:
+        if run.left:
+            raise
+        yield replace(report, **known_rates(session, report.adapter), title="Stopped",
+                      urgent=True)  # fmt: skip
+        return
     yield replace(
         report, title="Done", before=before, after=after, urgent=True,
         note="Judged on fresh pictures that the session did not train on. An adapter is a switch, "
         "not a deletion: whoever has it can take it off.",
     )  # fmt: skip
+
+
+def rates(
+    studio: Studio, run: Run, session: UnlearnSession, report: Report
+) -> Generator[Report, None, tuple[Evaluation, Evaluation]]:
+    """What the original and the unlearned model do on pictures that are new to both."""
+    from hfru_core.evaluate import evaluate
+
+    request = data.build(
+        session.data.concepts, session.data.source, amount=studio.checked,
+        seed=session.config.seed,
+    )  # fmt: skip
+    before, _ = evaluate(replace(base_model(studio.model), pulse=run.pulse), request)
+    yield replace(report, title="Judging the result", detail="half done", adapter=None, urgent=True)
+    after, _ = evaluate(session.vlm, request)
+    return before, after
 
 
 def known_rates(session: UnlearnSession, folder: Path) -> dict[str, object]:
@@ -237,7 +279,8 @@ def free_name(folder: Path, wish: Wish) -> Path:
     """An output folder that does not exist yet."""
     stem = "no-" + words.slug("_".join(wish.names))[:60]
     names = (stem, *(f"{stem}-{i}" for i in range(2, 1000)))
-    return next(folder / n for n in names if not (folder / n).exists())
+    taken = {p.name.removesuffix(unfinished.PART) for p in folder.glob("*")}
+    return next(folder / n for n in names if n not in taken)
 
 
 def zipped(studio: Studio, folder: Path, visitor: str) -> Path:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
+from pathlib import Path
 from secrets import token_hex
 
 import gradio as gr
 
 from hfru_core.types import UnlearnConfig, UserError
-from hfru_core.ui import words
+from hfru_core.ui import unfinished, words
 from hfru_core.ui.compare import Compare, friendly
 from hfru_core.ui.curves import loss_figure, reward_figure
 from hfru_core.ui.hardware import on_gpu
@@ -74,7 +76,16 @@ class Unlearn:
             self.start = gr.Button("Start", variant="primary", elem_id="start")
             self.stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="stop")
 
+    def build_unfinished(self) -> None:
+        """Sessions that were cut off; hidden where there are none."""
+        with gr.Row(visible=False, elem_id="unfinished") as self.cut_off:
+            self.cut = gr.Dropdown([], label="Sessions that were cut off", scale=3,
+                                   elem_id="cut-off")  # fmt: skip
+            self.resume = gr.Button("Resume", scale=1, min_width=100, elem_id="resume")
+            self.drop = gr.Button("Delete", scale=1, min_width=100, elem_id="drop")
+
     def build_view(self) -> None:
+        self.build_unfinished()
         self.status = gr.HTML(EMPTY, elem_id="status")
         with gr.Row(visible=False) as self.plots:
             self.rewards = gr.Plot(show_label=False, container=True, min_width=280)
@@ -96,13 +107,29 @@ class Unlearn:
         for part in wish:
             part.change(self.as_command, wish, self.command, **private)
         self.preset.input(self.recipe, self.preset, [self.steps, self.scope], **private)
-        self.start.click(self.begin, wish, [self.status, *buttons], queue=False, **private).success(
-            self.run, wish, shown, concurrency_id="device", concurrency_limit=1, **private
-        ).then(self.ended, None, buttons, queue=False, **private)
-        self.stop.click(self.halt, None, [self.status, self.stop], queue=False, **private)
+        for button, begin, what in (
+            (self.start, self.begin, wish), (self.resume, self.begin_again, self.cut),
+        ):  # fmt: skip
+            begun = button.click(begin, what, [self.status, *buttons], queue=False, **private)
+            self.starts(begun, shown, buttons)
+        self.stop.click(self.halt, None, [self.status, *buttons], queue=False, **private)
+        cut_off = [self.cut_off, self.cut]
+        page.load(self.offer_cut_off, None, cut_off, queue=False, **private)
+        self.drop.click(self.delete, self.cut, cut_off, queue=False, **private)
         compare.opens_from(self.compare, self.finished, tabs)
         self.own.wire()
         page.unload(self.leave)
+
+    def starts(self, begun: gr.events.Dependency, shown: list, buttons: list) -> None:
+        """What follows on a session that was registered; while it waits, its place is shown."""
+        seen = {"show_progress": "minimal", "show_progress_on": self.status}
+        begun.success(
+            self.run, None, shown, concurrency_id="device", concurrency_limit=1,
+            api_visibility="private", **seen,
+        ).then(
+            self.ended, None, [*buttons, self.cut_off, self.cut], queue=False,
+            api_visibility="private", show_progress="hidden",
+        )  # fmt: skip
 
     def as_command(self, *form) -> str:
         return self.wished(form, "").command()
@@ -125,29 +152,67 @@ class Unlearn:
     @friendly
     def begin(self, request: gr.Request, *form) -> list:
         """Check the wish and register the run, before it waits for its turn."""
-        visitor = self.studio.visitor(request.session_hash)
-        if visitor in self.running:
-            raise UserError("A session of yours is under way: stop it first.")
+        visitor = self.idle(request)
         wish = self.wished(form, visitor)
         if wish.source != "world":
             self.own.keep(visitor, *form[6:])
+        return self.registered(visitor, wish)
+
+    @friendly
+    def begin_again(self, name: str | None, request: gr.Request) -> list:
+        """The same for a session that was cut off: it goes on from its checkpoint."""
+        visitor = self.idle(request)
+        work = self.cut_off_at(visitor, name)
+        return self.registered(visitor, unfinished.kept(work), work)
+
+    def idle(self, request: gr.Request) -> str:
+        """The visitor; raises while a session of theirs is under way."""
+        visitor = self.studio.visitor(request.session_hash)
+        if visitor in self.running:
+            raise UserError("A session of yours is under way: stop it first.")
+        return visitor
+
+    def registered(self, visitor: str, wish: Wish, work: Path | None = None) -> list:
+        """A run that waits for its turn."""
         plan(wish)
-        self.running[visitor] = Run(self.studio.folder(visitor) / f"stop-{token_hex(8)}")
+        out = work and work.with_name(work.name.removesuffix(unfinished.PART))
+        marker = self.studio.folder(visitor) / f"stop-{token_hex(8)}"
+        self.running[visitor] = Run(marker, wish=wish, out=out)
         waiting = status(Report("Waiting", "for the machine; one session runs at a time"))
         return [waiting, gr.Button(interactive=False), gr.Button(interactive=True)]
 
+    def cut_off_at(self, visitor: str, name: str | None) -> Path:
+        """The folder of a session that was cut off; names of other folders lead nowhere."""
+        runs = self.studio.folder(visitor) / "runs"
+        if name not in [n for _, n in unfinished.labels(runs)]:
+            raise UserError("That session is no longer here: reload the page and choose again.")
+        return runs / name
+
+    def offer_cut_off(self, request: gr.Request) -> list:
+        """The sessions that were cut off, but for one that is under way."""
+        visitor = self.studio.visitor(request.session_hash)
+        found = unfinished.labels(self.studio.sessions / visitor / "runs")
+        shown = bool(found) and visitor not in self.running
+        return [gr.Row(visible=shown), gr.Dropdown(found, value=found[0][1] if found else None)]
+
     @friendly
-    def run(self, request: gr.Request, *form) -> Iterator[list]:
-        """Follow the session; what is drawn is drawn at most about twice a second."""
+    def delete(self, name: str | None, request: gr.Request) -> list:
+        """Forget a session that was cut off."""
+        shutil.rmtree(self.cut_off_at(self.idle(request), name), ignore_errors=True)
+        return self.offer_cut_off(request)
+
+    @friendly
+    def run(self, request: gr.Request) -> Iterator[list]:
+        """Follow the session; it is drawn at most about twice a second."""
         visitor = self.studio.visitor(request.session_hash)
         run = self.running.get(visitor)
-        if run is None or run.left:
+        if run is None or run.left or run.begun:
             yield [gr.skip()] * SHOWN
             return
         folder = self.studio.folder(visitor) / "runs"
-        wish, drawn = self.wished(form, visitor), 0.0
+        run.begun, drawn = True, 0.0
         try:
-            for report in self.follow(self.studio, run, wish, folder):
+            for report in self.follow(self.studio, run, run.wish, folder):
                 if report.urgent or time.monotonic() - drawn > OFTEN:
                     drawn = time.monotonic()
                     yield self.render(report, run, visitor)
@@ -155,7 +220,12 @@ class Unlearn:
             yield [status(Report("Not finished", str(error))), *[gr.skip()] * (SHOWN - 1)]
             raise
         finally:
-            self.running.pop(visitor, None)
+            self.forget(visitor, run)
+
+    def forget(self, visitor: str, run: Run) -> None:
+        """It is over; another that was begun meanwhile stays."""
+        if self.running.get(visitor) is run:
+            del self.running[visitor]
 
     def render(self, report: Report, run: Run, visitor: str) -> list:
         """A report as updates of the components."""
@@ -180,15 +250,22 @@ class Unlearn:
     def ended(self, request: gr.Request) -> list:
         """However it ended, also where the queue was full: another one can be started."""
         self.running.pop(self.studio.visitor(request.session_hash), None)
-        return [gr.Button(interactive=True), gr.Button(interactive=False)]
+        idle = [gr.Button(interactive=True), gr.Button(interactive=False)]
+        return [*idle, *self.offer_cut_off(request)]
 
     def halt(self, request: gr.Request) -> list:
         """Stop the visitor's own session after its current step."""
-        run = self.running.get(self.studio.visitor(request.session_hash))
+        visitor = self.studio.visitor(request.session_hash)
+        run = self.running.get(visitor)
         if run is None:
-            return [gr.skip(), gr.Button(interactive=False)]
+            return [gr.skip(), gr.skip(), gr.Button(interactive=False)]
         run.stop()
-        return [status(stopping(Report("", share=run.share))), gr.Button(interactive=False)]
+        if run.begun:
+            told = stopping(Report("", share=run.share))
+            return [status(told), gr.skip(), gr.Button(interactive=False)]
+        self.forget(visitor, run)  # Its turn, when it comes, finds nothing to do.
+        told = status(Report("Stopped", "before it began"))
+        return [told, gr.Button(interactive=True), gr.Button(interactive=False)]
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: nobody wants the result."""

@@ -61,7 +61,8 @@ class Subset:
             self.begin, wish, [self.status, *buttons], queue=False, **PRIVATE
         ).success(
             self.run, wish, [self.status, self.finished],
-            concurrency_id="device", concurrency_limit=1, **PRIVATE,
+            concurrency_id="device", concurrency_limit=1, api_visibility="private",
+            show_progress="minimal", show_progress_on=self.status,  # its place in the queue
         )  # fmt: skip
         ran.then(self.ended, None, buttons, queue=False, **PRIVATE)
         # What still waits for its turn is taken out of the queue: the next run is another one.
