@@ -42,11 +42,12 @@ class Rooms(Protocol):
     def labels(self, visitor: str) -> list[tuple[str, str]]: ...
     def adapter(self, visitor: str, name: str | None) -> Path | None: ...
     def offered(self, file: Path) -> str: ...
+    def text(self, key: str) -> str: ...
 
 
 def add_tab(rooms: Rooms, page: gr.Blocks) -> None:
     """The tab and its events; to be called inside the app's `gr.Tabs()`."""
-    with gr.Tab("Audit", id="audit") as tab:
+    with gr.Tab(rooms.text("tab.audit"), id="audit") as tab:
         Panel(rooms).wire(page, tab)
 
 

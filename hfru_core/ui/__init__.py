@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from html import escape
 from pathlib import Path
 from types import MappingProxyType
@@ -11,12 +12,13 @@ from types import MappingProxyType
 import gradio as gr
 
 from hfru_core.data import Amount
-from hfru_core.ui import hardware, theme
+from hfru_core.ui import about, hardware, texts, theme
 from hfru_core.ui.adapters import Adapters
 from hfru_core.ui.benchmark import REPORT, Benchmark
 from hfru_core.ui.compare import ANSWERING, Compare
 from hfru_core.ui.session import Unlearn
 from hfru_core.ui.studio import ASSETS, JUDGE, TRAIN, Studio, warm_up
+from hfru_core.ui.texts import t
 
 PRIVATE = {
     "share": False, "run_history": False, "enable_monitoring": False, "footer_links": [],
@@ -54,16 +56,18 @@ def build_app(
         gr.HTML(theme.HEADLINE)
         banner = gr.HTML(elem_id="hardware")
         with gr.Tabs(overflow_behavior="wrap") as tabs:
-            with gr.Tab("Compare", id="compare") as compare_tab:
+            with gr.Tab(t("tab.compare"), id="compare") as compare_tab:
                 compare = Compare(studio)
-            with gr.Tab("Unlearn", id="unlearn"):
+            with gr.Tab(t("tab.unlearn"), id="unlearn"):
                 unlearn = Unlearn(studio)
-            with gr.Tab("Adapters", id="adapters") as adapters_tab:
+            with gr.Tab(t("tab.adapters"), id="adapters") as adapters_tab:
                 adapters = Adapters(studio)
             for add_tab in tabs_after:
                 add_tab(studio, page)
-            with gr.Tab("Benchmark", id="benchmark") as benchmark_tab:
+            with gr.Tab(t("tab.benchmark"), id="benchmark") as benchmark_tab:
                 benchmark = Benchmark(studio, Path(bench))
+            with gr.Tab(t("tab.about"), id="about"):
+                gr.HTML(texts.marker("about.html"))
         gr.HTML(theme.PRIVACY)
         page.load(hardware_banner, None, banner, api_visibility="private", queue=False)
         compare.wire(page)
@@ -73,6 +77,7 @@ def build_app(
         quiet = {"show_progress": "hidden", **ANSWERING}
         compare_tab.select(compare.offer, None, compare.adapter, **quiet)
     page.queue(max_size=32, api_open=False)
+    page.words = texts.translations({"about.html": partial(about.html, studio)})
     warm_up(studio)
     return page
 
@@ -86,5 +91,5 @@ def hardware_banner() -> str:
 
 def launch(page: gr.Blocks, host: str, port: int | None, **more: object) -> tuple:
     """Serve the page with the private settings."""
-    look = {"theme": theme.theme(), "css_paths": theme.STYLE}
+    look = {"theme": theme.theme(), "css_paths": theme.STYLE, "i18n": page.words}
     return page.launch(server_name=host, server_port=port, **look, **PRIVATE, **more)

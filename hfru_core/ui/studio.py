@@ -23,6 +23,7 @@ from gradio.processing_utils import save_file_to_cache
 from hfru_core import concepts as words
 from hfru_core.data import Amount
 from hfru_core.types import Concept, UserError
+from hfru_core.ui.texts import t
 
 if TYPE_CHECKING:
     from hfru_core.vlm import VLM
@@ -51,6 +52,8 @@ class Studio:
     checked: Amount = JUDGE
     settings: tuple[tuple[str, object], ...] = ()
     salt: str = field(default_factory=token_hex)
+
+    text = staticmethod(t)
 
     @property
     def sessions(self) -> Path:

@@ -36,7 +36,8 @@ def theme() -> gr.themes.Base:
         secondary_hue=INK,
         neutral_hue=gr.themes.colors.slate,
         radius_size=gr.themes.sizes.radius_lg,
-        font=(LocalFont("IBM Plex Sans", weights=(400, 600, 700)), "system-ui", "sans-serif"),
+        # gradio's semibold file has but some of the letters
+        font=(LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"),
         font_mono=(LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"),
     ).set(
         body_background_fill="#f5f7fa",
