@@ -12,7 +12,7 @@ from types import MappingProxyType
 import gradio as gr
 
 from hfru_core.data import Amount
-from hfru_core.ui import about, hardware, texts, theme
+from hfru_core.ui import about, hardware, texts, theme, words
 from hfru_core.ui.adapters import Adapters
 from hfru_core.ui.benchmark import REPORT, Benchmark
 from hfru_core.ui.compare import ANSWERING, Compare
@@ -26,6 +26,7 @@ PRIVATE = {
     "pwa": False, "mcp_server": False, "allowed_paths": [],
 }  # fmt: skip
 TEN_MINUTES, HOUR = 600, 3600
+FRAGMENTS = {"lead.html": words.lead}  # HTML that is made once in each language
 
 
 def build_app(
@@ -77,7 +78,7 @@ def build_app(
         quiet = {"show_progress": "hidden", **ANSWERING}
         compare_tab.select(compare.offer, None, compare.adapter, **quiet)
     page.queue(max_size=32, api_open=False)
-    page.words = texts.translations({"about.html": partial(about.html, studio)})
+    page.words = texts.translations({"about.html": partial(about.html, studio)} | FRAGMENTS)
     warm_up(studio)
     return page
 

@@ -23,6 +23,7 @@ from hfru_core.ui.studio import (
     two_answers,
     unlearned_model,
 )
+from hfru_core.ui.texts import marker, t
 from hfru_core.world import dataset as world
 
 SHOWN = 512  # pixels: how large a drawn picture is shown
@@ -30,6 +31,19 @@ LONGEST = 200  # letters of a question
 SET_TOPICS = (("What is it? Who is it?", "name"), ("Describe the picture", "describe"),
               ("Write a caption", "caption"), ("Is there any ...?", "exists"))  # fmt: skip
 SET = data.Amount(0, 0, 12, 12)
+COUNTED = "of the answers, by the original and by the unlearned model"
+TALLY = (
+    ("names the concept", "forget", "named", "forgotten",
+     f"Answers on pictures to forget that say the name: how many {COUNTED}; lower is better"),
+    ("says the kind", "forget", "abstract", "abstract",
+     f"Answers that say what it is in general: how many {COUNTED}; higher is better"),
+    ("makes up a name", "forget", "hallucinated", "invented",
+     f"Answers that name what is not there: how many {COUNTED}; lower is better"),
+    ("other things named rightly", "retain", "named", "same",
+     f"Answers on all other pictures that say the right name: how many {COUNTED}; "
+     "higher is better"),
+)  # fmt: skip
+LEADS = ("things", "people", "own")
 ANSWERING = {"concurrency_id": "answers", "concurrency_limit": 2, "api_visibility": "private"}
 
 
@@ -100,6 +114,14 @@ class Compare:
             self.presets = [gr.Button(q, size="sm") for q in presets(example_key_of_opening(), ())]
         self.cards = gr.HTML(words.waiting_cards(), elem_id="cards")
         gr.HTML(words.legend(), elem_id="legend")
+        self.build_leads()
+
+    def build_leads(self) -> None:
+        """What to do next: three buttons that open the Unlearn tab with its form filled in."""
+        gr.HTML(marker("lead.html"), elem_id="lead")
+        with gr.Row(elem_id="leads"):
+            self.leads = [gr.Button(t(f"lead.{name}"), size="sm", min_width=150,
+                                    elem_id=f"lead-{name}") for name in LEADS]  # fmt: skip
 
     def build_set(self) -> None:
         with gr.Row(equal_height=True, elem_classes="set-head"):
@@ -268,13 +290,10 @@ def tally(before: list, after: list) -> str:
         was, now = ([v for r in rows if (v := getattr(r, what)) is not None] for rows in of_role)
         return f"{sum(was)} → {sum(now)} of {len(now)}"
 
-    parts = (
-        ("names the concept", counts("forget", "named"), "forgotten"),
-        ("says the kind", counts("forget", "abstract"), "abstract"),
-        ("makes up a name", counts("forget", "hallucinated"), "invented"),
-        ("other things named rightly", counts("retain", "named"), "same"),
+    chips = " ".join(
+        f'<span class="chip {kind}" title="{tip}">{what}: <b>{counts(role, field)}</b></span>'
+        for what, role, field, kind, tip in TALLY
     )
-    chips = " ".join(f'<span class="chip {kind}">{t}: <b>{n}</b></span>' for t, n, kind in parts)
     return f'<p class="tally">{chips}</p>'
 
 

@@ -29,7 +29,7 @@ class Own:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        with gr.Accordion("A concept of your own", open=False, elem_id="own"):
+        with gr.Accordion("A concept of your own", open=False, elem_id="own") as self.form:
             gr.Markdown(HELP)
             self.name = gr.Textbox(label="Name", max_length=60, elem_id="own-name")
             self.kind = gr.Radio(KINDS, value="object", label="What it is")

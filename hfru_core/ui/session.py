@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from html import escape
 from secrets import token_hex
 
@@ -23,6 +24,8 @@ from hfru_core.world.scenes import CLASSES
 
 PRESETS = (("Default (this project)", "default"), ("Paper (HFRU)", "paper"))
 SCOPES = (("Vision encoder", "encoder"), ("Encoder + projector", "encoder+projector"))
+# in the order of `compare.LEADS`
+LEADS = ((("dog", "elephant"), ()), ((), ("Tobin Harrick", "Ilsa Torvane", "Dario Fent")), ((), ()))
 SHOWN = 9  # components that a report fills
 OFTEN = 0.5  # seconds between two drawings of the curves
 EMPTY = """<div class="empty"><b>Nothing has been forgotten yet</b>
@@ -101,6 +104,10 @@ class Unlearn:
         ).then(self.ended, None, buttons, queue=False, **private)
         self.stop.click(self.halt, None, [self.status, self.stop], queue=False, **private)
         compare.opens_from(self.compare, self.finished, tabs)
+        filled = [tabs, self.things, self.people, self.own.form, self.own.name]
+        for button, (things, people) in zip(compare.leads, LEADS):
+            fill = partial(filled_in, things, people)
+            button.click(fill, None, filled, queue=False, **private)
         self.own.wire()
         page.unload(self.leave)
 
@@ -195,6 +202,12 @@ class Unlearn:
         run = self.running.pop(self.studio.visitor(request.session_hash), None)
         if run:
             run.stop(left=True)
+
+
+def filled_in(things: tuple[str, ...], people: tuple[str, ...]) -> list:
+    """This tab, with what is to be forgotten ticked; with nothing, the form for one's own opens."""
+    form = gr.Accordion(open=not (things or people))
+    return [gr.Tabs(selected="unlearn"), list(things), list(people), form, ""]
 
 
 def stopping(report: Report) -> Report:

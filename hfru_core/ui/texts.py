@@ -21,6 +21,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "tab.audit": ("Audit", "审计"),
     "tab.benchmark": ("Benchmark", "基准"),
     "tab.about": ("About", "关于"),
+    # Compare
+    "lead.head": ("Now make it forget something else", "让它忘记别的"),
+    "lead.note": ("Each opens the Unlearn tab, filled in: press Start there.",
+                  "每个按钮都会打开已填好的“遗忘”页：在那里按“开始”。"),
+    "lead.things": ("Dogs and elephants", "狗和大象"),
+    "lead.people": ("Three people", "三个人"),
+    "lead.own": ("Your own concept", "您自己的概念"),
     # About
     "about.what": ("What it does", "它做什么"),
     "about.does": (

@@ -13,6 +13,7 @@ from hfru_core import concepts as words
 from hfru_core.data import load_image
 from hfru_core.images import data_uri
 from hfru_core.types import Concept, Evaluation, ProbeAnswer, Rate
+from hfru_core.ui.texts import say
 from hfru_core.world.dataset import picture_of
 from hfru_core.world.language import true_names
 
@@ -164,6 +165,12 @@ def legend() -> str:
     return f'<div class="legend" aria-label="What the colours mean">{items}</div>'
 
 
+def lead(language: str) -> str:
+    """What stands above the buttons that lead on."""
+    head, note = (say(f"lead.{k}", language) for k in ("head", "note"))
+    return f'<p class="lead-on"><b>{head}</b> <span>{note}</span></p>'
+
+
 @lru_cache(maxsize=512)
 def thumbnail(key: str, size: int = 72) -> str:
     """A drawn picture as a data URI."""
@@ -201,10 +208,13 @@ def summary_table(before: Evaluation, after: Evaluation, note: str) -> str:
         was, now = getattr(before, name), getattr(after, name)
         if now.rate is None and was.rate is None:
             continue
-        arrow = "↑" if better == "up" else "↓"
+        arrow, side = ("↑", "higher") if better == "up" else ("↓", "lower")
+        tip = f"{title}: share of {meaning}; {side} is better"
         body += (
-            f"<tr><th>{title} <i title='better {better}'>{arrow}</i><small>{meaning}</small></th>"
-            f"<td>{percent(was)}</td><td><b>{percent(now)}</b>{interval(now)}</td><td>{now.n}</td></tr>"
+            f'<tr><th title="{tip}">{title} <i>{arrow}</i><small>{meaning}</small></th>'
+            f'<td title="{tip}">{percent(was)}</td>'
+            f'<td title="{tip}; below: its 95 % interval"><b>{percent(now)}</b>{interval(now)}</td>'
+            f'<td title="How many answers the share rests on">{now.n}</td></tr>'
         )
     return (
         '<table class="rates"><thead><tr><th>Measure</th><th>Before</th>'
