@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -12,36 +12,34 @@ from secrets import token_hex
 import gradio as gr
 
 from hfru_core.types import UnlearnConfig, UserError
-from hfru_core.ui import words
+from hfru_core.ui import browser, commands, saved, words
 from hfru_core.ui.compare import Compare, friendly
 from hfru_core.ui.curves import loss_figure, reward_figure
 from hfru_core.ui.hardware import on_gpu
 from hfru_core.ui.own import Own
 from hfru_core.ui.runner import Report, Run, Wish, follow, plan, seconds_for, zipped
 from hfru_core.ui.studio import Studio
+from hfru_core.ui.texts import marker, say, t
+from hfru_core.ui.watch import Watched
 from hfru_core.world.language import PEOPLE_NAMES
 from hfru_core.world.scenes import CLASSES
 
-PRESETS = (("Default (this project)", "default"), ("Paper (HFRU)", "paper"))
-SCOPES = (("Vision encoder", "encoder"), ("Encoder + projector", "encoder+projector"))
+PRESETS = tuple((t(f"preset.{n}"), n) for n in ("default", "paper"))
+SCOPES = tuple((t(f"scope.{n}"), n) for n in ("encoder", "encoder+projector"))
 # in the order of `compare.LEADS`
 LEADS = ((("dog", "elephant"), ()), ((), ("Tobin Harrick", "Ilsa Torvane", "Dario Fent")), ((), ()))
 SHOWN = 9  # components that a report fills
-OFTEN = 0.5  # seconds between two drawings of the curves
-EMPTY = """<div class="empty"><b>Nothing has been forgotten yet</b>
-Choose what the model shall forget, then press <i>Start</i>. You will see
-<ol><li>stage 1 break the link between the picture and the name,</li>
-<li>stage 2 reward honest, more general answers,</li>
-<li>the answers to eight pictures change as it happens,</li>
-<li>rates on fresh pictures, and an adapter to compare or to download.</li></ol></div>"""
-
+LOADING = 30.0  # seconds in which a page is there that has begun to load
+GRACE = 3.0  # seconds in which a page that was closed may come back
 
 class Unlearn:
-    """The tab's components; `running` holds the sessions under way, by visitor."""
+    """The tab's components; `running` holds the sessions under way, by visitor, and `watched`
+    what they tell."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.running: dict[str, Run] = {}
+        self.watched: dict[str, Watched] = {}
         self.follow = on_gpu(follow, seconds_for)
         self.finished = gr.State("")
         with gr.Row():
@@ -49,46 +47,48 @@ class Unlearn:
                 self.build_wish()
             with gr.Column(scale=9, min_width=300, elem_classes="still"):
                 self.build_view()
-        self.command = gr.Code(
-            Wish(("dog",)).command(), language="shell", label="The same on the command line",
-            interactive=False, lines=1, wrap_lines=True, show_line_numbers=False, elem_id="command",
-            buttons=["copy"],
-        )  # fmt: skip
+        self.command = commands.shown("command", Wish(("dog",)).command())
 
     def build_wish(self) -> None:
         self.things = gr.CheckboxGroup(
-            list(CLASSES), value=["dog"], label="Things to forget", elem_classes="concepts",
+            list(CLASSES), value=["dog"], label=t("unlearn.things"), elem_classes="concepts",
             elem_id="things",
         )  # fmt: skip
         self.people = gr.CheckboxGroup(
-            list(PEOPLE_NAMES), label="People to forget (all invented)", elem_classes="concepts",
+            list(PEOPLE_NAMES), label=t("unlearn.people"), elem_classes="concepts",
             elem_id="people",
         )  # fmt: skip
         self.own = Own(self.studio)
-        with gr.Accordion("Settings", open=False):
-            self.preset = gr.Radio(PRESETS, value="default", label="Recipe")
+        with gr.Accordion(t("unlearn.settings"), open=False):
+            self.preset = gr.Radio(PRESETS, value="default", label=t("unlearn.recipe"))
             self.steps = gr.Slider(
-                2, 400, value=UnlearnConfig().steps, step=1, label="Steps of both stages",
-                elem_id="steps",
+                2, 400, value=UnlearnConfig().steps, step=1, label=t("unlearn.steps"),
+                info=t("unlearn.steps.info"), elem_id="steps",
             )  # fmt: skip
-            self.seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1)
-            self.scope = gr.Radio(SCOPES, value="encoder", label="What is changed")
+            self.seed = gr.Number(
+                0, label=t("seed"), info=t("seed.info"), precision=0, minimum=0,
+                maximum=2**31 - 1,
+            )  # fmt: skip
+            self.scope = gr.Radio(SCOPES, value="encoder", label=t("unlearn.scope"))
         with gr.Row():
-            self.start = gr.Button("Start", variant="primary", elem_id="start")
-            self.stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="stop")
+            self.start = gr.Button(t("start"), variant="primary", elem_id="start")
+            self.stop = gr.Button(t("stop"), variant="stop", interactive=False, elem_id="stop")
 
     def build_view(self) -> None:
-        self.status = gr.HTML(EMPTY, elem_id="status")
+        self.past = gr.Dropdown(
+            [], value=None, label=t("unlearn.past"), info=t("unlearn.past.info"), elem_id="past"
+        )
+        self.status = gr.HTML(marker("unlearn.html"), elem_id="status")
         with gr.Row(visible=False) as self.plots:
             self.rewards = gr.Plot(show_label=False, container=True, min_width=280)
             self.losses = gr.Plot(show_label=False, container=True, min_width=280)
         self.summary = gr.HTML(visible=False, elem_id="summary")
         with gr.Row(visible=False) as self.results:
-            self.compare = gr.Button("Compare with this adapter", variant="primary")
-            self.download = gr.DownloadButton("Download adapter", elem_id="download")
+            self.compare = gr.Button(t("unlearn.compare"), variant="primary")
+            self.download = gr.DownloadButton(t("unlearn.download"), elem_id="download")
         self.probes = gr.HTML(elem_id="probes")
 
-    def wire(self, page: gr.Blocks, tabs: gr.Tabs, compare: Compare) -> None:
+    def wire(self, page: gr.Blocks, tab: gr.Tab, tabs: gr.Tabs, compare: Compare) -> None:
         """Connect the events; training has its own queue of one, answers never wait for it."""
         private = {"api_visibility": "private", "show_progress": "hidden"}
         wish = [self.things, self.people, self.preset, self.seed, self.steps, self.scope,
@@ -99,9 +99,17 @@ class Unlearn:
         for part in wish:
             part.change(self.as_command, wish, self.command, **private)
         self.preset.input(self.recipe, self.preset, [self.steps, self.scope], **private)
-        self.start.click(self.begin, wish, [self.status, *buttons], queue=False, **private).success(
-            self.run, wish, shown, concurrency_id="device", concurrency_limit=1, **private
-        ).then(self.ended, None, buttons, queue=False, **private)
+        ran = self.start.click(
+            self.begin, wish, [self.status, *buttons], queue=False, **private
+        ).success(self.run, wish, shown, concurrency_id="device", concurrency_limit=1, **private)
+        ran.then(self.ended, None, buttons, queue=False, **private).then(
+            self.offer, None, self.past, queue=False, **private
+        )
+        tab.select(self.offer, None, self.past, queue=False, **private)
+        self.past.input(self.again, self.past, shown, **private)
+        compare.opened_page.then(
+            self.attach, None, [*shown, *buttons], concurrency_limit=None, **private
+        )
         self.stop.click(self.halt, None, [self.status, self.stop], queue=False, **private)
         compare.opens_from(self.compare, self.finished, tabs)
         filled = [tabs, self.things, self.people, self.own.form, self.own.name]
@@ -110,6 +118,7 @@ class Unlearn:
             button.click(fill, None, filled, queue=False, **private)
         self.own.wire()
         page.unload(self.leave)
+        gr.api(self.back, api_name="back", api_visibility="undocumented", queue=False)
 
     def as_command(self, *form) -> str:
         return self.wished(form, "").command()
@@ -145,48 +154,84 @@ class Unlearn:
 
     @friendly
     def run(self, request: gr.Request, *form) -> Iterator[list]:
-        """Follow the session; what is drawn is drawn at most about twice a second."""
+        """Start the session that `begin` registered, and watch it."""
         visitor = self.studio.visitor(request.session_hash)
         run = self.running.get(visitor)
         if run is None or run.left:
             yield [gr.skip()] * SHOWN
             return
         folder = self.studio.folder(visitor) / "runs"
-        wish, drawn = self.wished(form, visitor), 0.0
-        try:
-            for report in self.follow(self.studio, run, wish, folder):
-                if report.urgent or time.monotonic() - drawn > OFTEN:
-                    drawn = time.monotonic()
-                    yield self.render(report, run, visitor)
-        except UserError as error:
-            yield [status(Report("Not finished", str(error))), *[gr.skip()] * (SHOWN - 1)]
-            raise
-        finally:
-            self.running.pop(visitor, None)
+        steps = self.follow(self.studio, run, self.wished(form, visitor), folder)
+        self.watched[visitor] = Watched(self.studio.device, steps)
+        yield from self.watch(run, self.watched[visitor], visitor)
+
+    def watch(self, run: Run, watched: Watched, visitor: str) -> Iterator[list]:
+        """What there is to show, until the session is over."""
+        for report in watched.reports():
+            yield self.render(report, run, visitor)
+        if watched.error:
+            yield [status(Report("Not finished", watched.error)), *[gr.skip()] * (SHOWN - 1)]
+            raise UserError(watched.error)
+
+    @friendly
+    def attach(self, request: gr.Request) -> Iterator[list]:
+        """A page that was opened again watches the session that its browser had started."""
+        visitor = self.studio.visitor(request.session_hash)
+        run, watched = self.running.get(visitor), self.watched.get(visitor)
+        if run is None or watched is None:
+            yield [gr.skip()] * (SHOWN + 2)
+            return
+        busy = [gr.Button(interactive=False), gr.Button(interactive=True)]
+        for shown in self.watch(run, watched, visitor):
+            yield [*shown, *busy]
+        yield [*[gr.skip()] * SHOWN, *self.ended(request)]
 
     def render(self, report: Report, run: Run, visitor: str) -> list:
         """A report as updates of the components."""
-        config, done = report.config, report.after is not None
+        done = report.after is not None
         if run.stopped and not done:
             report = stopping(report)
-        curves, run.share = bool(report.events), report.share
-        summary = words.summary_table(report.before, report.after, report.note) if done else ""
-        file = self.studio.offered(zipped(self.studio, report.adapter, visitor)) if done else None
+        run.share = report.share
+        return self.drawn(report, visitor, f"mine/{report.adapter.name}" if done else "")
+
+    def drawn(self, report: Report, visitor: str, name: str) -> list:
+        """The same, with the name of the adapter where there is one."""
+        config, curves = report.config, bool(report.events)
+        summary = words.summary_table(report.before, report.after, report.note) if name else ""
+        file = self.studio.offered(zipped(self.studio, report.adapter, visitor)) if name else None
         return [
             status(report),
             gr.Row(visible=curves),
             reward_figure(report.events, config) if curves else None,
             loss_figure(report.events, config) if curves else None,
             probes(report),
-            gr.HTML(summary, visible=done),
-            gr.Row(visible=done),
+            gr.HTML(summary, visible=bool(name)),
+            gr.Row(visible=bool(name)),
             gr.DownloadButton(value=file),
-            f"mine/{report.adapter.name}" if done else "",
+            name,
         ]
+
+    # Sessions that are over
+
+    def offer(self, request: gr.Request) -> gr.Dropdown:
+        """The finished sessions there are now."""
+        return gr.Dropdown(saved.labels(self.studio, self.studio.visitor(request.session_hash)))
+
+    @friendly
+    def again(self, name: str | None, request: gr.Request) -> list:
+        """A finished session's curves and rates, from its record."""
+        visitor = self.studio.visitor(request.session_hash)
+        folder = self.studio.adapter(visitor, name)
+        if folder is None:
+            return [gr.skip()] * SHOWN
+        return self.drawn(saved.told_again(folder), visitor, name)
 
     def ended(self, request: gr.Request) -> list:
         """However it ended, also where the queue was full: another one can be started."""
-        self.running.pop(self.studio.visitor(request.session_hash), None)
+        visitor = self.studio.visitor(request.session_hash)
+        watched = self.watched.get(visitor)
+        if watched is None or watched.over.is_set():
+            self.forget(visitor)
         return [gr.Button(interactive=True), gr.Button(interactive=False)]
 
     def halt(self, request: gr.Request) -> list:
@@ -197,17 +242,44 @@ class Unlearn:
         run.stop()
         return [status(stopping(Report("", share=run.share))), gr.Button(interactive=False)]
 
+    def back(self, token: str) -> None:
+        """A browser has begun to load a page: its session goes on until the page is there."""
+        if browser.valid(token):
+            page = f"loading {token_hex(8)}"
+            self.studio.arrive(page, token)
+            threading.Timer(LOADING, self.abandon, (page,)).start()
+
     def leave(self, request: gr.Request) -> None:
-        """The page was closed: nobody wants the result."""
-        run = self.running.pop(self.studio.visitor(request.session_hash), None)
-        if run:
+        """The page was closed; a page that is only loaded again is back within moments."""
+        threading.Timer(GRACE, self.abandon, (request.session_hash,)).start()
+
+    def abandon(self, session_hash: str) -> None:
+        """Nobody wants the result, where no page of that browser is open any more."""
+        visitor = self.studio.visitor(session_hash)
+        self.studio.pages.pop(session_hash, None)
+        run = self.running.get(visitor)
+        # What only waits has lost its place with its page.
+        if run and (visitor not in self.watched or visitor not in self.studio.pages.values()):
             run.stop(left=True)
+            self.forget(visitor)
+
+    def forget(self, visitor: str) -> None:
+        """Another session can be begun."""
+        self.running.pop(visitor, None)
+        self.watched.pop(visitor, None)
 
 
 def filled_in(things: tuple[str, ...], people: tuple[str, ...]) -> list:
     """This tab, with what is to be forgotten ticked; with nothing, the form for one's own opens."""
     form = gr.Accordion(open=not (things or people))
     return [gr.Tabs(selected="unlearn"), list(things), list(people), form, ""]
+
+
+def nothing_yet(language: str) -> str:
+    """What stands where the session will be, before there is one."""
+    head, hint = say("unlearn.empty", language), say("unlearn.empty.hint", language)
+    steps = "".join(f"<li>{say(f'unlearn.empty.{i}', language)}</li>" for i in range(1, 5))
+    return f'<div class="empty"><b>{head}</b>{hint}<ol>{steps}</ol></div>'
 
 
 def stopping(report: Report) -> Report:
