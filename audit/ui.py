@@ -81,8 +81,9 @@ class Panel:
             )
         self.status = gr.HTML(elem_id="audit-status")
         self.command = gr.Code(
-            language="shell", label=t("command"), interactive=False, lines=1,
-            wrap_lines=True, show_line_numbers=False, elem_id="audit-command", buttons=["copy"],
+            said(None, "standard"), language="shell", label=t("command"), interactive=False,
+            lines=1, wrap_lines=True, show_line_numbers=False, elem_id="audit-command",
+            buttons=["copy"],
         )  # fmt: skip
         self.files = [
             gr.DownloadButton(t(f"audit.{end}"), visible=False, size="sm", elem_id=f"audit-{end}")

@@ -39,7 +39,7 @@ class Adapters:
                 self.build_strength()
                 self.rates = gr.HTML(elem_id="adapter-rates")
                 self.build_makers()
-                self.command = commands.shown("adapter-command")
+                self.command = commands.shown("adapter-command", commands.adapter(None, 1, ()))
 
     def build_list(self) -> None:
         self.chosen = gr.Radio([], label=t("tab.adapters"), elem_id="adapter-list")
@@ -76,8 +76,8 @@ class Adapters:
     def build_strength(self) -> None:
         with gr.Row(elem_classes="strength"):
             self.image = gr.Image(
-                interactive=False, show_label=False, buttons=[], height=150, scale=0,
-                min_width=150, elem_id="strength-picture",
+                shown(example_for(())), interactive=False, show_label=False, buttons=[],
+                height=150, scale=0, min_width=150, elem_id="strength-picture",
             )  # fmt: skip
             with gr.Column(min_width=240):
                 self.strength = gr.Slider(

@@ -41,7 +41,7 @@ def set_of_answers(model: Path, folder: Path, topic: str) -> str:
         for s, was, now in zip(samples, before, after)
     ]  # fmt: skip
     judged = [evaluate.judged(request, samples, said) for said in (before, after)]
-    return f'{tally(*judged)}<div class="scroll">{words.answer_table(rows)}</div>'
+    return tally(*judged) + words.scrolling(words.answer_table(rows), "Answers to every picture")
 
 
 def tally(before: list, after: list) -> str:

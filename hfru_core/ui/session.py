@@ -305,4 +305,4 @@ def probes(report: Report) -> str:
         for p in report.probes
     ]
     title = '<p class="asked">The same pictures: before, and at the last check</p>'
-    return f'{title}<div class="scroll">{words.answer_table(rows, "Last check")}</div>'
+    return title + words.scrolling(words.answer_table(rows, "Last check"), "The same pictures")

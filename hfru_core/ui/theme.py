@@ -58,6 +58,8 @@ def theme() -> gr.themes.Base:
         block_label_background_fill_dark="transparent",
         block_label_border_width="0px",
         block_label_text_color="*neutral_600",
+        block_info_text_color="*neutral_600",
+        input_placeholder_color="*neutral_500",
         block_title_text_weight="600",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",

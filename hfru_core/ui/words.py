@@ -198,6 +198,11 @@ def answer_table(rows: Sequence[tuple[ProbeAnswer, Context]], last: str = "Unlea
     )
 
 
+def scrolling(table: str, name: str) -> str:
+    """A table that scrolls within the page, by keyboard too."""
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{name}">{table}</div>'
+
+
 def summary_table(before: Evaluation, after: Evaluation, note: str) -> str:
     """Every rate before and after, with its interval and n."""
     body = ""
