@@ -103,7 +103,15 @@ def beside(report: Report, reason: str) -> str:
     f = next(f for f in report.findings if title(f) == reason)
     shown = (("unlearned", f.unlearned), ("oracle", f.oracle), ("base", f.base))
     known = [f"{name} {short(m.value)}" for name, m in shown if m and m.value is not None]
-    return f": <b>{', '.join(known)}</b>" if known else ""
+    return f': <b title="{escape(meant(f))}">{", ".join(known)}</b>' if known else ""
+
+
+def meant(f: Finding) -> str:
+    """What a finding's numbers are, and which way is better: their tooltip."""
+    better = {"higher": "lower is better", "lower": "higher is better"}[f.direction]
+    guess = f" Guessing gives {short(f.chance)}." if f.chance is not None else ""
+    better = "for information" if f.kind == "info" else better
+    return f"{f.name}; {better}. Value (95 % interval), n: observations.{guess} {f.note}".strip()
 
 
 def cards(findings: Sequence[Finding], brief: bool = False) -> str:
@@ -160,10 +168,11 @@ def bars(f: Finding) -> str:
     low, high = extent([v for m in known.values() for v in (m.value, m.low, m.high)] + [f.chance])
     at = lambda v: 100 * (v - low) / (high - low)  # noqa: E731
     chance = f'<u style="left:{at(f.chance):.1f}%"></u>' if f.chance is not None else ""
+    tip = escape(meant(f))
     return "".join(
         f'<div class="bar"><span>{name}</span><div class="track">'
         f"{chance + bar(COLOURS[name], known[name], at) if name in known else ''}</div>"
-        f"<small>{told(m) if name in known else 'not measured'}</small></div>"
+        f'<small title="{tip}">{told(m) if name in known else "not measured"}</small></div>'
         for name, m in models.items()
     )
 

@@ -5,8 +5,10 @@ Finished reports are shown without computing anything.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -23,8 +25,7 @@ from hfru_core.types import UserError
 
 ROOT = Path(__file__).parent.parent
 REPORTS = ROOT / "assets" / "reports"
-DEPTHS = (("Standard: a minute or two", "standard"),
-          ("Deep, with attacks that train: four or more", "deep"))  # fmt: skip
+DEPTHS = ("standard", "deep")
 EMPTY = """<div class="empty"><b>No report is open</b>Choose a finished report, or audit an adapter.
 You will see what the model still says, what its encoder still holds and what comes back after an
 attack, each beside the original model and one that never saw the concept.</div>"""
@@ -36,22 +37,24 @@ class Rooms(Protocol):
     """What the tab needs of the app: the model, a visitor's own folder, the adapters to choose."""
 
     model: Path
+    device: AbstractContextManager
 
     def visitor(self, session_hash: str | None) -> str: ...
     def folder(self, visitor: str) -> Path: ...
     def labels(self, visitor: str) -> list[tuple[str, str]]: ...
     def adapter(self, visitor: str, name: str | None) -> Path | None: ...
     def offered(self, file: Path) -> str: ...
+    def text(self, key: str) -> str: ...
 
 
 def add_tab(rooms: Rooms, page: gr.Blocks) -> None:
     """The tab and its events; to be called inside the app's `gr.Tabs()`."""
-    with gr.Tab("Audit", id="audit") as tab:
+    with gr.Tab(rooms.text("tab.audit"), id="audit") as tab:
         Panel(rooms).wire(page, tab)
 
 
 class Panel:
-    """The tab's components; `running` holds the audits under way, by visitor."""
+    """The tab's components; `running` holds the audits under way, by page."""
 
     def __init__(self, rooms: Rooms) -> None:
         self.rooms = rooms
@@ -64,35 +67,49 @@ class Panel:
                 self.build_view()
 
     def build_wish(self) -> None:
-        self.opened = gr.Dropdown([], label="Finished reports", elem_id="audit-report")
-        self.adapter = gr.Dropdown([], label="Adapter to audit", elem_id="audit-adapter")
-        self.depth = gr.Radio(DEPTHS, value="standard", label="Depth", elem_id="audit-depth")
+        t = self.rooms.text
+        self.opened = gr.Dropdown([], label=t("audit.reports"), elem_id="audit-report")
+        self.adapter = gr.Dropdown([], label=t("audit.adapter"), elem_id="audit-adapter")
+        self.depth = gr.Radio(
+            [(t(f"audit.{d}"), d) for d in DEPTHS], value="standard", label=t("audit.depth"),
+            elem_id="audit-depth",
+        )  # fmt: skip
         with gr.Row():
-            self.start = gr.Button("Audit", variant="primary", elem_id="audit-start")
-            self.stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="audit-stop")
+            self.start = gr.Button(t("tab.audit"), variant="primary", elem_id="audit-start")
+            self.stop = gr.Button(
+                t("stop"), variant="stop", interactive=False, elem_id="audit-stop"
+            )
         self.status = gr.HTML(elem_id="audit-status")
+        self.command = gr.Code(
+            said(None, "standard"), language="shell", label=t("command"), interactive=False,
+            lines=1, wrap_lines=True, show_line_numbers=False, elem_id="audit-command",
+            buttons=["copy"],
+        )  # fmt: skip
         self.files = [
-            gr.DownloadButton(f"report.{end}", visible=False, size="sm", elem_id=f"audit-{end}")
+            gr.DownloadButton(t(f"audit.{end}"), visible=False, size="sm", elem_id=f"audit-{end}")
             for end in FILES
         ]
 
     def build_view(self) -> None:
+        t = self.rooms.text
         self.banner = gr.HTML(EMPTY, elem_id="audit-banner")
-        self.finding = gr.Dropdown([], label="Look at one finding", visible=False,
+        self.finding = gr.Dropdown([], label=t("audit.finding"), visible=False,
                                    elem_id="audit-finding")  # fmt: skip
         with gr.Row(visible=False) as self.map_parts:
-            self.shown = gr.Dropdown(plots.FILTERS, value="all", label="Pictures on the maps")
-            self.point = gr.Dropdown([], label="Ring one picture in every map")
+            self.shown = gr.Dropdown(plots.FILTERS, value="all", label=t("audit.shown"))
+            self.point = gr.Dropdown([], label=t("audit.point"))
         self.plot = gr.Plot(show_label=False, visible=False, elem_id="audit-plot")
         self.card = gr.HTML(elem_id="audit-card")
-        with gr.Accordion("All findings", open=False, visible=False) as self.all:
+        with gr.Accordion(t("audit.all"), open=False, visible=False) as self.all:
             self.cards = gr.HTML(elem_id="audit-cards")
 
     def wire(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Connect the events; audits share the queue of one with training."""
-        tab.select(self.offer, None, self.adapter, **PRIVATE)
+        tab.select(self.offer, None, [self.adapter, self.opened], **PRIVATE)
         view = [self.banner, self.all, self.cards, *self.files, self.finding]
         look = [self.plot, self.card, self.map_parts, self.point]
+        gr.on([self.adapter.change, self.depth.change], said, [self.adapter, self.depth],
+              self.command, queue=False, **PRIVATE)  # fmt: skip
         buttons = [self.start, self.stop]
         one, again = [self.opened, self.finding], [self.shown, self.point]
         show = (self.look, one, look)
@@ -123,9 +140,10 @@ class Panel:
         labels, reports = self.rooms.labels(visitor), self.labels(visitor)
         return [choice(labels), choice(reports)]
 
-    def offer(self, request: gr.Request) -> gr.Dropdown:
-        """The adapters that are there now; the one chosen stays."""
-        return gr.Dropdown(self.rooms.labels(self.rooms.visitor(request.session_hash)))
+    def offer(self, request: gr.Request) -> list:
+        """The adapters and reports that are there now; those chosen stay."""
+        visitor = self.rooms.visitor(request.session_hash)
+        return [gr.Dropdown(self.rooms.labels(visitor)), gr.Dropdown(self.labels(visitor))]
 
     def reports(self, visitor: str) -> dict[str, Path]:
         """The reports that a visitor may see, by an opaque name."""
@@ -193,18 +211,20 @@ class Panel:
         try:
             if self.rooms.adapter(visitor, adapter) is None:
                 raise UserError("There is no adapter to audit: make one in the Unlearn tab.")
-            if visitor in self.running:
+            if request.session_hash in self.running:
                 raise UserError("An audit of yours is under way: stop it first.")
         except UserError as error:
             raise gr.Error(escape(str(error)), title="Please note", print_exception=False) from None
-        self.running[visitor] = Run()
+        self.running[request.session_hash] = Run()
         waiting = status("Waiting", "for the machine; one audit or session runs at a time")
         return [waiting, gr.Button(interactive=False), gr.Button(interactive=True)]
 
     def run(self, adapter: str, depth: str, request: gr.Request) -> Iterator[list]:
         """Follow the process; ends with the report chosen, or with what went wrong."""
         visitor = self.rooms.visitor(request.session_hash)
-        run = self.running.get(visitor)
+        run = self.running.get(request.session_hash)
+        with self.rooms.device:  # A session whose page was loaded anew has lost its place in line.
+            pass
         if run is None or run.stopped:
             yield [status("Stopped", "before it began"), gr.skip()]
             return
@@ -217,7 +237,7 @@ class Panel:
                 done = choice(self.labels(visitor), f"mine/{out.name}")
                 yield [status("Done", "the report is open", 1.0), done]
         finally:
-            self.running.pop(visitor, None)
+            self.running.pop(request.session_hash, None)
             run.stop()
             for part in out.parent.glob(f"{out.name}.part-*"):
                 shutil.rmtree(part, ignore_errors=True)
@@ -227,16 +247,24 @@ class Panel:
 
     def halt(self, request: gr.Request) -> list:
         """Stop the visitor's own audit now: an audit that was cut short has no verdict."""
-        run = self.running.pop(self.rooms.visitor(request.session_hash), None)
+        run = self.running.pop(request.session_hash, None)
         if run:
             run.stop()
         return [status("Stopped", "no verdict, no report"), *self.ended()]
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: nobody wants the result."""
-        run = self.running.pop(self.rooms.visitor(request.session_hash), None)
+        run = self.running.pop(request.session_hash, None)
         if run:
             run.stop()
+
+
+def said(adapter: str | None, depth: str) -> str:
+    """The same on the command line; one's own adapter lies where its zip was unpacked."""
+    kind, _, name = (adapter or "").partition("/")
+    folder = f"{'assets/adapters' if kind == 'shipped' else 'runs'}/{name or 'ADAPTER'}"
+    asked = ["python", "-m", "audit", folder, *["--deep"] * (depth == "deep")]
+    return shlex.join([*asked, "--out", f"runs/audit-{name or 'ADAPTER'}"])
 
 
 def framed(html: str) -> str:

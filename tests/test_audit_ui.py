@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +35,7 @@ class Rooms:
 
     def __init__(self, folder: Path) -> None:
         self.model, self.root = folder / "model", folder
+        self.device = threading.Lock()
 
     def visitor(self, session_hash: str | None) -> str:
         return session_hash or "nobody"
@@ -49,6 +51,9 @@ class Rooms:
 
     def offered(self, file: Path) -> str:
         return str(file)
+
+    def text(self, key: str) -> str:
+        return key
 
 
 @pytest.fixture

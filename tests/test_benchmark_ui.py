@@ -263,7 +263,7 @@ def test_a_run_is_stopped_at_once_with_what_it_has_started(panel: Benchmark, sta
     steps = panel.subset.run(ANN, *FORM)
     next(steps)
     assert "unlearning" in next(steps)[0]
-    process = panel.subset.running[panel.studio.visitor("ann")].process
+    process = panel.subset.running["ann"].process
     began = time.monotonic()
     threading.Timer(0.2, panel.subset.halt, [ANN]).start()
     last = list(steps)[-1]

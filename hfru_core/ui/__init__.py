@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from html import escape
 from pathlib import Path
 from types import MappingProxyType
@@ -11,12 +12,13 @@ from types import MappingProxyType
 import gradio as gr
 
 from hfru_core.data import Amount
-from hfru_core.ui import hardware, theme
+from hfru_core.ui import about, browser, hardware, session, texts, theme, words
 from hfru_core.ui.adapters import Adapters
 from hfru_core.ui.benchmark import REPORT, Benchmark
 from hfru_core.ui.compare import ANSWERING, Compare
 from hfru_core.ui.session import Unlearn
 from hfru_core.ui.studio import ASSETS, JUDGE, TRAIN, Studio, warm_up
+from hfru_core.ui.texts import marker, t
 
 PRIVATE = {
     "share": False, "run_history": False, "enable_monitoring": False, "footer_links": [],
@@ -24,6 +26,11 @@ PRIVATE = {
     "pwa": False, "mcp_server": False, "allowed_paths": [],
 }  # fmt: skip
 TEN_MINUTES, HOUR = 600, 3600
+FRAGMENTS = {  # HTML that is made once in each language
+    "headline.html": theme.headline, "privacy.html": theme.privacy, "lead.html": words.lead,
+    "legend.html": words.legend, "waiting.html": words.waiting_cards,
+    "unlearn.html": session.nothing_yet,
+}  # fmt: skip
 
 
 def build_app(
@@ -51,28 +58,31 @@ def build_app(
     with gr.Blocks(
         title="HFRU Studio", analytics_enabled=False, delete_cache=(TEN_MINUTES, HOUR)
     ) as page:
-        gr.HTML(theme.HEADLINE)
+        gr.HTML(marker("headline.html"))
         banner = gr.HTML(elem_id="hardware")
         with gr.Tabs(overflow_behavior="wrap") as tabs:
-            with gr.Tab("Compare", id="compare") as compare_tab:
+            with gr.Tab(t("tab.compare"), id="compare") as compare_tab:
                 compare = Compare(studio)
-            with gr.Tab("Unlearn", id="unlearn"):
+            with gr.Tab(t("tab.unlearn"), id="unlearn") as unlearn_tab:
                 unlearn = Unlearn(studio)
-            with gr.Tab("Adapters", id="adapters") as adapters_tab:
+            with gr.Tab(t("tab.adapters"), id="adapters") as adapters_tab:
                 adapters = Adapters(studio)
             for add_tab in tabs_after:
                 add_tab(studio, page)
-            with gr.Tab("Benchmark", id="benchmark") as benchmark_tab:
+            with gr.Tab(t("tab.benchmark"), id="benchmark") as benchmark_tab:
                 benchmark = Benchmark(studio, Path(bench))
-        gr.HTML(theme.PRIVACY)
+            with gr.Tab(t("tab.about"), id="about"):
+                gr.HTML(marker("about.html"))
+        gr.HTML(marker("privacy.html"))
         page.load(hardware_banner, None, banner, api_visibility="private", queue=False)
         compare.wire(page)
-        unlearn.wire(page, tabs, compare)
+        unlearn.wire(page, unlearn_tab, tabs, compare)
         adapters.wire(adapters_tab, tabs, compare)
         benchmark.wire(page, benchmark_tab)
         quiet = {"show_progress": "hidden", **ANSWERING}
         compare_tab.select(compare.offer, None, compare.adapter, **quiet)
     page.queue(max_size=32, api_open=False)
+    page.words = texts.translations({"about.html": partial(about.html, studio)} | FRAGMENTS)
     warm_up(studio)
     return page
 
@@ -86,5 +96,6 @@ def hardware_banner() -> str:
 
 def launch(page: gr.Blocks, host: str, port: int | None, **more: object) -> tuple:
     """Serve the page with the private settings."""
-    look = {"theme": theme.theme(), "css_paths": theme.STYLE}
+    look = {"theme": theme.theme(), "css_paths": theme.STYLE, "i18n": page.words,
+            "head": browser.HEAD}  # fmt: skip
     return page.launch(server_name=host, server_port=port, **look, **PRIVATE, **more)

@@ -11,20 +11,18 @@ import gradio as gr
 
 from hfru_core.data import load_image
 from hfru_core.types import UserError
-from hfru_core.ui import words
+from hfru_core.ui import commands, words
 from hfru_core.ui.compare import ANSWERING, Compare, friendly, shown
 from hfru_core.ui.examples import example_for, presets
 from hfru_core.ui.facts import facts, measured
 from hfru_core.ui.runner import zipped
 from hfru_core.ui.studio import ASSETS, Studio, answer_at, base_model, forgotten, fresh_model
+from hfru_core.ui.texts import t, waiting
 
 REPORTS = ASSETS / "reports"
 STRONGEST = 1.5
 WORKING = {"concurrency_id": "adapters", "concurrency_limit": 2, "api_visibility": "private"}
 OFF = gr.InputHTMLAttributes(autocomplete="off")
-WHY_MERGE = """An adapter can be switched off by whoever has it. A merged model has nothing to take
-off, so release that one. It is no deletion: whoever has the original model has the concept."""
-STRENGTH = "0 is the original model, 1 the adapter as it was made."
 
 
 class Adapters:
@@ -37,66 +35,71 @@ class Adapters:
                 self.build_list()
                 self.build_hub()
             with gr.Column(scale=9, min_width=300, elem_classes="still"):
-                self.facts = gr.HTML(elem_id="adapter-facts")
+                self.facts = gr.HTML(waiting("adapters.loading"), elem_id="adapter-facts")
                 self.build_strength()
                 self.rates = gr.HTML(elem_id="adapter-rates")
                 self.build_makers()
+                self.command = commands.shown("adapter-command", commands.adapter(None, 1, ()))
 
     def build_list(self) -> None:
-        self.chosen = gr.Radio([], label="Adapters", elem_id="adapter-list")
+        self.chosen = gr.Radio([], label=t("tab.adapters"), elem_id="adapter-list")
         with gr.Row():
-            self.compare = gr.Button("Compare", variant="primary", min_width=100,
+            self.compare = gr.Button(t("tab.compare"), variant="primary", min_width=100,
                                      elem_id="adapter-compare")  # fmt: skip
-            self.download = gr.DownloadButton("Download zip", min_width=100,
+            self.download = gr.DownloadButton(t("adapters.download"), min_width=100,
                                               elem_id="adapter-download")  # fmt: skip
-        self.upload = gr.UploadButton("Upload a zip", file_types=[".zip"], elem_id="adapter-upload")
+        self.upload = gr.UploadButton(
+            t("adapters.upload"), file_types=[".zip"], elem_id="adapter-upload"
+        )
 
     def build_hub(self) -> None:
-        with gr.Accordion("Hugging Face Hub", open=False):
+        with gr.Accordion(t("hub"), open=False):
             self.token = gr.Textbox(
-                label="Token", type="password", max_lines=1, elem_id="hub-token",
-                info="For private repositories and for pushing. It is used once, never kept.",
+                label=t("hub.token"), type="password", max_lines=1, elem_id="hub-token",
+                info=t("hub.token.info"),
                 html_attributes=OFF,
             )  # fmt: skip
             self.repo = gr.Textbox(
-                label="Repository", placeholder="owner/name", max_lines=1, elem_id="hub-repo",
+                label=t("hub.repo"), placeholder="owner/name", max_lines=1, elem_id="hub-repo",
             )  # fmt: skip
             self.revision = gr.Textbox(
-                label="Revision to pull", placeholder="the newest", max_lines=1,
+                label=t("hub.revision"), placeholder=t("hub.newest"), max_lines=1,
                 elem_id="hub-revision",
             )  # fmt: skip
-            self.private = gr.Checkbox(True, label="Push as a private repository",
+            self.private = gr.Checkbox(True, label=t("hub.private"),
                                        elem_id="hub-private")  # fmt: skip
             with gr.Row():
-                self.pull = gr.Button("Pull", min_width=80, elem_id="hub-pull")
-                self.push = gr.Button("Push", min_width=80, elem_id="hub-push")
+                self.pull = gr.Button(t("hub.pull"), min_width=80, elem_id="hub-pull")
+                self.push = gr.Button(t("hub.push"), min_width=80, elem_id="hub-push")
             self.pushed = gr.HTML(elem_id="hub-pushed")
 
     def build_strength(self) -> None:
         with gr.Row(elem_classes="strength"):
             self.image = gr.Image(
-                interactive=False, show_label=False, buttons=[], height=150, scale=0,
-                min_width=150, elem_id="strength-picture",
+                shown(example_for(())), interactive=False, show_label=False, buttons=[],
+                height=150, scale=0, min_width=150, elem_id="strength-picture",
             )  # fmt: skip
             with gr.Column(min_width=240):
                 self.strength = gr.Slider(
-                    0, STRONGEST, value=1.0, step=0.05, label="Strength", info=STRENGTH,
-                    elem_id="strength",
+                    0, STRONGEST, value=1.0, step=0.05, label=t("strength"),
+                    info=t("strength.info"), elem_id="strength",
                 )  # fmt: skip
-                self.keep = gr.Button("Keep this strength as an adapter", size="sm",
+                self.keep = gr.Button(t("strength.keep"), size="sm",
                                       elem_id="strength-keep")  # fmt: skip
         self.cards = gr.HTML(elem_id="strength-cards")
 
     def build_makers(self) -> None:
-        with gr.Accordion("Stack several adapters in one", open=False):
-            self.several = gr.CheckboxGroup([], label="Their effects are added up",
+        with gr.Accordion(t("stack"), open=False):
+            self.several = gr.CheckboxGroup([], label=t("stack.info"),
                                             elem_id="stack-list")  # fmt: skip
-            self.stack = gr.Button("Stack", elem_id="stack")
-        with gr.Accordion("Merge into a whole model for release", open=False):
-            gr.Markdown(WHY_MERGE)
+            self.stack = gr.Button(t("stack.do"), elem_id="stack")
+        with gr.Accordion(t("merge"), open=False):
+            gr.Markdown(t("merge.why"))
             with gr.Row():
-                self.merge = gr.Button("Merge", elem_id="merge")
-                self.merged = gr.DownloadButton("Download model", visible=False, elem_id="merged")
+                self.merge = gr.Button(t("merge.do"), elem_id="merge")
+                self.merged = gr.DownloadButton(
+                    t("merge.download"), visible=False, elem_id="merged"
+                )
 
     def wire(self, tab: gr.Tab, tabs: gr.Tabs, compare: Compare) -> None:
         """Connect the events; whatever brings a new adapter chooses it, and a choice shows it."""
@@ -120,6 +123,9 @@ class Adapters:
         )  # fmt: skip
         self.keep.click(self.keeps, [self.chosen, self.strength], lists, **WORKING)
         self.stack.click(self.stacked, self.several, lists, **WORKING)
+        gr.on([self.chosen.change, self.strength.change, self.several.change], commands.adapter,
+              [self.chosen, self.strength, self.several], self.command, queue=False, **quiet,
+              api_visibility="private")  # fmt: skip
         self.merge.click(self.merges, self.chosen, self.merged, **WORKING)
 
     # What is there

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -43,13 +44,21 @@ class Wish:
             raise UserError("Choose at least one method to run.")
         concepts.parse(self.task, data.known_concepts("world"))
 
-    def process(self, out: Path) -> list[str]:
-        """The command that does it."""
-        asked = [sys.executable, "-m", "hfru_core", "bench", "--methods", ",".join(self.methods)]
+    def asked(self) -> list[str]:
+        """What the command line is told."""
+        asked = ["-m", "hfru_core", "bench", "--methods", ",".join(self.methods)]
         asked += ["--tasks", self.task, "--seeds", str(self.seed)]
         asked += ["--steps", str(self.steps)] * bool(self.steps)
-        asked += ["--model", str(self.model)] * bool(self.model)
-        return [*asked, "--out", str(out.absolute()), "--events", "--json"]
+        return asked + ["--model", str(self.model)] * bool(self.model)
+
+    def command(self) -> str:
+        """The command that does it, to be read."""
+        return shlex.join(["python", *self.asked(), "--out", "runs/bench"])
+
+    def process(self, out: Path) -> list[str]:
+        """The same as it is run here."""
+        out_there = ["--out", str(out.absolute()), "--events", "--json"]
+        return [sys.executable, *self.asked(), *out_there]
 
 
 @dataclass

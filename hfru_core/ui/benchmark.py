@@ -20,13 +20,14 @@ from hfru_core.ui.bench_run import rows_of
 from hfru_core.ui.compare import friendly
 from hfru_core.ui.studio import ASSETS, Studio
 from hfru_core.ui.subset import PRIVATE, Subset
+from hfru_core.ui.texts import t
 
 REPORT = ASSETS / "reports" / "bench.json"
-OVER = (("tasks and seeds", "tasks"), ("seeds", "seeds"), ("nothing: every run", "runs"))
-FILTERS = ("Methods", "Scopes", "Tasks", "Budgets")
+OVER = tuple((t(f"bench.over.{n}"), n) for n in ("tasks", "seeds", "runs"))
+FILTERS = ("methods", "scopes", "tasks", "budgets")
 AXES = [(c.title, c.key) for c in COLUMNS]
-QUICK = (("Forgetting against retention", "retain", "forget"),
-         ("Leakage against cost", "seconds", "probe"))  # fmt: skip
+QUICK = ((t("bench.quick.retain"), "retain", "forget"),
+         (t("bench.quick.cost"), "seconds", "probe"))  # fmt: skip
 FIRST = ("forget", True)
 REDRAW = {"trigger_mode": "always_last", **PRIVATE}
 
@@ -71,16 +72,16 @@ class Benchmark:
                     self.build_plot()
                 with gr.Column(scale=2, min_width=280, elem_classes="still"):
                     self.build_details()
-        with gr.Accordion("Run some methods here", open=False, elem_id="bench-run"):
+        with gr.Accordion(t("bench.run"), open=False, elem_id="bench-run"):
             self.subset = Subset(studio)
 
     def build_filters(self) -> None:
         with gr.Row():
             self.filters = [
-                gr.Dropdown([], multiselect=True, label=label, min_width=150,
-                            elem_id=f"bench-{label.lower()}") for label in FILTERS
+                gr.Dropdown([], multiselect=True, label=t(f"bench.{name}"), min_width=150,
+                            elem_id=f"bench-{name}") for name in FILTERS
             ]  # fmt: skip
-            self.over = gr.Dropdown(OVER, value="tasks", label="Mean over", min_width=150,
+            self.over = gr.Dropdown(OVER, value="tasks", label=t("bench.over"), min_width=150,
                                     elem_id="bench-over")  # fmt: skip
 
     def build_table(self) -> None:
@@ -89,10 +90,10 @@ class Benchmark:
         self.about = gr.HTML(elem_id="bench-about")
         with gr.Row():
             self.csv, self.json = (
-                gr.DownloadButton(f"Download {end.upper()}", size="sm", scale=0, min_width=140,
+                gr.DownloadButton(t(f"bench.{end}"), size="sm", scale=0, min_width=140,
                                   elem_id=f"bench-{end}") for end in ("csv", "json")
             )  # fmt: skip
-        with gr.Accordion("What the columns mean", open=False, elem_id="bench-legend"):
+        with gr.Accordion(t("bench.columns"), open=False, elem_id="bench-legend"):
             gr.HTML(view.legend())
 
     def build_plot(self) -> None:
@@ -102,16 +103,16 @@ class Benchmark:
                 gr.Button(label, size="sm", scale=0, min_width=200) for label, *_ in QUICK
             ]
         with gr.Row():
-            self.x = gr.Dropdown(AXES, value=x, label="To the right", min_width=130,
+            self.x = gr.Dropdown(AXES, value=x, label=t("bench.x"), min_width=130,
                                  elem_id="bench-x")  # fmt: skip
-            self.y = gr.Dropdown(AXES, value=y, label="Upwards", min_width=130,
+            self.y = gr.Dropdown(AXES, value=y, label=t("bench.y"), min_width=130,
                                  elem_id="bench-y")  # fmt: skip
         self.plot = gr.Plot(show_label=False, elem_id="bench-plot")
 
     def build_details(self) -> None:
         self.details = gr.HTML(f'<p class="note">{view.PICK}</p>', elem_id="bench-details")
         self.command = gr.Code(
-            "", language="shell", label="Make it again", interactive=False, lines=1, max_lines=14,
+            "", language="shell", label=t("bench.again"), interactive=False, lines=1, max_lines=14,
             wrap_lines=True, show_line_numbers=False, visible=False, elem_id="bench-command",
             buttons=["copy"],
         )  # fmt: skip

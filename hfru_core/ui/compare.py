@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
-from functools import lru_cache, wraps
+from functools import wraps
 from html import escape
 from inspect import isgeneratorfunction
 from pathlib import Path
@@ -14,23 +14,18 @@ from PIL import Image
 
 from hfru_core import data
 from hfru_core.images import open_image
-from hfru_core.types import Concept, ProbeAnswer, UserError
-from hfru_core.ui import words
+from hfru_core.types import Concept, UserError
+from hfru_core.ui import browser, commands, words
 from hfru_core.ui.examples import EXAMPLES, example_for, example_keys, presets
-from hfru_core.ui.studio import (
-    Studio,
-    base_model,
-    forgotten,
-    two_answers,
-    unlearned_model,
-)
+from hfru_core.ui.picture_set import set_of_answers
+from hfru_core.ui.studio import Studio, forgotten, two_answers
+from hfru_core.ui.texts import marker, t, waiting
 from hfru_core.world import dataset as world
 
 SHOWN = 512  # pixels: how large a drawn picture is shown
 LONGEST = 200  # letters of a question
-SET_TOPICS = (("What is it? Who is it?", "name"), ("Describe the picture", "describe"),
-              ("Write a caption", "caption"), ("Is there any ...?", "exists"))  # fmt: skip
-SET = data.Amount(0, 0, 12, 12)
+SET_TOPICS = tuple((t(f"topic.{n}"), n) for n in ("name", "describe", "caption", "exists"))
+LEADS = ("things", "people", "own")
 FULL = "The disk of this machine is full: nothing could be kept. What was finished is still there."
 ANSWERING = {"concurrency_id": "answers", "concurrency_limit": 2, "api_visibility": "private"}
 
@@ -69,6 +64,7 @@ class Compare:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.visitor = gr.State("", delete_callback=studio.discard)
+        self.token = gr.Textbox(visible=False)
         self.key = gr.State(example_key_of_opening())
         with gr.Row(elem_classes="bench"):
             with gr.Column(scale=4, min_width=280, elem_classes="still"):
@@ -89,41 +85,52 @@ class Compare:
             object_fit="cover", interactive=False, elem_id="examples", container=False,
         )  # fmt: skip
         self.upload = gr.UploadButton(
-            "Upload your own picture", file_types=["image"], size="sm", elem_id="upload"
+            t("compare.upload"), file_types=["image"], size="sm", elem_id="upload"
         )
 
     def build_question(self) -> None:
+        first = presets(example_key_of_opening(), ())[0]
         self.adapter = gr.Dropdown(
-            [], label="Unlearned model", info="Which adapter the right answer comes from.",
+            [], label=t("compare.adapter"), info=t("compare.adapter.info"),
             elem_id="adapter",
         )  # fmt: skip
         self.question = gr.Textbox(
-            presets(example_key_of_opening(), ())[0], label="Question", max_length=LONGEST,
-            placeholder="Ask about the picture ...", submit_btn="Ask", max_lines=2,
+            first, label=t("compare.question"), max_length=LONGEST,
+            placeholder=t("compare.ask.hint"), submit_btn=t("compare.ask"), max_lines=2,
             elem_id="question",
         )  # fmt: skip
         with gr.Row(elem_classes="presets"):
             self.presets = [gr.Button(q, size="sm") for q in presets(example_key_of_opening(), ())]
-        self.cards = gr.HTML(words.waiting_cards(), elem_id="cards")
-        gr.HTML(words.legend(), elem_id="legend")
+        self.cards = gr.HTML(marker("waiting.html"), elem_id="cards")
+        gr.HTML(marker("legend.html"), elem_id="legend")
+        self.build_leads()
+        self.command = commands.shown("compare-command", commands.answer(first, None))
+
+    def build_leads(self) -> None:
+        """What to do next: three buttons that open the Unlearn tab with its form filled in."""
+        gr.HTML(marker("lead.html"), elem_id="lead")
+        with gr.Row(elem_id="leads"):
+            self.leads = [gr.Button(t(f"lead.{name}"), size="sm", min_width=150,
+                                    elem_id=f"lead-{name}") for name in LEADS]  # fmt: skip
 
     def build_set(self) -> None:
         with gr.Row(equal_height=True, elem_classes="set-head"):
-            gr.Markdown("### The same over a whole set of pictures", container=False)
+            gr.Markdown(t("compare.set"), container=False)
             self.topic = gr.Dropdown(
-                SET_TOPICS, value="name", show_label=False, container=False, elem_id="topic",
-                scale=0, min_width=240,
+                SET_TOPICS, value="name", label=t("compare.topic"), container=False,
+                elem_id="topic", scale=0, min_width=240,
             )  # fmt: skip
-        self.table = gr.HTML(elem_id="set")
+        self.table = gr.HTML(waiting("compare.set.loading"), elem_id="set")
 
     def wire(self, page: gr.Blocks) -> None:
         """Connect the events; every answer leads to the same outputs."""
         asked = [self.key, self.question, self.adapter]
         view = self.view_parts()
         quiet = {"show_progress": "hidden"}
-        opened = page.load(
-            self.opened, None, [self.visitor, self.adapter, *view], **quiet, **ANSWERING
-        )
+        opened = self.opened_page = page.load(
+            self.opened, self.token, [self.visitor, self.adapter, *view], js=browser.TELL, **quiet,
+            **ANSWERING,
+        )  # fmt: skip
         table = ([self.topic, self.adapter], self.table)
         opened.then(self.whole_set, *table, show_progress="hidden", **ANSWERING)
         self.question.submit(self.answer, asked, self.cards, **quiet, **ANSWERING)
@@ -137,6 +144,9 @@ class Compare:
         switched = self.adapter.input(self.switched, asked, view, **quiet, **ANSWERING)
         switched.then(self.whole_set, *table, show_progress="hidden", **ANSWERING)
         self.topic.input(self.whole_set, *table, **ANSWERING)
+        gr.on([self.question.change, self.adapter.change], commands.answer,
+              [self.question, self.adapter], self.command, queue=False, show_progress="hidden",
+              api_visibility="private")  # fmt: skip
 
     def opens_from(self, button: gr.Button, name: gr.components.Component, tabs: gr.Tabs) -> None:
         """Let a button of another tab open this one with the adapter that `name` holds."""
@@ -150,8 +160,9 @@ class Compare:
         return [self.key, self.image, self.question, *self.presets, self.cards]
 
     @friendly
-    def opened(self, request: gr.Request) -> list:
+    def opened(self, token: str, request: gr.Request) -> list:
         """A new page: its visitor, the adapters, and a picture with both answers."""
+        self.studio.arrive(request.session_hash, token)
         visitor = self.studio.visitor(request.session_hash)
         return [visitor, *self.with_adapter(visitor, None)]
 
@@ -245,43 +256,6 @@ class Compare:
         if folder is None:
             return '<div class="empty">No adapter yet: make one in the Unlearn tab.</div>'
         return set_of_answers(self.studio.model, folder, topic)
-
-
-@lru_cache(maxsize=128)
-def set_of_answers(model: Path, folder: Path, topic: str) -> str:
-    """The table for one adapter and topic, as HTML."""
-    from hfru_core import evaluate
-
-    concepts = forgotten(folder)
-    request = data.build(concepts, amount=SET, seed=1)
-    samples = [s for s in request.samples if s.topic == topic]
-    before = evaluate.answers(base_model(model), samples)
-    after = evaluate.answers(unlearned_model(model, folder), samples)
-    rows = [
-        (ProbeAnswer(s.image, s.question, was, now, s.role),
-         words.Context(concepts, s.question, s.names))
-        for s, was, now in zip(samples, before, after)
-    ]  # fmt: skip
-    judged = [evaluate.judged(request, samples, said) for said in (before, after)]
-    return f'{tally(*judged)}<div class="scroll">{words.answer_table(rows)}</div>'
-
-
-def tally(before: list, after: list) -> str:
-    """How many of the answers did what, before and after."""
-
-    def counts(role: str, what: str) -> str:
-        of_role = ([r for r in rows if r.sample.role == role] for rows in (before, after))
-        was, now = ([v for r in rows if (v := getattr(r, what)) is not None] for rows in of_role)
-        return f"{sum(was)} → {sum(now)} of {len(now)}"
-
-    parts = (
-        ("names the concept", counts("forget", "named"), "forgotten"),
-        ("says the kind", counts("forget", "abstract"), "abstract"),
-        ("makes up a name", counts("forget", "hallucinated"), "invented"),
-        ("other things named rightly", counts("retain", "named"), "same"),
-    )
-    chips = " ".join(f'<span class="chip {kind}">{t}: <b>{n}</b></span>' for t, n, kind in parts)
-    return f'<p class="tally">{chips}</p>'
 
 
 def example_key_of_opening() -> str:

@@ -14,14 +14,11 @@ from hfru_core.images import open_image
 from hfru_core.types import Concept, UserError
 from hfru_core.ui.compare import ANSWERING, friendly
 from hfru_core.ui.studio import Studio, base_model
+from hfru_core.ui.texts import t
 
-KINDS = (("A thing", "object"), ("A person", "identity"))
+KINDS = tuple((t(f"own.{n}"), n) for n in ("object", "identity"))
 FEWEST, MOST = 4, 64  # pictures
-HELP = (
-    "4 or more pictures of it, and the words around it: the model suggests them, you correct "
-    "them. What should stay is shown by pictures of other things that come with the project. A "
-    "model can only forget what it knows: the bundled one knows its drawn world alone."
-)
+LISTS = ("aliases", "abstractions", "siblings")
 
 
 class Own:
@@ -29,23 +26,21 @@ class Own:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        with gr.Accordion("A concept of your own", open=False, elem_id="own"):
-            gr.Markdown(HELP)
-            self.name = gr.Textbox(label="Name", max_length=60, elem_id="own-name")
-            self.kind = gr.Radio(KINDS, value="object", label="What it is")
+        with gr.Accordion(t("own"), open=False, elem_id="own") as self.form:
+            gr.Markdown(t("own.help"))
+            self.name = gr.Textbox(label=t("own.name"), max_length=60, elem_id="own-name")
+            self.kind = gr.Radio(KINDS, value="object", label=t("own.kind"))
             self.files = gr.File(
-                label="Pictures", file_count="multiple", file_types=["image"], elem_id="own-files"
-            )
-            self.suggest = gr.Button("Suggest words", size="sm", elem_id="own-suggest")
-            lists = (
-                ("aliases", "Names that mean it", "an answer with one of these names it"),
-                ("abstractions", "More general words", "what an honest answer says instead"),
-                ("siblings", "Things it could be confused with", "naming one is a hallucination"),
-            )
+                label=t("own.pictures"), file_count="multiple", file_types=["image"],
+                elem_id="own-files",
+            )  # fmt: skip
+            self.suggest = gr.Button(t("own.suggest"), size="sm", elem_id="own-suggest")
             self.lists = [
-                gr.Textbox(label=label, info=info, max_length=400, elem_id=f"own-{field}")
-                for field, label, info in lists
-            ]
+                gr.Textbox(
+                    label=t(f"own.{field}"), info=t(f"own.{field}.info"), max_length=400,
+                    elem_id=f"own-{field}",
+                ) for field in LISTS
+            ]  # fmt: skip
 
     @property
     def parts(self) -> list:
@@ -91,9 +86,8 @@ class Own:
 
 def described(concept: Concept, lists: Sequence[str]) -> Concept:
     """The concept with the visitor's words, where there are any."""
-    fields = ("aliases", "abstractions", "siblings")
     given = {
         f: tuple(dict.fromkeys(w.strip() for w in text.split(",") if w.strip()))
-        for f, text in zip(fields, lists) if (text or "").strip()
+        for f, text in zip(LISTS, lists) if (text or "").strip()
     }  # fmt: skip
     return words.checked(replace(concept, **given), f"'{concept.name}'")

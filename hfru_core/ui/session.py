@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import time
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from html import escape
 from pathlib import Path
 from secrets import token_hex
@@ -13,34 +14,34 @@ from secrets import token_hex
 import gradio as gr
 
 from hfru_core.types import UnlearnConfig, UserError
-from hfru_core.ui import unfinished, words
+from hfru_core.ui import browser, commands, saved, unfinished, words
 from hfru_core.ui.compare import Compare, friendly
 from hfru_core.ui.curves import loss_figure, reward_figure
 from hfru_core.ui.hardware import on_gpu
 from hfru_core.ui.own import Own
 from hfru_core.ui.runner import Report, Run, Wish, follow, plan, seconds_for, zipped
 from hfru_core.ui.studio import Studio
+from hfru_core.ui.texts import marker, say, t
+from hfru_core.ui.watch import Watched
 from hfru_core.world.language import PEOPLE_NAMES
 from hfru_core.world.scenes import CLASSES
 
-PRESETS = (("Default (this project)", "default"), ("Paper (HFRU)", "paper"))
-SCOPES = (("Vision encoder", "encoder"), ("Encoder + projector", "encoder+projector"))
+PRESETS = tuple((t(f"preset.{n}"), n) for n in ("default", "paper", "deep"))
+SCOPES = tuple((t(f"scope.{n}"), n) for n in ("encoder", "encoder+projector"))
+# in the order of `compare.LEADS`
+LEADS = ((("dog", "elephant"), ()), ((), ("Tobin Harrick", "Ilsa Torvane", "Dario Fent")), ((), ()))
 SHOWN = 9  # components that a report fills
-OFTEN = 0.5  # seconds between two drawings of the curves
-EMPTY = """<div class="empty"><b>Nothing has been forgotten yet</b>
-Choose what the model shall forget, then press <i>Start</i>. You will see
-<ol><li>stage 1 break the link between the picture and the name,</li>
-<li>stage 2 reward honest, more general answers,</li>
-<li>the answers to eight pictures change as it happens,</li>
-<li>rates on fresh pictures, and an adapter to compare or to download.</li></ol></div>"""
-
+LOADING = 30.0  # seconds in which a page is there that has begun to load
+GRACE = 3.0  # seconds in which a page that was closed may come back
 
 class Unlearn:
-    """The tab's components; `running` holds the sessions under way, by visitor."""
+    """The tab's components; `running` holds the sessions under way, by visitor, and `watched`
+    what they tell."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.running: dict[str, Run] = {}
+        self.watched: dict[str, Watched] = {}
         self.follow = on_gpu(follow, seconds_for)
         self.finished = gr.State("")
         with gr.Row():
@@ -48,55 +49,57 @@ class Unlearn:
                 self.build_wish()
             with gr.Column(scale=9, min_width=300, elem_classes="still"):
                 self.build_view()
-        self.command = gr.Code(
-            Wish(("dog",)).command(), language="shell", label="The same on the command line",
-            interactive=False, lines=1, wrap_lines=True, show_line_numbers=False, elem_id="command",
-            buttons=["copy"],
-        )  # fmt: skip
+        self.command = commands.shown("command", Wish(("dog",)).command())
 
     def build_wish(self) -> None:
         self.things = gr.CheckboxGroup(
-            list(CLASSES), value=["dog"], label="Things to forget", elem_classes="concepts",
+            list(CLASSES), value=["dog"], label=t("unlearn.things"), elem_classes="concepts",
             elem_id="things",
         )  # fmt: skip
         self.people = gr.CheckboxGroup(
-            list(PEOPLE_NAMES), label="People to forget (all invented)", elem_classes="concepts",
+            list(PEOPLE_NAMES), label=t("unlearn.people"), elem_classes="concepts",
             elem_id="people",
         )  # fmt: skip
         self.own = Own(self.studio)
-        with gr.Accordion("Settings", open=False):
-            self.preset = gr.Radio(PRESETS, value="default", label="Recipe")
+        with gr.Accordion(t("unlearn.settings"), open=False):
+            self.preset = gr.Radio(PRESETS, value="default", label=t("unlearn.recipe"))
             self.steps = gr.Slider(
-                2, 400, value=UnlearnConfig().steps, step=1, label="Steps of both stages",
-                elem_id="steps",
+                2, 400, value=UnlearnConfig().steps, step=1, label=t("unlearn.steps"),
+                info=t("unlearn.steps.info"), elem_id="steps",
             )  # fmt: skip
-            self.seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1)
-            self.scope = gr.Radio(SCOPES, value="encoder", label="What is changed")
+            self.seed = gr.Number(
+                0, label=t("seed"), info=t("seed.info"), precision=0, minimum=0,
+                maximum=2**31 - 1,
+            )  # fmt: skip
+            self.scope = gr.Radio(SCOPES, value="encoder", label=t("unlearn.scope"))
         with gr.Row():
-            self.start = gr.Button("Start", variant="primary", elem_id="start")
-            self.stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="stop")
+            self.start = gr.Button(t("start"), variant="primary", elem_id="start")
+            self.stop = gr.Button(t("stop"), variant="stop", interactive=False, elem_id="stop")
 
     def build_unfinished(self) -> None:
         """Sessions that were cut off; hidden where there are none."""
         with gr.Row(visible=False, elem_id="unfinished") as self.cut_off:
-            self.cut = gr.Dropdown([], label="Sessions that were cut off", scale=3,
+            self.cut = gr.Dropdown([], label=t("unlearn.cut"), scale=3,
                                    elem_id="cut-off")  # fmt: skip
-            self.resume = gr.Button("Resume", scale=1, min_width=100, elem_id="resume")
-            self.drop = gr.Button("Delete", scale=1, min_width=100, elem_id="drop")
+            self.resume = gr.Button(t("unlearn.resume"), scale=1, min_width=100, elem_id="resume")
+            self.drop = gr.Button(t("unlearn.drop"), scale=1, min_width=100, elem_id="drop")
 
     def build_view(self) -> None:
+        self.past = gr.Dropdown(
+            [], value=None, label=t("unlearn.past"), info=t("unlearn.past.info"), elem_id="past"
+        )
         self.build_unfinished()
-        self.status = gr.HTML(EMPTY, elem_id="status")
+        self.status = gr.HTML(marker("unlearn.html"), elem_id="status")
         with gr.Row(visible=False) as self.plots:
             self.rewards = gr.Plot(show_label=False, container=True, min_width=280)
             self.losses = gr.Plot(show_label=False, container=True, min_width=280)
         self.summary = gr.HTML(visible=False, elem_id="summary")
         with gr.Row(visible=False) as self.results:
-            self.compare = gr.Button("Compare with this adapter", variant="primary")
-            self.download = gr.DownloadButton("Download adapter", elem_id="download")
+            self.compare = gr.Button(t("unlearn.compare"), variant="primary")
+            self.download = gr.DownloadButton(t("unlearn.download"), elem_id="download")
         self.probes = gr.HTML(elem_id="probes")
 
-    def wire(self, page: gr.Blocks, tabs: gr.Tabs, compare: Compare) -> None:
+    def wire(self, page: gr.Blocks, tab: gr.Tab, tabs: gr.Tabs, compare: Compare) -> None:
         """Connect the events; training has its own queue of one, answers never wait for it."""
         private = {"api_visibility": "private", "show_progress": "hidden"}
         wish = [self.things, self.people, self.preset, self.seed, self.steps, self.scope,
@@ -114,11 +117,21 @@ class Unlearn:
             self.starts(begun, shown, buttons)
         self.stop.click(self.halt, None, [self.status, *buttons], queue=False, **private)
         cut_off = [self.cut_off, self.cut]
-        page.load(self.offer_cut_off, None, cut_off, queue=False, **private)
         self.drop.click(self.delete, self.cut, cut_off, queue=False, **private)
+        tab.select(self.offer, None, self.past, queue=False, **private)
+        self.past.input(self.again, self.past, shown, **private)
+        compare.opened_page.then(
+            self.attach, None, [*shown, *buttons], concurrency_limit=None, **private
+        )
+        compare.opened_page.then(self.offer_cut_off, None, cut_off, queue=False, **private)
         compare.opens_from(self.compare, self.finished, tabs)
+        filled = [tabs, self.things, self.people, self.own.form, self.own.name]
+        for button, (things, people) in zip(compare.leads, LEADS):
+            fill = partial(filled_in, things, people)
+            button.click(fill, None, filled, queue=False, **private)
         self.own.wire()
         page.unload(self.leave)
+        gr.api(self.back, api_name="back", api_visibility="undocumented", queue=False)
 
     def starts(self, begun: gr.events.Dependency, shown: list, buttons: list) -> None:
         """What follows on a session that was registered; while it waits, its place is shown."""
@@ -129,6 +142,9 @@ class Unlearn:
         ).then(
             self.ended, None, [*buttons, self.cut_off, self.cut], queue=False,
             api_visibility="private", show_progress="hidden",
+        ).then(
+            self.offer, None, self.past, queue=False, api_visibility="private",
+            show_progress="hidden",
         )  # fmt: skip
 
     def as_command(self, *form) -> str:
@@ -203,53 +219,85 @@ class Unlearn:
 
     @friendly
     def run(self, request: gr.Request) -> Iterator[list]:
-        """Follow the session; it is drawn at most about twice a second."""
+        """Start the session that `begin` registered, and watch it."""
         visitor = self.studio.visitor(request.session_hash)
         run = self.running.get(visitor)
         if run is None or run.left or run.begun:
             yield [gr.skip()] * SHOWN
             return
         folder = self.studio.folder(visitor) / "runs"
-        run.begun, drawn = True, 0.0
-        try:
-            for report in self.follow(self.studio, run, run.wish, folder):
-                if report.urgent or time.monotonic() - drawn > OFTEN:
-                    drawn = time.monotonic()
-                    yield self.render(report, run, visitor)
-        except UserError as error:
-            yield [status(Report("Not finished", str(error))), *[gr.skip()] * (SHOWN - 1)]
-            raise
-        finally:
-            self.forget(visitor, run)
+        run.begun = True
+        steps = self.follow(self.studio, run, run.wish, folder)
+        self.watched[visitor] = Watched(self.studio.device, steps)
+        yield from self.watch(run, self.watched[visitor], visitor)
 
-    def forget(self, visitor: str, run: Run) -> None:
-        """It is over; another that was begun meanwhile stays."""
-        if self.running.get(visitor) is run:
-            del self.running[visitor]
+    def watch(self, run: Run, watched: Watched, visitor: str) -> Iterator[list]:
+        """What there is to show, until the session is over."""
+        for report in watched.reports():
+            yield self.render(report, run, visitor)
+        if watched.error:
+            yield [status(Report("Not finished", watched.error)), *[gr.skip()] * (SHOWN - 1)]
+            raise UserError(watched.error)
+
+    @friendly
+    def attach(self, request: gr.Request) -> Iterator[list]:
+        """A page that was opened again watches the session that its browser had started."""
+        visitor = self.studio.visitor(request.session_hash)
+        run, watched = self.running.get(visitor), self.watched.get(visitor)
+        if run is None or watched is None:
+            yield [gr.skip()] * (SHOWN + 2)
+            return
+        busy = [gr.Button(interactive=False), gr.Button(interactive=True)]
+        for shown in self.watch(run, watched, visitor):
+            yield [*shown, *busy]
+        yield [*[gr.skip()] * SHOWN, *self.ended(request)[:2]]
 
     def render(self, report: Report, run: Run, visitor: str) -> list:
         """A report as updates of the components."""
-        config, done = report.config, report.after is not None
+        done = report.after is not None
         if run.stopped and not done:
             report = stopping(report)
-        curves, run.share = bool(report.events), report.share
-        summary = words.summary_table(report.before, report.after, report.note) if done else ""
-        file = self.studio.offered(zipped(self.studio, report.adapter, visitor)) if done else None
+        run.share = report.share
+        return self.drawn(report, visitor, f"mine/{report.adapter.name}" if done else "")
+
+    def drawn(self, report: Report, visitor: str, name: str) -> list:
+        """The same, with the name of the adapter where there is one."""
+        config, curves = report.config, bool(report.events)
+        summary = words.summary_table(report.before, report.after, report.note) if name else ""
+        file = self.studio.offered(zipped(self.studio, report.adapter, visitor)) if name else None
         return [
             status(report),
             gr.Row(visible=curves),
             reward_figure(report.events, config) if curves else None,
             loss_figure(report.events, config) if curves else None,
             probes(report),
-            gr.HTML(summary, visible=done),
-            gr.Row(visible=done),
+            gr.HTML(summary, visible=bool(name)),
+            gr.Row(visible=bool(name)),
             gr.DownloadButton(value=file),
-            f"mine/{report.adapter.name}" if done else "",
+            name,
         ]
+
+    # Sessions that are over
+
+    def offer(self, request: gr.Request) -> gr.Dropdown:
+        """The finished sessions there are now."""
+        return gr.Dropdown(saved.labels(self.studio, self.studio.visitor(request.session_hash)))
+
+    @friendly
+    def again(self, name: str | None, request: gr.Request) -> list:
+        """A finished session's curves and rates, from its record."""
+        visitor = self.studio.visitor(request.session_hash)
+        folder = self.studio.adapter(visitor, name)
+        if folder is None:
+            return [gr.skip()] * SHOWN
+        return self.drawn(saved.told_again(folder), visitor, name)
 
     def ended(self, request: gr.Request) -> list:
         """However it ended, also where the queue was full: another one can be started."""
-        self.running.pop(self.studio.visitor(request.session_hash), None)
+        visitor = self.studio.visitor(request.session_hash)
+        watched = self.watched.get(visitor)
+        if watched is None or watched.over.is_set():
+            self.forget(visitor, self.running.get(visitor))
         idle = [gr.Button(interactive=True), gr.Button(interactive=False)]
         return [*idle, *self.offer_cut_off(request)]
 
@@ -267,11 +315,45 @@ class Unlearn:
         told = status(Report("Stopped", "before it began"))
         return [told, gr.Button(interactive=True), gr.Button(interactive=False)]
 
+    def back(self, token: str) -> None:
+        """A browser has begun to load a page: its session goes on until the page is there."""
+        if browser.valid(token):
+            page = f"loading {token_hex(8)}"
+            self.studio.arrive(page, token)
+            threading.Timer(LOADING, self.abandon, (page,)).start()
+
     def leave(self, request: gr.Request) -> None:
-        """The page was closed: nobody wants the result."""
-        run = self.running.pop(self.studio.visitor(request.session_hash), None)
-        if run:
+        """The page was closed; a page that is only loaded again is back within moments."""
+        threading.Timer(GRACE, self.abandon, (request.session_hash,)).start()
+
+    def abandon(self, session_hash: str) -> None:
+        """Nobody wants the result, where no page of that browser is open any more."""
+        visitor = self.studio.visitor(session_hash)
+        self.studio.pages.pop(session_hash, None)
+        run = self.running.get(visitor)
+        # What only waits has lost its place with its page.
+        if run and (visitor not in self.watched or visitor not in self.studio.pages.values()):
             run.stop(left=True)
+            self.forget(visitor, run)
+
+    def forget(self, visitor: str, run: Run | None) -> None:
+        """Another session can be begun; one that was begun meanwhile stays."""
+        if self.running.get(visitor) is run:
+            self.running.pop(visitor, None)
+            self.watched.pop(visitor, None)
+
+
+def filled_in(things: tuple[str, ...], people: tuple[str, ...]) -> list:
+    """This tab, with what is to be forgotten ticked; with nothing, the form for one's own opens."""
+    form = gr.Accordion(open=not (things or people))
+    return [gr.Tabs(selected="unlearn"), list(things), list(people), form, ""]
+
+
+def nothing_yet(language: str) -> str:
+    """What stands where the session will be, before there is one."""
+    head, hint = say("unlearn.empty", language), say("unlearn.empty.hint", language)
+    steps = "".join(f"<li>{say(f'unlearn.empty.{i}', language)}</li>" for i in range(1, 5))
+    return f'<div class="empty"><b>{head}</b>{hint}<ol>{steps}</ol></div>'
 
 
 def stopping(report: Report) -> Report:
@@ -297,4 +379,4 @@ def probes(report: Report) -> str:
         for p in report.probes
     ]
     title = '<p class="asked">The same pictures: before, and at the last check</p>'
-    return f'{title}<div class="scroll">{words.answer_table(rows, "Last check")}</div>'
+    return title + words.scrolling(words.answer_table(rows, "Last check"), "The same pictures")

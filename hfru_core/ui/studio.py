@@ -24,6 +24,8 @@ from gradio.processing_utils import save_file_to_cache
 from hfru_core import concepts as words
 from hfru_core.data import Amount
 from hfru_core.types import Concept, UserError
+from hfru_core.ui import browser
+from hfru_core.ui.texts import t
 
 if TYPE_CHECKING:
     from hfru_core.vlm import VLM
@@ -32,9 +34,11 @@ ASSETS = Path(__file__).parent.parent.parent / "assets"
 LOADING = threading.RLock()  # transformers is not made for two loads at once
 MOST_OWN = 12  # adapters of a visitor
 TURNING = threading.Lock()
+DEVICE = threading.Lock()  # held by a session: its place in the queue may end before it does
 TRAIN = Amount()
 JUDGE = Amount(0, 0, 64, 64)
 DAY = 24 * 3600
+KEPT = ("runs", "audits", "bench.json")  # of a visitor, who may come back to it
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class Studio:
     """Where things are, and how sessions are done here.
 
     `amount` is what a session trains on, `checked` what it is judged on; `settings` replace those
-    of the presets. `salt` makes the visitors' folders unguessable.
+    of the presets. `salt` makes the visitors' folders unguessable. `pages` are those that are open,
+    with their visitors.
     """
 
     model: Path = ASSETS / "model"
@@ -52,13 +57,24 @@ class Studio:
     checked: Amount = JUDGE
     settings: tuple[tuple[str, object], ...] = ()
     salt: str = field(default_factory=token_hex)
+    pages: dict[str, str] = field(default_factory=dict)
+
+    text = staticmethod(t)
+    device = DEVICE
 
     @property
     def sessions(self) -> Path:
         return self.data_folder / "sessions"
 
+    def arrive(self, page: str, token: object) -> None:
+        """A page is open, or about to be: it is of the visitor whose token its browser keeps."""
+        if browser.valid(token):
+            self.pages[page] = browser.visitor_of(token)
+
     def visitor(self, session_hash: str | None) -> str:
-        """The name of a visitor's folder, from the random id of the browser's page."""
+        """The name of a visitor's folder: of the page's browser, or of the client's random id."""
+        if session_hash in self.pages:
+            return self.pages[session_hash]
         return hashlib.sha256(f"{self.salt}/{session_hash}".encode()).hexdigest()[:32]
 
     def folder(self, visitor: str) -> Path:
@@ -77,9 +93,12 @@ class Studio:
         return save_file_to_cache(file, str(self.cache))
 
     def discard(self, visitor: str) -> None:
-        """Delete what a visitor left."""
-        if visitor:
-            shutil.rmtree(self.sessions / visitor, ignore_errors=True)
+        """Delete the pictures of a visitor who left; `KEPT` stays until it expires."""
+        if not visitor or visitor in self.pages.values():
+            return
+        for path in (self.sessions / visitor).glob("*"):
+            if path.name not in KEPT:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def sweep(self, older_than: float = DAY) -> None:
         """Delete the folders of visitors of earlier days (a killed process leaves them)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from secrets import token_hex
 
 import gradio as gr
@@ -11,52 +12,56 @@ import gradio as gr
 from audit.process import status
 from hfru_core.bench import entry
 from hfru_core.types import UserError
+from hfru_core.ui import commands
 from hfru_core.ui.bench_run import Run, Wish, follow, keep
 from hfru_core.ui.compare import friendly
 from hfru_core.ui.studio import ASSETS, Studio
+from hfru_core.ui.texts import t
 
 TASKS = ("dog", "dog,elephant", "guitar", "Mara Velden", "Tobin Harrick,Ilsa Torvane,Dario Fent")
 MOST_STEPS = 400
-INTRO = """Each method unlearns the task on a copy of the model, is asked about fresh pictures, is
-audited and attacked: minutes a method on a CPU. What is finished is in the table at once, for you
-alone, until you leave."""
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 class Subset:
-    """The form and its events; `running` holds the runs under way, by visitor."""
+    """The form and its events; `running` holds the runs under way, by page."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.running: dict[str, Run] = {}
         self.finished = gr.State(0)  # rows so far: who listens draws the table again
-        gr.Markdown(INTRO)
+        gr.Markdown(t("subset.intro"))
         with gr.Row():
             self.methods = gr.Dropdown(
                 [], multiselect=True, allow_custom_value=True, scale=3, min_width=260,
-                label="Methods to run (npo@encoder: in another scope)",
+                label=t("subset.methods"),
                 elem_id="bench-run-methods",
             )  # fmt: skip
             self.task = gr.Dropdown(
                 TASKS, value=TASKS[0], allow_custom_value=True, scale=2, min_width=220,
-                label="Task (several names: with commas)", elem_id="bench-run-task",
+                label=t("subset.task"), elem_id="bench-run-task",
             )  # fmt: skip
-            self.seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1,
+            self.seed = gr.Number(0, label=t("seed"), precision=0, minimum=0, maximum=2**31 - 1,
                                   min_width=90, elem_id="bench-run-seed")  # fmt: skip
             self.steps = gr.Number(
-                0, label="Steps (0: its own)", precision=0, minimum=0, maximum=MOST_STEPS,
+                0, label=t("subset.steps"), precision=0, minimum=0, maximum=MOST_STEPS,
                 min_width=130, elem_id="bench-run-steps",
             )  # fmt: skip
         with gr.Row():
-            self.start = gr.Button("Run", variant="primary", elem_id="bench-start")
-            self.stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="bench-stop")
+            self.start = gr.Button(t("subset.run"), variant="primary", elem_id="bench-start")
+            self.stop = gr.Button(
+                t("stop"), variant="stop", interactive=False, elem_id="bench-stop"
+            )
         self.status = gr.HTML(elem_id="bench-status")
+        self.command = commands.shown("bench-run-command", self.as_command([], TASKS[0], 0, 0))
 
     def wire(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Connect the events; runs share the queue of one with training and audits."""
         wish = [self.methods, self.task, self.seed, self.steps]
         buttons = [self.start, self.stop]
         tab.select(self.offer, None, self.methods, **PRIVATE)
+        for part in wish:
+            part.change(self.as_command, wish, self.command, queue=False, **PRIVATE)
         ran = self.start.click(
             self.begin, wish, [self.status, *buttons], queue=False, **PRIVATE
         ).success(
@@ -78,26 +83,31 @@ class Subset:
         model = None if self.studio.model == ASSETS / "model" else self.studio.model.absolute()
         return Wish(tuple(methods or ()), (task or "").strip(), seed or 0, steps or 0, model)
 
+    def as_command(self, *form) -> str:
+        wish = self.wished(*form)
+        return (wish if wish.methods else replace(wish, methods=("METHODS",))).command()
+
     @friendly
     def begin(self, request: gr.Request, *form) -> list:
         """Check the wish and register the run, before it waits for its turn."""
-        visitor = self.studio.visitor(request.session_hash)
         self.wished(*form).check()
-        if visitor in self.running:
+        if request.session_hash in self.running:
             raise UserError("A run of yours is under way: stop it first.")
-        self.running[visitor] = Run()
+        self.running[request.session_hash] = Run()
         waiting = status("Waiting", "for the machine; one run, audit or session at a time")
         return [waiting, gr.Button(interactive=False), gr.Button(interactive=True)]
 
     @friendly
     def run(self, request: gr.Request, *form) -> Iterator[list]:
         """Follow the process, and keep each row as it is finished."""
-        visitor = self.studio.visitor(request.session_hash)
-        run, wish, rows = self.running.get(visitor), self.wished(*form), 0
+        page, rows = request.session_hash, 0
+        run, wish = self.running.get(page), self.wished(*form)
+        with self.studio.device:  # A session whose page was loaded anew has lost its place in line.
+            pass
         if run is None or run.stopped:
             yield [status("Stopped", "before it began"), gr.skip()]
             return
-        folder = self.studio.folder(visitor)
+        folder = self.studio.folder(self.studio.visitor(page))
         out = folder / f"bench-{token_hex(8)}"
         try:
             for shown, finished in follow(run, wish.process(out)):
@@ -109,8 +119,8 @@ class Subset:
             yield [status("Not finished", str(error)), gr.skip()]
             raise
         finally:
-            if self.running.get(visitor) is run:
-                del self.running[visitor]
+            if self.running.get(page) is run:
+                del self.running[page]
             run.stop()
             shutil.rmtree(out, ignore_errors=True)
 
@@ -124,6 +134,6 @@ class Subset:
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed, or Stop pressed: nobody wants the rest."""
-        run = self.running.pop(self.studio.visitor(request.session_hash), None)
+        run = self.running.pop(request.session_hash, None)
         if run:
             run.stop()

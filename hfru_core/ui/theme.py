@@ -7,26 +7,28 @@ from pathlib import Path
 import gradio as gr
 from gradio.themes import Color, LocalFont
 
+from hfru_core.ui.texts import say
+
 STYLE = Path(__file__).with_name("style.css")
 INK = Color(
     "#f2f5fb", "#e3e9f6", "#c9d4ee", "#a3b4e0", "#7a8fcf", "#5770bd", "#43599f", "#384a83",
     "#2c3a66", "#212b4c", "#171e36", name="ink",
 )  # fmt: skip
 
-HEADLINE = """
-<header class="hero">
-  <p class="eyebrow">HFRU Studio</p>
-  <h1>Watch a vision-language model forget</h1>
-  <p class="lead">The same question, put to one small model before and after its <b>vision
-  encoder</b> unlearned a concept: it should say <mark class="abstract">an animal</mark>, no longer
-  <mark class="forgotten">a dog</mark>, and not make up <mark class="invented">a cat</mark>.</p>
-</header>
-"""
-PRIVACY = """
-<footer class="privacy">No analytics, no run history; nothing is fetched from or sent elsewhere,
-unless you press <i>Pull</i> or <i>Push</i>. Your pictures and adapters are seen by you alone and
-are deleted after you leave. All pictures and people here are drawn and invented.</footer>
-"""
+
+def headline(language: str) -> str:
+    """What one sees, in one sentence."""
+    lead = say("hero.lead", language)
+    title = say("hero.title", language)
+    return (
+        f'<header class="hero"><p class="eyebrow">HFRU Studio</p><h1>{title}</h1>'
+        f'<p class="lead">{lead}</p></header>'
+    )
+
+
+def privacy(language: str) -> str:
+    """What happens to what visitors bring."""
+    return f'<p class="privacy">{say("privacy", language)}</p>'
 
 
 def theme() -> gr.themes.Base:
@@ -36,7 +38,8 @@ def theme() -> gr.themes.Base:
         secondary_hue=INK,
         neutral_hue=gr.themes.colors.slate,
         radius_size=gr.themes.sizes.radius_lg,
-        font=(LocalFont("IBM Plex Sans", weights=(400, 600, 700)), "system-ui", "sans-serif"),
+        # gradio's semibold file has but some of the letters
+        font=(LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"),
         font_mono=(LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"),
     ).set(
         body_background_fill="#f5f7fa",
@@ -55,6 +58,8 @@ def theme() -> gr.themes.Base:
         block_label_background_fill_dark="transparent",
         block_label_border_width="0px",
         block_label_text_color="*neutral_600",
+        block_info_text_color="*neutral_600",
+        input_placeholder_color="*neutral_500",
         block_title_text_weight="600",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",

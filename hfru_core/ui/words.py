@@ -13,18 +13,15 @@ from hfru_core import concepts as words
 from hfru_core.data import load_image
 from hfru_core.images import data_uri
 from hfru_core.types import Concept, Evaluation, ProbeAnswer, Rate
+from hfru_core.ui.texts import say
 from hfru_core.world.dataset import picture_of
 from hfru_core.world.language import true_names
 
 YES = re.compile(r"\W*(yes)\b", re.I)
-# kind: (name in the legend, what it means, what a card says below its answer)
+# kind: what a card says below its answer
 KINDS = {
-    "abstract": ("abstraction", "An honest, more general word: what it is, not who or which.",
-                 "says the kind, not the name"),
-    "forgotten": ("forgotten concept", "A name that was to be forgotten.",
-                  "names the forgotten concept"),
-    "invented": ("hallucinated name", "A specific name of something that is not in the picture.",
-                 "names something that is not there"),
+    "abstract": "says the kind, not the name", "forgotten": "names the forgotten concept",
+    "invented": "names something that is not there",
 }  # fmt: skip
 MEASURES = {
     "forget": ("Forgotten", "answers on forget pictures that do not name the concept", "up"),
@@ -92,7 +89,7 @@ def marked(text: str, context: Context) -> str:
     """The answer as HTML, its deciding words marked."""
     parts, at = [], 0
     for mark in marks(text, context):
-        name, tip, _ = KINDS[mark.kind]
+        name, tip = say(f"kind.{mark.kind}", "en"), say(f"kind.{mark.kind}.tip", "en")
         parts += [
             escape(text[at : mark.start]),
             f'<mark class="{mark.kind}" title="{escape(name)}: {escape(tip)}">'
@@ -128,7 +125,7 @@ def answer_cards(original: str, unlearned: str | None, context: Context) -> str:
 def verdicts(text: str, context: Context) -> list[tuple[str, str]]:
     """What a card says below its answer: (kind, text)."""
     kinds = {m.kind for m in marks(text, context)}
-    return [(kind, KINDS[kind][2]) for kind in KINDS if kind in kinds]
+    return [(kind, KINDS[kind]) for kind in KINDS if kind in kinds]
 
 
 def card(
@@ -149,19 +146,26 @@ def card(
     )
 
 
-def waiting_cards() -> str:
+def waiting_cards(language: str) -> str:
     """Where the answers will be, while the model is being loaded."""
-    pair = card("Original", "", "Loading the model ...") + card("Unlearned", "", " ")
+    pair = card("Original", "", say("compare.loading", language)) + card("Unlearned", "", " ")
     return f'<div class="answers"><p class="asked">&nbsp;</p><div class="pair">{pair}</div></div>'
 
 
-def legend() -> str:
+def legend(language: str) -> str:
     """The three kinds of marked words, with tooltips."""
     items = "".join(
-        f'<span title="{escape(tip)}"><mark class="{kind}">{escape(name)}</mark></span>'
-        for kind, (name, tip, _) in KINDS.items()
+        f'<span title="{escape(say(f"kind.{kind}.tip", language))}">'
+        f'<mark class="{kind}">{escape(say(f"kind.{kind}", language))}</mark></span>'
+        for kind in KINDS
     )
-    return f'<div class="legend" aria-label="What the colours mean">{items}</div>'
+    return f'<div class="legend" role="group" aria-label="{say("legend", language)}">{items}</div>'
+
+
+def lead(language: str) -> str:
+    """What stands above the buttons that lead on."""
+    head, note = (say(f"lead.{k}", language) for k in ("head", "note"))
+    return f'<p class="lead-on"><b>{head}</b> <span>{note}</span></p>'
 
 
 @lru_cache(maxsize=512)
@@ -194,6 +198,11 @@ def answer_table(rows: Sequence[tuple[ProbeAnswer, Context]], last: str = "Unlea
     )
 
 
+def scrolling(table: str, name: str) -> str:
+    """A table that scrolls within the page, by keyboard too."""
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{name}">{table}</div>'
+
+
 def summary_table(before: Evaluation, after: Evaluation, note: str) -> str:
     """Every rate before and after, with its interval and n."""
     body = ""
@@ -201,10 +210,13 @@ def summary_table(before: Evaluation, after: Evaluation, note: str) -> str:
         was, now = getattr(before, name), getattr(after, name)
         if now.rate is None and was.rate is None:
             continue
-        arrow = "↑" if better == "up" else "↓"
+        arrow, side = ("↑", "higher") if better == "up" else ("↓", "lower")
+        tip = f"{title}: share of {meaning}; {side} is better"
         body += (
-            f"<tr><th>{title} <i title='better {better}'>{arrow}</i><small>{meaning}</small></th>"
-            f"<td>{percent(was)}</td><td><b>{percent(now)}</b>{interval(now)}</td><td>{now.n}</td></tr>"
+            f'<tr><th title="{tip}">{title} <i>{arrow}</i><small>{meaning}</small></th>'
+            f'<td title="{tip}">{percent(was)}</td>'
+            f'<td title="{tip}; below: its 95 % interval"><b>{percent(now)}</b>{interval(now)}</td>'
+            f'<td title="How many answers the share rests on">{now.n}</td></tr>'
         )
     return (
         '<table class="rates"><thead><tr><th>Measure</th><th>Before</th>'

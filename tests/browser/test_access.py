@@ -1,0 +1,70 @@
+"""No serious barrier in any tab, light or dark; a way through by keyboard; the browser's language.
+
+axe finds what a machine can find; that a page is good to use it cannot tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+SLOW = 30_000  # a busy machine
+READY = {  # what a tab shows once it is filled
+    "compare": "#set table.set", "unlearn": "#status .empty", "adapters": "#adapter-rates table",
+    "audit": "#audit-banner .verdict", "benchmark": "#bench-run", "about": ".drawing svg",
+}  # fmt: skip
+BARRIERS = ("serious", "critical")
+
+
+@pytest.fixture(params=["light", "dark"])
+def opened(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
+    context = browser.new_context(color_scheme=request.param)
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_test_id("unlearned").first.wait_for(timeout=SLOW)
+    yield page
+    context.close()
+
+
+def test_axe_finds_no_serious_barrier(opened: Page) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe").Axe()
+    found = []
+    for tab, filled in READY.items():
+        opened.locator(f"[data-tab-id={tab}]").click()
+        expect(opened.locator(filled).first).to_be_visible(timeout=SLOW)
+        for broken in axe.run(opened).response["violations"]:
+            where = [n["target"] for n in broken["nodes"]]
+            found += [(tab, broken["id"], where)] * (broken["impact"] in BARRIERS)
+    assert not found
+
+
+def test_a_tab_and_an_answer_are_reached_by_keyboard(opened: Page) -> None:
+    opened.locator("[data-tab-id=compare]").focus()
+    opened.keyboard.press("ArrowRight")
+    if not opened.locator("#start").is_visible():  # tabs that want the choice confirmed
+        opened.locator("[data-tab-id=unlearn]").focus()
+        opened.keyboard.press("Enter")
+    expect(opened.locator("#start")).to_be_visible(timeout=SLOW)
+    opened.locator("[data-tab-id=compare]").click()
+    opened.get_by_label("Question").focus()
+    opened.keyboard.press("Control+A")
+    opened.keyboard.type("What colour is it?")
+    opened.keyboard.press("Enter")
+    expect(opened.locator("#cards .asked")).to_contain_text("colour", timeout=SLOW)
+
+
+def test_a_chinese_browser_sees_chinese(browser: Browser, address: str) -> None:
+    context = browser.new_context(locale="zh-CN")
+    page = context.new_page()
+    page.goto(address)
+    expect(page.get_by_role("tab")).to_have_text(
+        ["对比", "遗忘", "适配器", "审计", "基准", "关于"], timeout=SLOW
+    )
+    expect(page.locator(".hero")).to_contain_text("视觉编码器")
+    page.get_by_role("tab", name="遗忘").click()
+    expect(page.locator("#start")).to_have_text("开始")
+    expect(page.locator("#status")).to_contain_text("尚未遗忘任何内容")
+    assert "__i18n__" not in page.locator("body").inner_text()
+    context.close()
