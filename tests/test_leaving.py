@@ -56,6 +56,8 @@ def form(kind: str, adapter: str, steps: int = 400) -> list:
 async def started(visitor: Visitor, kind: str, adapter: str) -> asyncio.Queue:
     """Press the button; the messages of what follows."""
     await visitor.arrive()
+    if kind == "audit":  # What a page may choose is known once it was offered to it.
+        await visitor.do(visitor.event(None, "load", fills="audit-adapter"))
     event = visitor.event(START[kind], "click")
     values = form(kind, adapter)[: len(event["inputs"])]
     told = await visitor.at_once(event, *values)

@@ -78,6 +78,7 @@ class Adapters:
             self.image = gr.Image(
                 shown(example_for(())), interactive=False, show_label=False, buttons=[],
                 height=150, scale=0, min_width=150, elem_id="strength-picture",
+                alt_text="An example picture",
             )  # fmt: skip
             with gr.Column(min_width=240):
                 self.strength = gr.Slider(

@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 # Imported once, before the first fork; nothing here starts a thread.
 from hfru_core import __main__, adapter, data, session, vlm  # noqa: F401
 from hfru_core.evaluate import evaluate  # noqa: F401
+from hfru_core.folder import check_hashes, describe
 from hfru_core.ui import build_app, launch, unfinished
 from hfru_core.ui.studio import Studio
 from tests.benchmarks.visitors import Visitor, config_of, free_port
@@ -146,8 +147,6 @@ def cut_off(runs: Path) -> dict[str, int]:
 
 def look(runs: Path, before: tuple[dict, dict], tally: Tally) -> tuple[dict, dict]:
     """Compare what is there with what was there; whatever is gone or went back is lost."""
-    from hfru_core.folder import check
-
     done, cut = finished(runs), cut_off(runs)
     listed = {n for _, n in unfinished.labels(runs)}
     tally.lost += [f"adapter {n}" for n, h in before[0].items() if done.get(n) != h]
@@ -158,7 +157,7 @@ def look(runs: Path, before: tuple[dict, dict], tally: Tally) -> tuple[dict, dic
             tally.lost.append(f"{name}: step {step} became {cut.get(name)}")
         tally.resumed += whole or cut.get(name, -1) > step
     for name in done:
-        check(runs / name)
+        check_hashes(runs / name, describe(runs / name)["hashes"])
     tally.in_session += bool(cut)
     tally.restored += cut.values()
     return done, cut

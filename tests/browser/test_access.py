@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 SLOW = 30_000  # a busy machine
 READY = {  # what a tab shows once it is filled
     "compare": "#set table.set", "unlearn": "#status .empty", "adapters": "#adapter-rates table",
-    "audit": "#audit-banner .verdict", "benchmark": "#bench-run", "about": ".drawing svg",
+    "audit": "#audit-plot .scatterlayer", "benchmark": "#bench-run", "about": ".drawing svg",
 }  # fmt: skip
 BARRIERS = ("serious", "critical")
 
