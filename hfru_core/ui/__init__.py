@@ -44,8 +44,8 @@ def build_app(
     tabs_after: tuple[Callable[[Studio, gr.Blocks], None], ...] = (),
     bench: Path = REPORT,
 ) -> gr.Blocks:
-    """The whole page; what the arguments mean stands at `Studio`. `tabs_after` add further tabs,
-    `bench` is the file that the last one shows.
+    """The whole page; what the arguments mean stands at `Studio`. `tabs_after` add tabs after
+    Unlearn, `bench` is the file that the Benchmark tab shows.
 
     The model is loaded in the background, so that the page is there before it.
     """
@@ -65,10 +65,10 @@ def build_app(
                 compare = Compare(studio)
             with gr.Tab(t("tab.unlearn"), id="unlearn") as unlearn_tab:
                 unlearn = Unlearn(studio)
-            with gr.Tab(t("tab.adapters"), id="adapters") as adapters_tab:
-                adapters = Adapters(studio)
             for add_tab in tabs_after:
                 add_tab(studio, page)
+            with gr.Tab(t("tab.adapters"), id="adapters") as adapters_tab:
+                adapters = Adapters(studio)
             with gr.Tab(t("tab.benchmark"), id="benchmark") as benchmark_tab:
                 benchmark = Benchmark(studio, Path(bench))
             with gr.Tab(t("tab.about"), id="about"):

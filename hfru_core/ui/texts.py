@@ -17,8 +17,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     # the tabs
     "tab.compare": ("Compare", "对比"),
     "tab.unlearn": ("Unlearn", "遗忘"),
-    "tab.adapters": ("Adapters", "适配器"),
     "tab.audit": ("Audit", "审计"),
+    "tab.adapters": ("Adapters", "适配器"),
     "tab.benchmark": ("Benchmark", "基准"),
     "tab.about": ("About", "关于"),
     "command": ("The same on the command line", "对应的命令行"),
