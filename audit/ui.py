@@ -42,6 +42,7 @@ class Rooms(Protocol):
     def labels(self, visitor: str) -> list[tuple[str, str]]: ...
     def adapter(self, visitor: str, name: str | None) -> Path | None: ...
     def offered(self, file: Path) -> str: ...
+    def check_space(self, visitor: str) -> None: ...
 
 
 def add_tab(rooms: Rooms, page: gr.Blocks) -> None:
@@ -194,6 +195,7 @@ class Panel:
                 raise UserError("There is no adapter to audit: make one in the Unlearn tab.")
             if visitor in self.running:
                 raise UserError("An audit of yours is under way: stop it first.")
+            self.rooms.check_space(visitor)
         except UserError as error:
             raise gr.Error(escape(str(error)), title="Please note", print_exception=False) from None
         self.running[visitor] = Run()

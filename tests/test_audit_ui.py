@@ -50,6 +50,9 @@ class Rooms:
     def offered(self, file: Path) -> str:
         return str(file)
 
+    def check_space(self, visitor: str) -> None:
+        pass
+
 
 @pytest.fixture
 def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ui.Panel:

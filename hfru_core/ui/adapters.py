@@ -242,6 +242,7 @@ class Adapters:
 
         visitor = self.studio.visitor(request.session_hash)
         folder, own = self.folder(visitor, name), self.studio.folder(visitor)
+        self.studio.check_space(visitor)
         with TemporaryDirectory(dir=own) as work:
             whole = combine.merge(
                 fresh_model(self.studio.model), folder, Path(work) / f"{folder.name}-merged"

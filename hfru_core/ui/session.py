@@ -128,6 +128,7 @@ class Unlearn:
         visitor = self.studio.visitor(request.session_hash)
         if visitor in self.running:
             raise UserError("A session of yours is under way: stop it first.")
+        self.studio.check_room(visitor)
         wish = self.wished(form, visitor)
         if wish.source != "world":
             self.own.keep(visitor, *form[6:])
