@@ -4,9 +4,11 @@ else's randomness gets into it, and its memory is given back."""
 from __future__ import annotations
 
 import json
+import queue
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -84,8 +86,11 @@ def follow(run: Run, asked: list[str]) -> Iterator[str]:
     return (progress.html() for progress in listen(run, asked))
 
 
-def listen(run: Run, asked: list[str]) -> Iterator[Progress]:
-    """Start a process and tell its progress; the last has `ended` where there is no report."""
+def listen(run: Run, asked: list[str], every: float | None = None) -> Iterator[Progress]:
+    """Start a process and tell its progress; the last has `ended` where there is no report.
+
+    With `every`, it is told that often too while nothing happens: whoever listens can leave then.
+    """
     progress = Progress()
     yield progress
     with tempfile.TemporaryFile("w+") as errors:
@@ -95,12 +100,38 @@ def listen(run: Run, asked: list[str]) -> Iterator[Progress]:
         if run.stopped:  # While the process was being made.
             run.process.kill()
         with run.process:
-            for line in run.process.stdout:
-                progress.hear(json.loads(line))
-                yield progress
+            try:
+                for line in lines(run.process.stdout, every):
+                    if line:
+                        progress.hear(json.loads(line))
+                    yield progress
+            except GeneratorExit:  # Nobody listens any more, and leaving waits for the process.
+                run.stop()
+                raise
         progress.ended = ending(run, errors)
     if progress.ended:
         yield progress
+
+
+def lines(stream: IO[str], every: float | None) -> Iterator[str | None]:
+    """The lines as they come, and None whenever there was none for so many seconds."""
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in stream:
+            told.put(line)
+        told.put("")
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            line = told.get(timeout=every)
+        except queue.Empty:
+            yield None
+            continue
+        if not line:
+            return
+        yield line
 
 
 def ending(run: Run, errors: IO[str]) -> tuple[str, str] | None:

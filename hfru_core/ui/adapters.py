@@ -111,13 +111,15 @@ class Adapters:
         )
         compare.opens_from(self.compare, self.chosen, tabs)
         self.upload.upload(self.uploaded, self.upload, lists, **WORKING)
-        self.pull.click(
+        pulled = self.pull.click(
             self.pulled, [self.repo, self.revision, self.token], [*lists, self.token], **WORKING
         )
-        self.push.click(
+        pushed = self.push.click(
             self.pushes, [self.chosen, self.repo, self.token, self.private],
             [self.pushed, self.token], **WORKING,
         )  # fmt: skip
+        for done in (pulled, pushed):  # also after an error: Gradio keeps a field's last value
+            done.then(self.emptied, None, self.token, **quiet, **ANSWERING)
         self.keep.click(self.keeps, [self.chosen, self.strength], lists, **WORKING)
         self.stack.click(self.stacked, self.several, lists, **WORKING)
         self.merge.click(self.merges, self.chosen, self.merged, **WORKING)
@@ -216,6 +218,10 @@ class Adapters:
         folder = self.folder(visitor, name)
         out = self.studio.room(visitor, f"{folder.name}-{strength:.0%}")
         return self.arrived(visitor, combine.scale(folder, strength, out))
+
+    def emptied(self) -> str:
+        """The token field, with nothing in it."""
+        return ""
 
     def arrived(self, visitor: str, out: Path) -> list:
         """The lists with a new adapter chosen; Compare and Audit offer it when they are opened."""

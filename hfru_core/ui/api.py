@@ -204,7 +204,7 @@ class Api:
 
 def audited(run: process.Run, command: list[str]) -> Iterator[dict]:
     """The progress of an audit as plain values; raises where it ends without a report."""
-    for progress in process.listen(run, command):
+    for progress in process.listen(run, command, every=1.0):
         if progress.ended:
             raise UserError(": ".join(progress.ended))
         title, detail = progress.told()

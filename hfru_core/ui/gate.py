@@ -6,6 +6,7 @@ Gradio fetches what a client gives by address, and would fetch from the public n
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ class Gate:
         if UNREAD.fullmatch(path):
             return receive
         body = await read(receive)
-        check_body(body)
+        check_body(body, self.data_folder / "cache")
         return again(body, receive)
 
 
@@ -110,8 +111,8 @@ def again(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def check_body(body: bytes) -> None:
-    """Refuse what is no JSON, too deep, or a file that is given by address."""
+def check_body(body: bytes, cache: Path) -> None:
+    """Refuse what is no JSON, too deep, or names a file that was not uploaded."""
     try:
         values = [(json.loads(body), 0)] if body else []
     except (ValueError, RecursionError):
@@ -120,13 +121,17 @@ def check_body(body: bytes) -> None:
         value, depth = values.pop()
         if depth > DEEPEST:
             raise Refusal(400, f"The JSON is deeper than {DEEPEST} levels.")
-        if isinstance(value, dict):
-            check_path(value.get("path"))
+        if isinstance(value, dict) and isinstance(value.get("path"), str):
+            check_path(value, cache)
         if isinstance(value, dict | list):
             inside = value.values() if isinstance(value, dict) else value
             values += [(v, depth + 1) for v in inside]
 
 
-def check_path(path: object) -> None:
-    if isinstance(path, str) and ADDRESS.match(path):
+def check_path(file: dict, cache: Path) -> None:
+    """Refuse an address, and a file that does not lie where uploads and downloads do."""
+    path = file["path"]
+    if ADDRESS.match(path):
         raise Refusal(400, "Files are taken as uploads, not by address.")
+    if "meta" in file and not Path(os.path.abspath(path)).is_relative_to(cache.absolute()):
+        raise Refusal(400, "That file was not uploaded.")
