@@ -74,12 +74,14 @@ class Visitor:
 
     def ask(self, index: int, values: list) -> dict:
         """What an event ends with: `success` and `output`."""
-        self.join(index, values).raise_for_status()
+        joined = self.join(index, values)
+        joined.raise_for_status()
         where = f"{self.url}{API}/queue/data?session_hash={self.session}"
         with self.http.stream("GET", where) as stream:
             for line in filter(None, stream.iter_lines()):
                 told = json.loads(line.removeprefix("data: "))
-                if told["msg"] == "process_completed":
+                mine = told.get("event_id") == joined.json()["event_id"]
+                if mine and told["msg"] == "process_completed":
                     return told
         raise AssertionError("the stream ended without a result")
 

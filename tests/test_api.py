@@ -27,6 +27,7 @@ from tests.server import PATIENCE, served
 
 NAMES = {"describe", "unlearn", "audit", "list_adapters", "fetch_adapter"}
 REPORT = ROOT / "assets" / "reports" / "audit-dog"
+PATIENT = {"timeout": PATIENCE}
 LINE = {"audits": ["behavior"], "done": 0, "found": 0}
 
 
@@ -48,7 +49,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def client(url: str, tmp_path: Path) -> Iterator[Client]:
-    client = Client(url, verbose=False, analytics_enabled=False, download_files=tmp_path / "got")
+    client = Client(
+        url, verbose=False, analytics_enabled=False, download_files=tmp_path / "got",
+        httpx_kwargs=dict(PATIENT),
+    )  # fmt: skip
     yield client
     client.close()
 
@@ -72,7 +76,9 @@ def test_the_readmes_example_runs_as_it_stands(
 ) -> None:  # fmt: skip
     def here(address: str) -> Client:
         assert address == "http://127.0.0.1:7860"
-        return Client(url, verbose=False, download_files=tmp_path / "got")
+        return Client(
+            url, verbose=False, download_files=tmp_path / "got", httpx_kwargs=dict(PATIENT)
+        )
 
     code = example()
     assert len(code.strip().splitlines()) <= 15
@@ -114,7 +120,7 @@ def test_no_client_sees_anothers_adapter(url: str, client: Client) -> None:
     assert made["adapter"] == "mine/no-dog"
     assert 0 <= made["rates"]["forget"]["low"] <= made["rates"]["forget"]["rate"]
     assert made["adapter"] in [a["name"] for a in client.predict(api_name="/list_adapters")]
-    other = Client(url, verbose=False, analytics_enabled=False)
+    other = Client(url, verbose=False, analytics_enabled=False, httpx_kwargs=dict(PATIENT))
     assert made["adapter"] not in [a["name"] for a in other.predict(api_name="/list_adapters")]
     for name in ("fetch_adapter", "audit"):
         with pytest.raises(AppError, match="no adapter"):
