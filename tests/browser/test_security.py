@@ -19,7 +19,8 @@ from tests.browser.conftest import JUDGE, SMALL, TRAIN
 from tests.conftest import ROOT
 
 SLOW = 30_000
-EVIL = "<img src=x onerror='window.hit=1'><script>window.hit=1</script>"
+IMAGE = "<img src=x onerror='window.hit=1'>"
+EVIL = f"{IMAGE}<script>window.hit=1</script>"
 SHIPPED = ROOT / "assets" / "adapters" / "dog"
 
 
@@ -109,7 +110,7 @@ def test_the_name_of_ones_own_concept_is_text(evil_page: Page) -> None:
     page = evil_page
     page.get_by_role("tab", name="Unlearn").click()
     page.get_by_role("button", name="A concept of your own").click()
-    page.locator("#own-name input, #own-name textarea").first.fill(EVIL)
+    page.locator("#own-name input, #own-name textarea").first.fill(IMAGE)
     page.locator("#start").click()
     expect(page.locator(".toast-body")).to_contain_text("pictures of", timeout=SLOW)
     expect(page.locator(".toast-body")).to_contain_text("<img src=x", timeout=SLOW)
