@@ -150,9 +150,18 @@ class Server:
 
 
 def outside() -> set[str]:
-    """What lies where a file that got out would lie."""
-    places = [Path("/tmp"), Path("/"), ROOT, ROOT / "assets", Path.cwd(), Path.home()]
-    return {str(p) for place in places for p in place.glob("*")}
+    """What lies where a file that got out would lie; others write to /tmp too."""
+    places = [Path("/"), ROOT, ROOT / "assets", Path.cwd(), Path.home()]
+    return {str(p) for place in places for p in place.glob("*")} | {
+        str(p) for name in ("fuzz-escaped*", "x.*", "tmp*.png") for p in Path("/tmp").glob(name)
+    }
+
+
+def raised(log: str) -> dict[str, int]:
+    """The exceptions whose traces are in the log, by kind; Gradio prints its own refusals."""
+    lines = (trace.split("\n") for trace in log.split(TRACE)[1:])
+    ends = (next((x for x in trace[1:] if x and not x.startswith(" ")), "?") for trace in lines)
+    return dict(Counter(end.split(":")[0] for end in ends))
 
 
 def send(visitor: Visitor, chance: random.Random, about: dict, whole: bytes) -> tuple[str, str]:
@@ -221,7 +230,7 @@ def main() -> int:
     bad = [a for a in told["answers"] if a.split(": ")[1].startswith("5") or TRACE in a]
     report = {
         "uploads": args.uploads, "seed": args.seed, "seconds": round(told["seconds"]),
-        "server_errors": sum(told["answers"][a] for a in bad), "traces_in_log": log.count(TRACE),
+        "server_errors": sum(told["answers"][a] for a in bad), "traces_in_log": raised(log),
         "appeared_elsewhere": escaped, "peak_mb": peak, "alive": alive, "answers": told["answers"],
     }  # fmt: skip
     print(json.dumps(report, indent=2))
