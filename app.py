@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -13,9 +14,11 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from audit.ui import add_tab  # noqa: E402  (the settings above come first)
-from hfru_core.ui import build_app, hardware, launch  # noqa: E402
+from hfru_core.types import UserError  # noqa: E402
+from hfru_core.ui import accounts, build_app, hardware, launch  # noqa: E402
 
 ON_SPACE = "SPACE_ID" in os.environ
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -31,15 +34,34 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--data", type=Path, default=Path(os.environ.get("HFRU_DATA", "data")),
         help="where visitors' uploads and adapters lie (default: HFRU_DATA or ./data)",
     )  # fmt: skip
-    return p.parse_args(argv)
+    p.add_argument(
+        "--auth", type=Path, metavar="FILE",
+        help="who may log in: lines of user:password (or the variable HFRU_AUTH with such lines)",
+    )  # fmt: skip
+    p.add_argument(
+        "--mcp", action="store_true", help="also serve the API as MCP tools, on loopback only"
+    )
+    args = p.parse_args(argv)
+    if args.mcp and args.host not in LOOPBACK:
+        p.error("--mcp is for one person: all its clients share their adapters. Serve on loopback.")
+    if args.mcp and importlib.util.find_spec("mcp") is None:
+        p.error("--mcp needs the package mcp: pip install 'gradio[mcp]'")
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
+    try:
+        auth = accounts.given(args.auth)
+        if auth and args.mcp:
+            raise UserError("--mcp has no login: leave out either --mcp or --auth (HFRU_AUTH).")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     model = hardware.here().model if args.model == "fitting" else args.model
     chosen = {"model": Path(model)} if model else {}
     page = build_app(data_folder=args.data, tabs_after=(add_tab,), **chosen)
-    launch(page, args.host, args.port)
+    launch(page, args.host, args.port, auth=auth, mcp_server=args.mcp)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import subprocess
 import sys
 import tempfile
@@ -41,26 +42,37 @@ class Progress:
     done: int = 0
     found: int = 0
     began: float = field(default_factory=time.monotonic)
+    ended: tuple[str, str] | None = None
 
     def hear(self, line: dict) -> None:
         self.audits = line.get("audits", self.audits)
         self.done = line.get("done", self.done)
         self.found += line.get("finding") is not None
 
-    def html(self) -> str:
-        """The audits with a mark each, the time spent, and what is left by the pace so far."""
+    @property
+    def share(self) -> float:
+        return self.done / max(1, len(self.audits))
+
+    def told(self) -> tuple[str, str]:
+        """What is going on, and how far: findings, the time spent, what is left by the pace."""
+        if self.ended:
+            return self.ended
         spent = time.monotonic() - self.began
         pace = spent / max(1, self.done)
         left = f" · about {pace * (len(self.audits) - self.done):.0f} s left" if self.done else ""
+        title = self.audits[self.done] if self.done < len(self.audits) else "Loading the models"
+        return f"Audit: {title}", f"{self.found} findings · {spent:.0f} s{left}"
+
+    def html(self) -> str:
+        """The same as a bar, and the audits with a mark each."""
+        if self.ended:
+            return status(*self.ended)
         marks = " ".join(
             f'<span class="chip {"abstract" if i < self.done else "same"}">'
             f"{'✓' if i < self.done else '…' if i == self.done else ''} {escape(name)}</span>"
             for i, name in enumerate(self.audits)
         )
-        title = self.audits[self.done] if self.done < len(self.audits) else "Loading the models"
-        detail = f"{self.found} findings · {spent:.0f} s{left}"
-        share = self.done / max(1, len(self.audits))
-        return status(f"Audit: {title}", detail, share) + f'<p class="tally">{marks}</p>'
+        return status(*self.told(), self.share) + f'<p class="tally">{marks}</p>'
 
 
 def command(model: Path, folder: Path, depth: str, out: Path) -> list[str]:
@@ -73,8 +85,16 @@ def command(model: Path, folder: Path, depth: str, out: Path) -> list[str]:
 
 def follow(run: Run, asked: list[str]) -> Iterator[str]:
     """Start a process and tell its progress as HTML; the last is an error where there was one."""
+    return (progress.html() for progress in listen(run, asked))
+
+
+def listen(run: Run, asked: list[str], every: float | None = None) -> Iterator[Progress]:
+    """Start a process and tell its progress; the last has `ended` where there is no report.
+
+    With `every`, it is told that often too while nothing happens: whoever listens can leave then.
+    """
     progress = Progress()
-    yield progress.html()
+    yield progress
     with tempfile.TemporaryFile("w+") as errors:
         run.process = subprocess.Popen(
             asked, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=errors, text=True
@@ -82,13 +102,47 @@ def follow(run: Run, asked: list[str]) -> Iterator[str]:
         if run.stopped:  # While the process was being made.
             run.process.kill()
         with run.process:
-            for line in run.process.stdout:
-                progress.hear(json.loads(line))
-                yield progress.html()
-        if run.stopped:
-            yield status("Stopped", "no verdict, no report")
-        elif run.process.returncode == 2 or run.process.returncode < 0:
-            yield status("Not finished", reason(errors))
+            try:
+                for line in lines(run.process.stdout, every):
+                    if line:
+                        progress.hear(json.loads(line))
+                    yield progress
+            except GeneratorExit:  # Nobody listens any more, and leaving waits for the process.
+                run.stop()
+                raise
+        progress.ended = ending(run, errors)
+    if progress.ended:
+        yield progress
+
+
+def lines(stream: IO[str], every: float | None) -> Iterator[str | None]:
+    """The lines as they come, and None whenever there was none for so many seconds."""
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in stream:
+            told.put(line)
+        told.put("")
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            line = told.get(timeout=every)
+        except queue.Empty:
+            yield None
+            continue
+        if not line:
+            return
+        yield line
+
+
+def ending(run: Run, errors: IO[str]) -> tuple[str, str] | None:
+    """Why there is no report, None where there is one."""
+    if run.stopped:
+        return "Stopped", "no verdict, no report"
+    if run.process.returncode == 2 or run.process.returncode < 0:
+        return "Not finished", reason(errors)
+    return None
 
 
 def environment() -> dict[str, str]:

@@ -45,6 +45,7 @@ class Rooms(Protocol):
     def adapter(self, visitor: str, name: str | None) -> Path | None: ...
     def offered(self, file: Path) -> str: ...
     def text(self, key: str) -> str: ...
+    def check_space(self, visitor: str) -> None: ...
 
 
 def add_tab(rooms: Rooms, page: gr.Blocks) -> None:
@@ -213,6 +214,7 @@ class Panel:
                 raise UserError("There is no adapter to audit: make one in the Unlearn tab.")
             if request.session_hash in self.running:
                 raise UserError("An audit of yours is under way: stop it first.")
+            self.rooms.check_space(visitor)
         except UserError as error:
             raise gr.Error(escape(str(error)), title="Please note", print_exception=False) from None
         self.running[request.session_hash] = Run()

@@ -13,7 +13,7 @@ import gradio as gr
 import pytest
 
 from audit import process, ui
-from audit.process import Progress, Run, follow
+from audit.process import Progress, Run, follow, listen
 
 TICKS = [
     {"audits": ["behavior", "probes"]},
@@ -54,6 +54,9 @@ class Rooms:
 
     def text(self, key: str) -> str:
         return key
+
+    def check_space(self, visitor: str) -> None:
+        pass
 
 
 @pytest.fixture
@@ -100,6 +103,22 @@ def test_stopping_kills_the_process_at_once() -> None:
     run.stop()
     assert "Stopped" in list(shown)[-1]
     assert run.process.returncode < 0 and time.monotonic() - began < 10
+
+
+def test_a_process_that_nobody_listens_to_ends_at_once() -> None:
+    run, began = Run(), time.monotonic()
+    shown = follow(run, script(f"print({json.dumps(TICKS[0])!r}, flush=True)", "time.sleep(60)"))
+    next(shown), next(shown)
+    shown.close()
+    assert run.process.returncode < 0 and time.monotonic() - began < 10
+
+
+def test_silence_is_told_where_it_is_asked_for() -> None:
+    run = Run()
+    told = listen(run, script("time.sleep(60)"), every=0.05)
+    assert [p.done for _, p in zip(range(4), told)] == [0] * 4
+    told.close()
+    assert run.process.returncode < 0
 
 
 def test_a_run_stopped_before_it_began_starts_nothing(panel: ui.Panel) -> None:

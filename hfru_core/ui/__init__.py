@@ -10,14 +10,18 @@ from pathlib import Path
 from types import MappingProxyType
 
 import gradio as gr
+import gradio.mcp
+from starlette.middleware import Middleware
 
 from hfru_core.data import Amount
 from hfru_core.ui import about, browser, hardware, session, texts, theme, words
 from hfru_core.ui.adapters import Adapters
+from hfru_core.ui.api import Api
 from hfru_core.ui.benchmark import REPORT, Benchmark
 from hfru_core.ui.compare import ANSWERING, Compare
+from hfru_core.ui.gate import Gate
 from hfru_core.ui.session import Unlearn
-from hfru_core.ui.studio import ASSETS, JUDGE, TRAIN, Studio, warm_up
+from hfru_core.ui.studio import ASSETS, JUDGE, TRAIN, Studio, keep_tidy, warm_up
 from hfru_core.ui.texts import marker, t
 
 PRIVATE = {
@@ -54,7 +58,7 @@ def build_app(
         Path(model), data_folder, Path(adapters), amount, checked, tuple(settings.items())
     )
     os.environ["GRADIO_TEMP_DIR"] = str(studio.cache)
-    studio.sweep()
+    keep_tidy(studio)
     with gr.Blocks(
         title="HFRU Studio", analytics_enabled=False, delete_cache=(TEN_MINUTES, HOUR)
     ) as page:
@@ -79,6 +83,7 @@ def build_app(
         unlearn.wire(page, unlearn_tab, tabs, compare)
         adapters.wire(adapters_tab, tabs, compare)
         benchmark.wire(page, benchmark_tab)
+        Api(studio, unlearn).wire(page)
         quiet = {"show_progress": "hidden", **ANSWERING}
         compare_tab.select(compare.offer, None, compare.adapter, **quiet)
     page.queue(max_size=32, api_open=False)
@@ -95,7 +100,12 @@ def hardware_banner() -> str:
 
 
 def launch(page: gr.Blocks, host: str, port: int | None, **more: object) -> tuple:
-    """Serve the page with the private settings."""
+    """Serve the page with the private settings, behind the gate."""
     look = {"theme": theme.theme(), "css_paths": theme.STYLE, "i18n": page.words,
             "head": browser.HEAD}  # fmt: skip
-    return page.launch(server_name=host, server_port=port, **look, **PRIVATE, **more)
+    cache = os.environ["GRADIO_TEMP_DIR"]
+    if more.get("mcp_server"):
+        gradio.mcp.DEFAULT_TEMP_DIR = cache  # it was read when gradio was imported
+    gate = Middleware(Gate, data_folder=Path(cache).parent)
+    settings = {**look, **PRIVATE, "app_kwargs": {"middleware": [gate]}, **more}
+    return page.launch(server_name=host, server_port=port, **settings)

@@ -115,13 +115,15 @@ class Adapters:
         )
         compare.opens_from(self.compare, self.chosen, tabs)
         self.upload.upload(self.uploaded, self.upload, lists, **WORKING)
-        self.pull.click(
+        pulled = self.pull.click(
             self.pulled, [self.repo, self.revision, self.token], [*lists, self.token], **WORKING
         )
-        self.push.click(
+        pushed = self.push.click(
             self.pushes, [self.chosen, self.repo, self.token, self.private],
             [self.pushed, self.token], **WORKING,
         )  # fmt: skip
+        for done in (pulled, pushed):  # also after an error: Gradio keeps a field's last value
+            done.then(self.emptied, None, self.token, **quiet, **ANSWERING)
         self.keep.click(self.keeps, [self.chosen, self.strength], lists, **WORKING)
         self.stack.click(self.stacked, self.several, lists, **WORKING)
         gr.on([self.chosen.change, self.strength.change, self.several.change], commands.adapter,
@@ -224,6 +226,10 @@ class Adapters:
         out = self.studio.room(visitor, f"{folder.name}-{strength:.0%}")
         return self.arrived(visitor, combine.scale(folder, strength, out))
 
+    def emptied(self) -> str:
+        """The token field, with nothing in it."""
+        return ""
+
     def arrived(self, visitor: str, out: Path) -> list:
         """The lists with a new adapter chosen; Compare and Audit offer it when they are opened."""
         gr.Info("Checked and added: Compare and Audit offer it too.", title="A new adapter")
@@ -249,6 +255,7 @@ class Adapters:
 
         visitor = self.studio.visitor(request.session_hash)
         folder, own = self.folder(visitor, name), self.studio.folder(visitor)
+        self.studio.check_space(visitor)
         with TemporaryDirectory(dir=own) as work:
             whole = combine.merge(
                 fresh_model(self.studio.model), folder, Path(work) / f"{folder.name}-merged"

@@ -169,6 +169,7 @@ class Unlearn:
     def begin(self, request: gr.Request, *form) -> list:
         """Check the wish and register the run, before it waits for its turn."""
         visitor = self.idle(request)
+        self.studio.check_room(visitor)
         wish = self.wished(form, visitor)
         if wish.source != "world":
             self.own.keep(visitor, *form[6:])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import threading
 import time
@@ -24,7 +23,7 @@ from gradio.processing_utils import save_file_to_cache
 from hfru_core import concepts as words
 from hfru_core.data import Amount
 from hfru_core.types import Concept, UserError
-from hfru_core.ui import browser
+from hfru_core.ui import browser, quota
 from hfru_core.ui.texts import t
 
 if TYPE_CHECKING:
@@ -37,8 +36,8 @@ TURNING = threading.Lock()
 DEVICE = threading.Lock()  # held by a session: its place in the queue may end before it does
 TRAIN = Amount()
 JUDGE = Amount(0, 0, 64, 64)
-DAY = 24 * 3600
 KEPT = ("runs", "audits", "bench.json")  # of a visitor, who may come back to it
+TIDY = 600  # seconds between two looks for what has expired
 
 
 @dataclass(frozen=True)
@@ -100,15 +99,10 @@ class Studio:
             if path.name not in KEPT:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def sweep(self, older_than: float = DAY) -> None:
-        """Delete the folders of visitors of earlier days (a killed process leaves them)."""
-        now = time.time()
-        for path in self.sessions.glob("*"):
-            age = now - path.stat().st_mtime
-            if age < 0:  # The clock was set back: it expires a day from now.
-                os.utime(path, (now, now))
-            if age > older_than:
-                shutil.rmtree(path, ignore_errors=True)
+    def sweep(self, older_than: float = quota.DAY) -> None:
+        """Delete what visitors left (a killed process does, and a program that says no goodbye)."""
+        quota.expire(self.sessions, older_than)
+        quota.clear_leftovers(self.cache, quota.HOUR)
 
     def choices(self, visitor: str) -> dict[str, Path]:
         """The adapters a visitor may use, by an opaque name: shipped ones and their own."""
@@ -118,13 +112,23 @@ class Studio:
     def own(self, visitor: str) -> list[Path]:
         return adapter_folders(self.sessions / visitor / "runs")
 
-    def room(self, visitor: str, stem: str) -> Path:
-        """A folder that does not exist yet for another adapter of the visitor's."""
+    def check_space(self, visitor: str) -> None:
+        """Raise where the visitor, or all of them together, may store no more."""
+        quota.check_visitor(self.sessions / visitor)
+        quota.check_all(self.data_folder)
+
+    def check_room(self, visitor: str) -> None:
+        """Raise where the visitor may have no further adapter."""
+        self.check_space(visitor)
         if len(self.own(visitor)) >= MOST_OWN:
             raise UserError(
                 f"You have {MOST_OWN} adapters of your own here, which is the most. Download what "
-                "you want to keep, then reload the page: that begins anew."
+                "you want to keep: all are deleted a day after you last made something."
             )
+
+    def room(self, visitor: str, stem: str) -> Path:
+        """A folder that does not exist yet for another adapter of the visitor's."""
+        self.check_room(visitor)
         stem = words.slug(stem)[:40] or "adapter"
         runs = self.folder(visitor) / "runs"
         names = (stem, *(f"{stem}-{i}" for i in range(2, 1000)))
@@ -242,5 +246,22 @@ def warm_up(studio: Studio) -> threading.Thread:
             return  # the page says so when it is asked
 
     thread = threading.Thread(target=load, name="warm-up", daemon=True)
+    thread.start()
+    return thread
+
+
+def keep_tidy(studio: Studio) -> threading.Thread:
+    """Delete what has expired, now and then for as long as the process lives.
+
+    To be called before anything of this process is in the cache.
+    """
+    quota.expire(studio.cache, quota.HOUR)
+
+    def tidy() -> None:
+        while True:
+            studio.sweep()
+            time.sleep(TIDY)
+
+    thread = threading.Thread(target=tidy, name="keep-tidy", daemon=True)
     thread.start()
     return thread
