@@ -45,9 +45,9 @@ async def visit(visitor: Visitor, seed: int, until: float) -> list[Answer]:
     adapter = next((d["value"] for d in opened.data if isinstance(d, dict) and "choices" in d), "")
     pick, ask = visitor.event("examples", "select"), visitor.event("question", "submit")
     while time.monotonic() < until:
-        index = rng.randrange(len(EXAMPLES))
+        picked = {"index": rng.randrange(len(EXAMPLES)), "value": None}
         before = rng.choice(QUESTIONS)
-        done.append(await visitor.do(pick, None, before, adapter, chosen={"index": index}))
+        done.append(await visitor.do(pick, None, before, adapter, chosen=picked))
         done.append(await visitor.do(ask, None, rng.choice(QUESTIONS), adapter))
     await visitor.leave()
     return done
