@@ -62,12 +62,10 @@ def how(info: dict) -> str:
     """One sentence on the method, or on what was added up."""
     if info.get("parts"):
         return "It was made from finished\nadapters, listed below, with no training of its own."
-    from hfru_core.methods import METHODS
-
     config = info["config"]
-    method = METHODS[config.get("method", "hfru")]
-    return (f"Method: {method.label}\n({method.source}), preset `{config['preset']}`, seed "
-            f"{config['seed']}.")  # fmt: skip
+    method = config.get("method", "hfru")
+    name = "HFRU\n(arXiv 2605.08031)" if method == "hfru" else f"`{method}`\n(as in this project)"
+    return f"Method: {name}, preset `{config['preset']}`, seed {config['seed']}."
 
 
 def measured(info: dict) -> str:
