@@ -12,7 +12,7 @@ import gradio as gr
 import pytest
 
 from hfru_core.types import UserError
-from hfru_core.ui import saved, session
+from hfru_core.ui import browser, saved, session
 from hfru_core.ui.compare import Compare
 from hfru_core.ui.runner import Report, Run
 from hfru_core.ui.session import Unlearn
@@ -129,3 +129,14 @@ def test_another_page_watches_and_an_error_is_told(unlearn: Unlearn) -> None:
 def test_the_opening_page_offers_three_ways_on(studio: Studio) -> None:
     with gr.Blocks():
         assert len(Compare(studio).leads) == len(session.LEADS) == 3
+
+
+def test_a_page_that_has_come_is_no_longer_awaited(tmp_path: Path) -> None:
+    """Else a session would outlive a page that is closed soon after it was opened."""
+    studio, token = Studio(data_folder=tmp_path), "0" * 32
+    studio.arrive(browser.COMING + "a", token)
+    studio.arrive("page", token)
+    assert list(studio.pages) == ["page"]
+    studio.arrive(browser.COMING + "b", "1" * 32)
+    studio.arrive("other", token)
+    assert set(studio.pages) == {"page", "other", browser.COMING + "b"}

@@ -319,7 +319,7 @@ class Unlearn:
     def back(self, token: str) -> None:
         """A browser has begun to load a page: its session goes on until the page is there."""
         if browser.valid(token):
-            page = f"loading {token_hex(8)}"
+            page = browser.COMING + token_hex(8)
             self.studio.arrive(page, token)
             threading.Timer(LOADING, self.abandon, (page,)).start()
 

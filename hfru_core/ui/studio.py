@@ -67,8 +67,13 @@ class Studio:
 
     def arrive(self, page: str, token: object) -> None:
         """A page is open, or about to be: it is of the visitor whose token its browser keeps."""
-        if browser.valid(token):
-            self.pages[page] = browser.visitor_of(token)
+        if not browser.valid(token):
+            return
+        visitor = browser.visitor_of(token)
+        coming = [p for p, v in self.pages.items() if v == visitor and p.startswith(browser.COMING)]
+        if coming and not page.startswith(browser.COMING):
+            self.pages.pop(coming[0], None)  # This is the page that was about to be.
+        self.pages[page] = visitor
 
     def visitor(self, session_hash: str | None) -> str:
         """The name of a visitor's folder: of the page's browser, or of the client's random id."""
