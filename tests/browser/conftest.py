@@ -22,7 +22,7 @@ from hfru_core.ui import build_app, launch  # noqa: E402
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = [
     "--no-sandbox", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
+    "--disable-sync", "--no-first-run", "--disable-gpu", "--disable-extensions",
 ]  # fmt: skip
 TRAIN = data.Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
 JUDGE = data.Amount(0, 0, 2, 2)
