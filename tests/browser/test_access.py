@@ -18,7 +18,7 @@ READY = {  # what a tab shows once it is filled
 BARRIERS = ("serious", "critical")
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.slow)])
 def opened(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
     context = browser.new_context(color_scheme=request.param)
     page = context.new_page()

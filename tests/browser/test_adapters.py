@@ -100,7 +100,7 @@ def test_two_are_stacked_and_compared(adapters: Page) -> None:
     expect(adapters.locator("#cards .card.unlearned")).to_contain_text("has forgotten: dog, Tobin")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_phone_needs_no_sideways_scrolling(browser: Browser, address: str, scheme: str) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
     page = context.new_page()

@@ -154,7 +154,7 @@ def test_a_closed_page_stops_its_session(page: Page, data_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("tab", ["Compare", "Unlearn"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_phone_needs_no_sideways_scrolling(
     browser: Browser, address: str, tab: str, scheme: str
 ) -> None:

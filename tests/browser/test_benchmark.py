@@ -129,7 +129,7 @@ def test_a_run_brings_its_rows_while_it_goes_on_and_is_stopped_at_once(
     expect(status).to_contain_text("Stopped", timeout=2_000)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_phone_needs_no_sideways_scrolling(browser: Browser, address: str, scheme: str) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
     page = context.new_page()

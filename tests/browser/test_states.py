@@ -24,6 +24,7 @@ def test_a_reload_finds_its_session_again_and_stops_it(page: Page) -> None:
     expect(page.locator("#start")).to_be_enabled(timeout=SLOW)
 
 
+@pytest.mark.slow
 def test_a_finished_session_is_offered_everywhere_and_again_after_a_reload(page: Page) -> None:
     unlearn(page, FEW)
     expect(page.locator("#status")).to_contain_text("Done", timeout=60_000)
