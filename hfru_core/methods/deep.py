@@ -11,7 +11,8 @@ further away it is, the more lessons it takes to bring it back.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import combinations
 
 import torch
@@ -20,10 +21,10 @@ from torch.nn import functional as F
 
 from hfru_core import rollout, sft
 from hfru_core.data import load_image
-from hfru_core.methods.base import draw, name_tokens, pool
+from hfru_core.methods.base import Said, draw, name_tokens, pool
 from hfru_core.types import Sample, UnlearnConfig, UnlearnData
 from hfru_core.variants import unclear
-from hfru_core.vlm import PIXELS, VLM, swapped
+from hfru_core.vlm import VLM, swapped
 
 WIDTHS = (0.25, 1.0, 4.0)  # of the kernels, in units of the median squared distance
 UNCLEAR = 12  # pictures of each kind in a step
@@ -39,44 +40,61 @@ class Deeper:
         self.names = torch.tensor(name_tokens(vlm, data, config), device=vlm.device)
         self.unclear = unclear(data)
 
-    def loss(self, rng: random.Random) -> torch.Tensor:
-        """One step's; the processes of a team all see the whole batch."""
+    def loss(self, rng: random.Random, teach: bool = False) -> torch.Tensor:
+        """One step's, with the honest answers' loss where it is to `teach`.
+
+        One look at the pictures serves all terms, one prompt both answers. The processes of a team
+        all see the whole batch.
+        """
         cfg = self.config
         rows = [s for s in pool(self.data, "forget", cfg) if s.answer != s.safe_answer]
         rows = draw(rows, cfg.stage1_batch, rng)
-        loss = cfg.match * self.matching(rows, rng) + cfg.suppress * self.within_reach(rows)
-        return loss / self.vlm.team.size
+        seen, honest, right = self.look(rows)
+        loss = cfg.match * self.matching(rows, seen, rng) + cfg.suppress * self.within_reach(right)
+        return (loss + honest.nll if teach else loss) / self.vlm.team.size
 
-    def matching(self, rows: Sequence[Sample], rng: random.Random) -> torch.Tensor:
+    def look(self, rows: Sequence[Sample]) -> tuple[list[torch.Tensor], Said, Said]:
+        """What layers see of the pictures, and what is thought of the honest and right answers."""
+        vlm = self.vlm
+        ids = sft.encode_answers(vlm, [a for s in rows for a in (s.safe_answer, s.answer)])
+        images = [load_image(s.image) for s in rows]
+        with watched(vlm) as looks:
+            prefix = rollout.prefill(vlm.core, vlm.inputs(images, [s.question for s in rows]))
+        logits = rollout.shared_logits(vlm.core, prefix, ids, 2)
+        both = Said(logits, ids, rollout.answer_mask(ids, vlm.eos))
+        seen = means(looks[0], len(rows)) if vlm.family.fixed else layers(vlm, images)
+        return seen, *(Said(*(x[i::2] for x in both)) for i in (0, 1))
+
+    def matching(
+        self, rows: Sequence[Sample], seen: list[torch.Tensor], rng: random.Random
+    ) -> torch.Tensor:
         """How well layers tell forgotten pictures from unclear ones, and from each other.
 
         The unclear pictures stay where they were: it is the forgotten ones that are to move.
         """
         vague = [k for keys in self.unclear for k in rng.sample(keys, min(UNCLEAR, len(keys)))]
-        groups = [[s.image for s in rows if s.concept_id == c.id] for c in self.data.concepts]
-        groups = [g for g in (*groups, vague) if len(g) > 1]
-        images = [load_image(k) for g in groups for k in g]
+        images = [load_image(k) for k in vague]
         now = layers(self.vlm, images)
         with torch.no_grad(), swapped(self.vlm.trainable(), self.original):
-            before = layers(self.vlm, images[-len(vague) :])
-        apart = [told_apart(x, old, [len(g) for g in groups]) for x, old in zip(now, before)]
+            before = layers(self.vlm, images)
+        owners = [[i for i, s in enumerate(rows) if s.concept_id == c.id]
+                  for c in self.data.concepts]  # fmt: skip
+        owners = [group for group in owners if len(group) > 1]
+        apart = [told_apart([*(x[g] for g in owners), v], old)
+                 for x, v, old in zip(seen, now, before)]  # fmt: skip
         return torch.stack(apart).mean()
 
-    def within_reach(self, rows: Sequence[Sample]) -> torch.Tensor:
+    def within_reach(self, right: Said) -> torch.Tensor:
         """By how many nats the names lie above `-margin`, behind the right words before them."""
-        vlm = self.vlm
-        ids = sft.encode_answers(vlm, [s.answer for s in rows])
-        inputs = vlm.inputs([load_image(s.image) for s in rows], [s.question for s in rows])
-        logits = rollout.plain_logits(vlm.core, inputs, ids, 1)
-        counted = torch.isin(ids, self.names) & rollout.answer_mask(ids, vlm.eos)
-        above = F.relu(self.config.margin + rollout.token_logprobs(logits, ids))
+        counted = torch.isin(right.ids, self.names) & right.mask
+        above = F.relu(self.config.margin + rollout.token_logprobs(right.logits, right.ids))
         return (above * counted).sum() / counted.sum().clamp(min=1)
 
 
-def told_apart(now: torch.Tensor, unclear: torch.Tensor, sizes: list[int]) -> torch.Tensor:
-    """Of one layer: groups (N, D) of these sizes; the last is unclear, with its features before."""
+def told_apart(groups: Sequence[torch.Tensor], unclear: torch.Tensor) -> torch.Tensor:
+    """Of one layer: groups (N, D) of features, the last unclear, with its features before."""
     scale = unclear.std(0).clamp(min=1e-3)
-    parts = (now / scale).split(sizes)
+    parts = [g / scale for g in groups]
     pairs = [mmd(a, b) + mean_gap(a, b) for a, b in combinations(parts, 2)]
     return torch.stack(pairs).mean() + F.mse_loss(parts[-1], unclear / scale)
 
@@ -100,13 +118,31 @@ def mean_gap(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def layers(vlm: VLM, images: Sequence[Image.Image]) -> list[torch.Tensor]:
     """Mean image tokens (N, D) of every layer of the tower, and behind the projector."""
     batches = [images] if vlm.family.fixed else [[i] for i in images]
-    found = [layers_of(vlm, batch) for batch in batches]
+    with watched(vlm) as looks:
+        for batch in batches:
+            vlm.projected(vlm.inputs(batch, [""] * len(batch)))
+    found = [means(look, len(batch)) for look, batch in zip(looks, batches)]
     return [torch.cat(parts).float() for parts in zip(*found)]
 
 
-def layers_of(vlm: VLM, images: Sequence[Image.Image]) -> list[torch.Tensor]:
-    inputs = vlm.inputs(images, [""] * len(images))
-    pixels = {k: inputs[k] for k in PIXELS if k in inputs}
-    seen = vlm.core.model.get_image_features(**pixels, output_hidden_states=True)
-    tokens = [*seen.hidden_states[1:], torch.cat([t.flatten(0, -2) for t in seen.pooler_output])]
-    return [t.reshape(len(images), -1, t.shape[-1]).mean(1) for t in tokens]
+@contextmanager
+def watched(vlm: VLM) -> Iterator[list]:
+    """What the tower's layers see in every pass from here on, beside what becomes of it."""
+    model, looks = vlm.core.model, []
+    look = model.get_image_features
+
+    def kept(*args, **kwargs):
+        looks.append(look(*args, **{**kwargs, "output_hidden_states": True}))
+        return looks[-1]
+
+    model.get_image_features = kept
+    try:
+        yield looks
+    finally:
+        del model.get_image_features
+
+
+def means(look, count: int) -> list[torch.Tensor]:
+    """Mean tokens (count, D) of each layer and of the projector's output."""
+    tokens = [*look.hidden_states[1:], torch.cat([t.flatten(0, -2) for t in look.pooler_output])]
+    return [t.reshape(count, -1, t.shape[-1]).mean(1) for t in tokens]

@@ -85,13 +85,15 @@ class HFRU(Method):
         self.deeper = Deeper(self.vlm, self.data, self.config) if deep else None
 
     def backward(self, number: int, rng: random.Random) -> Step:
-        if self.first(number):
-            step = Step(disrupt(self.vlm, self.data, self.config, rng, self.reference))
+        request = (self.vlm, self.data, self.config, rng, self.reference)
+        if not self.first(number):
+            step = Step(*reinforce(*request))
+            if self.deeper:
+                step = step._replace(loss=step.loss + SECOND * self.deeper.loss(rng))
+        elif self.deeper:
+            step = Step(self.deeper.loss(rng, teach=True) + hold(*request))
         else:
-            step = Step(*reinforce(self.vlm, self.data, self.config, rng, self.reference))
-        if self.deeper:
-            share = 1.0 if self.first(number) else SECOND
-            step = step._replace(loss=step.loss + share * self.deeper.loss(rng))
+            step = Step(disrupt(*request))
         step.loss.backward()
         return step
 
@@ -115,15 +117,21 @@ def disrupt(
         taught = (*taught, *pool(data, "retain", cfg))
     rows = draw(taught, cfg.stage1_batch, rng)
     said = [stage1_answer(s, data, cfg, rng) for s in rows]
-    held = draw_retain(data, cfg, cfg.stage1_retain, rng) if cfg.feature_hold else []
     own = vlm.team.part(rows)
     loss = sft.answer_loss(
         vlm, [load_image(s.image) for s in own], [s.question for s in own], vlm.team.part(said),
         of=sft.tokens(vlm, said),
     )  # fmt: skip
-    if held:
-        loss = loss + cfg.feature_hold * drift(vlm, vlm.team.part(held), original)
-    return loss
+    return loss + hold(vlm, data, cfg, rng, original) if cfg.feature_hold else loss
+
+
+def hold(
+    vlm: VLM, data: UnlearnData, cfg: UnlearnConfig, rng: random.Random,
+    original: dict[str, torch.Tensor],
+) -> torch.Tensor:  # fmt: skip
+    """What retain pictures' projected tokens cost for moving."""
+    held = draw_retain(data, cfg, cfg.stage1_retain, rng)
+    return cfg.feature_hold * drift(vlm, vlm.team.part(held), original)
 
 
 def drift(
