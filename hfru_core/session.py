@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 
 from hfru_core import adapter, evaluate, memory
 from hfru_core.data import PROTOCOL, public_name
+from hfru_core.files import claim, reason, write_file
 from hfru_core.methods import METHODS
 from hfru_core.types import (
     Evaluation,
@@ -324,38 +325,3 @@ def values_of(weights: dict[str, torch.nn.Parameter]) -> Tensors:
 
 def contiguous(tensors: Tensors) -> Tensors:
     return {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-
-
-def write_file(path: Path, write) -> None:
-    """Write beside, then rename: the file is never half there."""
-    beside = path.with_name(path.name + ".new")
-    try:
-        write(beside)
-        os.replace(beside, path)
-    except (OSError, SafetensorError) as error:
-        beside.unlink(missing_ok=True)
-        raise UserError(
-            f"The checkpoint could not be written: {reason(error)}. Free some space (or "
-            "choose another --out) and repeat the command: it goes on from the last checkpoint."
-        ) from None
-
-
-def reason(error: Exception) -> str:
-    """What the system says, without the error's number."""
-    return str(getattr(error, "strerror", None) or error)
-
-
-def claim(lock: Path) -> None:
-    """Make the lock ours; raises if a living process holds it."""
-    try:
-        holder = int(lock.read_text())
-        os.kill(holder, 0)
-    except (FileNotFoundError, ValueError, ProcessLookupError):
-        lock.write_text(str(os.getpid()))
-        return
-    except PermissionError:
-        pass
-    raise UserError(
-        f"A session with the same --out is already running (process {lock.read_text()}). Wait for "
-        "it, stop it, or choose another --out."
-    )

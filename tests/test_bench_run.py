@@ -52,7 +52,7 @@ def test_finished_rows_are_not_made_again(
     assert made == ["idknll · dog · 0"] and again[:2] == first
     assert {r.method for r in load(tmp_path / "bench.json").rows} == {"base", "ga", "idknll"}
     table = (tmp_path / "bench.md").read_text()
-    assert all(name in table for name in ("Base model", "GA", "IdkNLL"))
+    assert all(name in table for name in ("Base model", "GA", "IdkNLL", "- GA: token mean"))
 
 
 def test_a_killed_run_leaves_its_row_to_the_next(rows: Callable, tmp_path: Path) -> None:
@@ -97,6 +97,7 @@ def test_a_row_made_again_by_its_command_is_the_same(
 ) -> None:
     (row,) = rows("graddiff")
     words = row["command"].replace('"', "").replace("runs/bench", str(tmp_path / "again")).split()
-    assert main([*words[3:], "--model", str(tiny_folder), "--no-audit"]) == 0
+    assert words[-1] == "--no-audit" and f"--model {bench.base.name} --pictures 2" in row["command"]
+    assert main([*words[3:], "--model", str(tiny_folder)]) == 0
     (again,) = json.loads((tmp_path / "again" / "bench.json").read_text())["rows"]
     assert again["values"] == row["values"] and again["command"] == row["command"]

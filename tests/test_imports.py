@@ -38,6 +38,7 @@ ALLOWED = {
     "hfru_core.vlm": (
         "types", "families", "looks", "memory", "parallel", "quantization", "rollout",
     ),
+    "hfru_core.files": ("types",),
     "hfru_core.own": ("types", "concepts", "data", "vlm"),
     "hfru_core.sft": ("types", "vlm", "rollout"),
     "hfru_core.output": ("types",),
@@ -60,7 +61,7 @@ ALLOWED = {
         "sft",
     ),
     "hfru_core.session": (
-        "types", "data", "vlm", "evaluate", "adapter", "memory", "methods",
+        "types", "data", "files", "vlm", "evaluate", "adapter", "memory", "methods",
     ),
 }  # fmt: skip
 FORBIDDEN = {

@@ -50,6 +50,8 @@ def test_every_method_has_its_row() -> None:
     assert {*MOVES, *UNTRAINED} == set(METHODS)
     assert all(m.label and m.source and m.variant for m in METHODS.values())
     assert all(set(m.published) <= set(m.constants) for m in METHODS.values())
+    assert METHODS["rmu"].told().endswith("; not published: steer 4, alpha 1")
+    assert "not published" not in METHODS["npo"].told()
 
 
 @pytest.mark.parametrize("name", MOVES)

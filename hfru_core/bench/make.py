@@ -53,7 +53,7 @@ def make(job: Job, model: Path | str, oracle: Path | None, seconds: float, work:
     label = kind.label if job.entry.method != "hfru" else f"HFRU {job.entry.preset}"
     if not kind.trains:
         unlearned = kind(load(), request, config).edit()
-        return Made(unlearned, None, config.scope, label, kind.variant)
+        return Made(unlearned, None, config.scope, label, kind.told())
     if job.budget == "equal" and job.steps is None:
         config = lasting(config, load(), request, seconds, work)
     unlearned = load()
@@ -62,7 +62,7 @@ def make(job: Job, model: Path | str, oracle: Path | None, seconds: float, work:
     for _ in session.run():
         pass
     clear(unlearned, work)
-    return Made(session.vlm, session.progress.step, config.scope, label, kind.variant)
+    return Made(session.vlm, session.progress.step, config.scope, label, kind.told())
 
 
 def clear(model: VLM, work: Path) -> None:

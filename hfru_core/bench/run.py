@@ -20,11 +20,12 @@ from hfru_core.bench.entry import REFERENCES, Job
 from hfru_core.bench.make import make
 from hfru_core.bench.measure import PICTURES, Bench, Tell
 from hfru_core.bench.record import SCHEMA, row_from
-from hfru_core.bench.table import group, markdown
+from hfru_core.bench.table import group, markdown, variants
 from hfru_core.data import public_name
+from hfru_core.files import claim, write_file
 from hfru_core.methods import METHODS
-from hfru_core.session import claim, write_file
 from hfru_core.types import UserError
+from hfru_core.vlm import BUNDLED, model_name
 
 FILE, TABLE, ROWS = "bench.json", "bench.md", "rows"
 NOTE = (
@@ -91,11 +92,17 @@ def measured(
     except (UserError, ValueError, RuntimeError) as error:
         row["error"] = str(error).splitlines()[0]
     del row["vlm"]
-    if row["steps"]:
-        row["command"] = replace(job, steps=row["steps"], budget="own").command
-    if bench.pictures != PICTURES:
-        row["command"] += f" --pictures {bench.pictures}"
+    row["command"] = command(job, row["steps"], bench, audited)
     return row
+
+
+def command(job: Job, steps: int | None, bench: Bench, audited: bool) -> str:
+    """What makes the row again, with as many steps as it took."""
+    again = replace(job, steps=steps, budget="own") if steps else job
+    told = [again.command]
+    told += [f"--model {bench.base.name}"] * (bench.base.name != model_name(BUNDLED))
+    told += [f"--pictures {bench.pictures}"] * (bench.pictures != PICTURES)
+    return " ".join(told + ["--no-audit"] * (not audited))
 
 
 def blank(job: Job) -> dict:
@@ -125,7 +132,8 @@ def gather(out: Path, settings: dict) -> None:
     rows = [r for p in sorted((out / ROWS).glob("*.json")) if (r := read(p))]
     whole = {"schema": SCHEMA, "note": NOTE, "settings": settings, "rows": rows}
     write_file(out / FILE, lambda file: file.write_text(json.dumps(whole, indent=1) + "\n"))
-    table = markdown(group(map(row_from, rows)))
+    groups = group(map(row_from, rows))
+    table = f"{markdown(groups)}\n{variants(groups)}"
     write_file(out / TABLE, lambda file: file.write_text(table))
 
 

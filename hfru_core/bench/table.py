@@ -154,6 +154,12 @@ def markdown_row(g: Group, columns: Sequence[Column]) -> list[str]:
     return cells
 
 
+def variants(groups: Sequence[Group]) -> str:
+    """A line for each method: which of its variants this is, and what its paper does not say."""
+    told = {g.first.label: g.first.variant for g in groups if g.first.variant}
+    return "".join(f"- {label}: {variant}\n" for label, variant in sorted(told.items()))
+
+
 def csv_text(rows: Iterable[Row]) -> str:
     """One line a run; what was not measured is an empty field."""
     parts = ("", "_n", "_low", "_high")

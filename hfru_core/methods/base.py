@@ -82,6 +82,12 @@ class Method:
             )
         self.c = {**self.constants, **dict(config.settings)}
 
+    @classmethod
+    def told(cls) -> str:
+        """The variant, with the constants that its paper does not give."""
+        ours = ", ".join(f"{k} {v:g}" for k, v in cls.constants.items() if k not in cls.published)
+        return f"{cls.variant}; not published: {ours}" if ours else cls.variant
+
     # What a method may give.
 
     def prepare(self) -> None:

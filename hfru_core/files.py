@@ -1,0 +1,57 @@
+"""Files that are whole or not there, and locks that a killed process does not keep."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from hfru_core.types import UserError
+
+
+def write_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Write beside, then rename: the file is never half there."""
+    beside = path.with_name(path.name + ".new")
+    try:
+        write(beside)
+        os.replace(beside, path)
+    except (OSError, SafetensorError) as error:
+        beside.unlink(missing_ok=True)
+        raise UserError(
+            f"The checkpoint could not be written: {reason(error)}. Free some space (or "
+            "choose another --out) and repeat the command: it goes on from the last checkpoint."
+        ) from None
+
+
+def reason(error: Exception) -> str:
+    """What the system says, without the error's number."""
+    return str(getattr(error, "strerror", None) or error)
+
+
+def claim(lock: Path) -> None:
+    """Make the lock ours; raises if a living process holds it."""
+    try:
+        with lock.open("x") as file:
+            file.write(str(os.getpid()))
+        return
+    except FileExistsError:
+        if not held(lock):
+            lock.write_text(str(os.getpid()))
+            return
+    raise UserError(
+        f"A session with the same --out is already running (process {lock.read_text()}). Wait for "
+        "it, stop it, or choose another --out."
+    )
+
+
+def held(lock: Path) -> bool:
+    """Whether the process that a lock names is alive."""
+    try:
+        os.kill(int(lock.read_text()), 0)
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
