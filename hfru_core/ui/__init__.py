@@ -20,8 +20,9 @@ from hfru_core.ui.api import Api
 from hfru_core.ui.benchmark import REPORT, Benchmark
 from hfru_core.ui.compare import ANSWERING, Compare
 from hfru_core.ui.gate import Gate
+from hfru_core.ui.opening import warm_up
 from hfru_core.ui.session import Unlearn
-from hfru_core.ui.studio import ASSETS, JUDGE, TRAIN, Studio, keep_tidy, warm_up
+from hfru_core.ui.studio import ASSETS, JUDGE, TRAIN, Studio, keep_tidy
 from hfru_core.ui.texts import marker, t
 
 PRIVATE = {

@@ -17,6 +17,7 @@ from hfru_core.images import open_image
 from hfru_core.types import Concept, UserError
 from hfru_core.ui import browser, commands, words
 from hfru_core.ui.examples import EXAMPLES, example_for, example_keys, presets
+from hfru_core.ui.opening import opening, recalled
 from hfru_core.ui.picture_set import set_of_answers
 from hfru_core.ui.studio import Studio, forgotten, two_answers
 from hfru_core.ui.texts import marker, t, waiting
@@ -101,7 +102,7 @@ class Compare:
         )  # fmt: skip
         with gr.Row(elem_classes="presets"):
             self.presets = [gr.Button(q, size="sm") for q in presets(example_key_of_opening(), ())]
-        self.cards = gr.HTML(marker("waiting.html"), elem_id="cards")
+        self.cards = gr.HTML(first_cards(self.studio), elem_id="cards")
         gr.HTML(marker("legend.html"), elem_id="legend")
         self.build_leads()
         self.command = commands.shown("compare-command", commands.answer(first, None))
@@ -256,6 +257,17 @@ class Compare:
         if folder is None:
             return '<div class="empty">No adapter yet: make one in the Unlearn tab.</div>'
         return set_of_answers(self.studio.model, folder, topic)
+
+
+def first_cards(studio: Studio) -> str:
+    """What is there before the page has asked: the opening's answers, where they are known."""
+    asked = opening(studio)
+    said = recalled(studio, *asked) if asked else None
+    if said is None:
+        return marker("waiting.html")
+    key, question, folder = asked
+    context = words.Context(forgotten(folder), question, words.present_names(key))
+    return words.answer_cards(*said, context)
 
 
 def example_key_of_opening() -> str:

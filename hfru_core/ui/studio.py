@@ -12,8 +12,9 @@ import shutil
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -190,7 +191,23 @@ def forgotten(folder: Path) -> tuple[Concept, ...]:
         raise UserError(f"The adapter '{folder.name}' cannot be read: {error}.") from None
 
 
-@lru_cache(maxsize=2)
+def shared(size: int) -> Callable:
+    """Like `lru_cache`, but who comes while a model is being loaded waits for that one."""
+
+    def decorate(load: Callable) -> Callable:
+        lock, kept = threading.RLock(), lru_cache(maxsize=size)(load)
+
+        @wraps(load)
+        def found(*args):
+            with lock:
+                return kept(*args)
+
+        return found
+
+    return decorate
+
+
+@shared(2)
 def base_model(model: Path) -> VLM:
     """The original model: shared, never changed."""
     return fresh_model(model)
@@ -204,7 +221,7 @@ def fresh_model(model: Path) -> VLM:
         return vlm.load(model)
 
 
-@lru_cache(maxsize=6)
+@shared(6)
 def unlearned_model(model: Path, folder: Path) -> VLM:
     """The model with an adapter on; a copy of its own, since PEFT changes modules in place."""
     with LOADING:
@@ -223,7 +240,7 @@ def two_answers(
     return original, unlearned_model(studio.model, folder).answer([image], [question])[0]
 
 
-@lru_cache(maxsize=2)
+@shared(2)
 def turned_model(model: Path, folder: Path) -> VLM:
     """The model with an adapter on, whose strength is turned while `TURNING` is held."""
     with LOADING:
@@ -239,20 +256,6 @@ def answer_at(studio: Studio, image: object, question: str, folder: Path, streng
     model = turned_model(studio.model, folder)
     with TURNING, adapter.at_strength(model, strength):
         return model.answer([image], [question])[0]
-
-
-def warm_up(studio: Studio) -> threading.Thread:
-    """Import torch and load the model in the background, while the page is being served."""
-
-    def load() -> None:
-        try:
-            base_model(studio.model)
-        except UserError:
-            return  # the page says so when it is asked
-
-    thread = threading.Thread(target=load, name="warm-up", daemon=True)
-    thread.start()
-    return thread
 
 
 def keep_tidy(studio: Studio) -> threading.Thread:

@@ -103,8 +103,11 @@ def line(found: dict) -> str:
         f"{many['queue'].get('p95')} s); alone p95 {one['answer'].get('p95')} s; "
         f"idle {found['idle_mb']} MB"
     )
-    if found.get("paint"):
-        said += f"; first paint {found['paint']['first']} s, worst tab {found['paint']['worst']} ms"
+    if paints := found.get("paint"):
+        said += (
+            f"; first paint {paints['first']} s, later {paints['again']} s, "
+            f"worst tab {paints['worst']} ms"
+        )
     return f"{said}; load {found['load_average'][0]:.1f} on {found['cores']} cores"
 
 

@@ -1,0 +1,90 @@
+"""The first page's two answers, kept on disk: the next start shows them before torch is there.
+
+What is kept is what this machine answered, and is shown for the very same weights, packages,
+picture and question alone; the page asks again as soon as it is open.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import threading
+from importlib.metadata import version
+from pathlib import Path
+
+from hfru_core.types import UserError
+from hfru_core.ui.examples import example_for, presets
+from hfru_core.ui.studio import Studio, adapter_folders, base_model, forgotten, two_answers
+
+FILE = "opening.json"
+PATIENCE = 4  # seconds in which the first page is served, where it does not wait for torch
+PACKAGES = ("torch", "transformers", "peft")
+
+
+def opening(studio: Studio) -> tuple[str, str, Path] | None:
+    """The picture, question and adapter that a new visitor begins with; None without an adapter."""
+    folder = next(iter(adapter_folders(studio.adapters)), None)
+    if folder is None:
+        return None
+    concepts = forgotten(folder)
+    key = example_for(concepts)
+    return key, presets(key, concepts)[0], folder
+
+
+def recalled(studio: Studio, key: str, question: str, folder: Path) -> tuple[str, str] | None:
+    """What both models said to this before."""
+    try:
+        kept = json.loads((studio.data_folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if kept.get("of") != digest(studio.model, key, question, folder):
+        return None
+    return kept["original"], kept["unlearned"]
+
+
+def keep(studio: Studio) -> None:
+    """Answer the opening's question, for the next start."""
+    from hfru_core.data import load_image
+    from hfru_core.files import write_file
+
+    if asked := opening(studio):
+        key, question, folder = asked
+        original, unlearned = two_answers(studio, load_image(key), question, folder)
+        kept = {"of": digest(studio.model, *asked), "original": original, "unlearned": unlearned}
+        studio.data_folder.mkdir(parents=True, exist_ok=True)
+        write_file(studio.data_folder / FILE, lambda file: file.write_text(json.dumps(kept)))
+
+
+def digest(model: Path, key: str, question: str, folder: Path) -> str:
+    """Changes with every file, package and word that the answers depend on."""
+    found = hashlib.sha256(json.dumps([key, question, *map(version, PACKAGES)]).encode())
+    for path in sorted(p for where in (Path(model), folder) for p in where.glob("*.*")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def warm_up(studio: Studio) -> threading.Thread:
+    """Import torch and load the models in the background, while the page is being served."""
+    leaving = threading.Event()
+
+    def load() -> None:
+        try:
+            asked = opening(studio)
+            if asked and recalled(studio, *asked):
+                leaving.wait(PATIENCE)
+            base_model(studio.model)
+            if not leaving.is_set():
+                keep(studio)
+        except UserError:
+            return  # the page says so when it is asked
+
+    def leave() -> None:
+        """torch ends the process with an abort where a thread is still in it."""
+        leaving.set()
+        thread.join(PATIENCE)
+
+    thread = threading.Thread(target=load, name="warm-up", daemon=True)
+    thread.start()
+    atexit.register(leave)
+    return thread

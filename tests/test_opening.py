@@ -1,0 +1,72 @@
+"""The opening's answers: kept for the next start, and for nothing that they were not made from."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from hfru_core.data import load_image
+from hfru_core.ui import opening as module
+from hfru_core.ui import studio as shared
+from hfru_core.ui.compare import first_cards
+from hfru_core.ui.opening import keep, opening, recalled
+from hfru_core.ui.studio import Studio, two_answers
+
+
+@pytest.fixture
+def studio(tiny_folder: Path, trained: Path, tmp_path: Path) -> Studio:
+    shutil.copytree(trained, tmp_path / "adapters" / "no-dogs")
+    return Studio(tiny_folder, tmp_path / "data", tmp_path / "adapters")
+
+
+def test_what_is_kept_is_what_the_models_say(studio: Studio) -> None:
+    asked = opening(studio)
+    assert recalled(studio, *asked) is None
+    assert "waiting" in first_cards(studio)
+    keep(studio)
+    key, question, folder = asked
+    said = recalled(studio, *asked)
+    assert said == two_answers(studio, load_image(key), question, folder)
+    assert 'data-testid="unlearned"' in first_cards(studio)
+
+
+def test_other_weights_words_or_packages_are_asked_again(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(studio)
+    key, question, folder = opening(studio)
+    assert recalled(studio, key, "Who is this?", folder) is None
+    monkeypatch.setattr(module, "version", lambda package: "another")
+    assert recalled(studio, key, question, folder) is None
+    monkeypatch.undo()
+    assert recalled(studio, key, question, folder)
+    weights = folder / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    assert recalled(studio, key, question, folder) is None
+
+
+def test_a_damaged_record_counts_as_none(studio: Studio) -> None:
+    studio.data_folder.mkdir()
+    (studio.data_folder / module.FILE).write_text('{"of": ')
+    assert recalled(studio, *opening(studio)) is None
+
+
+def test_who_comes_while_a_model_is_loaded_waits_for_it() -> None:
+    made = []
+
+    @shared.shared(2)
+    def load(name: str) -> object:
+        time.sleep(0.05)
+        made.append(name)
+        return object()
+
+    threads = [threading.Thread(target=load, args=("a",)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == ["a"] and load("a") is load("a")
