@@ -60,13 +60,14 @@ class Visitor:
         """The number of an event by its API name."""
         return next(d["id"] for d in self.config()["dependencies"] if d["api_name"] == name)
 
-    def upload_event(self, elem_id: str) -> int:
-        """The number of the event that an upload button starts."""
+    def event(self, elem_id: str, trigger: str) -> dict:
+        """What happens on a component's trigger, with the values that its inputs begin with."""
         config = self.config()
-        button = next(c["id"] for c in config["components"]
-                      if c["props"].get("elem_id") == elem_id)  # fmt: skip
-        return next(d["id"] for d in config["dependencies"]
-                    if [button, "upload"] in [list(t) for t in d["targets"]])  # fmt: skip
+        by_id = {c["id"]: c["props"] for c in config["components"]}
+        one = next(i for i, props in by_id.items() if props.get("elem_id") == elem_id)
+        found = next(d for d in config["dependencies"]
+                     if [one, trigger] in [list(t) for t in d["targets"]])  # fmt: skip
+        return {**found, "values": [by_id[i].get("value") for i in found["inputs"]]}
 
     def join(self, index: object, values: object) -> httpx.Response:
         body = {"fn_index": index, "data": values, "session_hash": self.session}

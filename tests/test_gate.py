@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 
 from hfru_core.types import UserError
 from hfru_core.ui import accounts, gate, quota
-from hfru_core.ui.gate import DEEPEST, MOST_SENT, Refusal, check_body
+from hfru_core.ui.gate import DEEPEST, MOST_SENT, Refusal, blameless, check_body
 from tests.conftest import ROOT
 from tests.server import API, Visitor, file_at, served
 
@@ -107,7 +108,7 @@ def test_files_outside_the_uploads_are_not_read(
     other = Path(app[0].GRADIO_CACHE).parent / "sessions" / "other" / "picture.png"
     other.parent.mkdir(parents=True, exist_ok=True)
     other.write_text(SECRET)
-    describe, zips = visitor.index("describe"), visitor.upload_event("adapter-upload")
+    describe, zips = visitor.index("describe"), visitor.event("adapter-upload", "upload")["id"]
     climbing = f"{app[0].GRADIO_CACHE}/../sessions/other/picture.png"
     for path in ("/etc/passwd", str(other), climbing, str(ROOT / "README.md"), "../../etc/passwd"):
         for event, more in ((describe, ["What is it?", ""]), (zips, [])):
@@ -236,3 +237,33 @@ def test_a_token_stays_nowhere(
     assert TOKEN not in repr(visitor.config()) + visitor.http.get(visitor.url).text
     told = capfd.readouterr()
     assert TOKEN not in told.out + told.err + caplog.text
+
+
+# Faults
+
+
+def test_a_mistake_that_is_explained_is_not_the_servers(visitor: Visitor) -> None:
+    start = visitor.event("start", "click")
+    body = {"fn_index": start["id"], "data": [[], *start["values"][1:]],
+            "session_hash": visitor.session}  # fmt: skip
+    said = visitor.http.post(f"{visitor.url}{API}/run/predict", json=body)
+    assert said.status_code == 422 and "Choose at least one" in said.json()["error"]
+
+
+@pytest.mark.parametrize(("body", "status"), [
+    (b'{"error": "Choose one."}', 422), (b'{"error": null}', 500), (b"[1]", 500), (b"", 500),
+])  # fmt: skip
+def test_only_what_is_explained_is_a_mistake(body: bytes, status: int) -> None:
+    """What broke without a word stays the server's fault."""
+    told: list[dict] = []
+
+    async def send(message: dict) -> None:
+        told.append(message)
+
+    async def answer() -> None:
+        passed = blameless(send)
+        await passed({"type": "http.response.start", "status": 500, "headers": []})
+        await passed({"type": "http.response.body", "body": body})
+
+    asyncio.run(answer())
+    assert [m.get("status") for m in told] == [status, None] and told[1]["body"] == body

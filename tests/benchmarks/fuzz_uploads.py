@@ -199,7 +199,7 @@ def fuzz(server: Server, uploads: int, seed: int, folder: Path) -> dict[str, obj
         if i % 50 == 0:
             visitor = Visitor(server.url)
             about = {"describe": visitor.index("describe"),
-                     "zip": visitor.upload_event("adapter-upload"),
+                     "zip": visitor.event("adapter-upload", "upload")["id"],
                      "events": len(visitor.config()["dependencies"])}  # fmt: skip
         kind, said = send(visitor, chance, about, whole)
         answers[f"{kind}: {said}"] += 1
