@@ -267,3 +267,10 @@ def test_only_what_is_explained_is_a_mistake(body: bytes, status: int) -> None:
 
     asyncio.run(answer())
     assert [m.get("status") for m in told] == [status, None] and told[1]["body"] == body
+
+
+def test_who_sends_too_much_still_sees_why(visitor: Visitor) -> None:
+    """A server that hangs up on a sender resets the connection: the reply is lost."""
+    for size in (MOST_SENT + 1, 6 * MOST_SENT):
+        said = visitor.http.post(f"{visitor.url}{API}/queue/join", content=b"x" * size)
+        assert said.status_code == 413 and "too large" in said.text

@@ -20,6 +20,7 @@ from hfru_core.ui.quota import check_all
 API = "/gradio_api"
 MOST_SENT = 2**20  # bytes of a request that is no upload
 MOST_UPLOADED = 128 * 2**20  # bytes of an upload: 64 pictures and their frame
+MOST_DRAINED = 16 * 2**20  # bytes that are taken from a request that is refused
 DEEPEST = 32  # lists and objects in each other
 FETCHING = re.compile(r"/(?:file|proxy)=\s*[\w+.-]{2,}:")
 ADDRESS = re.compile(r"\s*[\w+.-]{2,}:", re.A)  # one letter is a drive on Windows
@@ -59,20 +60,28 @@ class Gate:
 
     async def checked(self, scope: Scope, receive: Receive) -> Receive:
         """The same request to read again; raises `Refusal`."""
-        path = scope["path"]
-        if FETCHING.search(path) or CLOSED.search(path):
-            raise Refusal(403, "This server does not do that.")
-        if scope["method"] != "POST":
-            return receive
-        uploads = path.rstrip("/").endswith(f"{API}/upload")
-        check_length(scope, MOST_UPLOADED if uploads else MOST_SENT)
-        if uploads:
-            check_disk(self.data_folder)
-        if UNREAD.fullmatch(path):
+        try:
+            self.admit(scope)
+        except Refusal:
+            await drain(receive)
+            raise
+        if scope["method"] != "POST" or UNREAD.fullmatch(scope["path"]):
             return receive
         body = await read(receive)
         check_body(body, self.data_folder / "cache")
         return again(body, receive)
+
+    def admit(self, scope: Scope) -> None:
+        """What can be seen before the body; raises `Refusal`."""
+        path = scope["path"]
+        if FETCHING.search(path) or CLOSED.search(path):
+            raise Refusal(403, "This server does not do that.")
+        if scope["method"] != "POST":
+            return
+        uploads = path.rstrip("/").endswith(f"{API}/upload")
+        check_length(scope, MOST_UPLOADED if uploads else MOST_SENT)
+        if uploads:
+            check_disk(self.data_folder)
 
 
 def check_length(scope: Scope, most: int) -> None:
@@ -89,6 +98,15 @@ def check_disk(data_folder: Path) -> None:
         check_all(data_folder)
     except UserError as error:
         raise Refusal(413, str(error)) from None
+
+
+async def drain(receive: Receive) -> None:
+    """Take what is still being sent, within bounds: who is cut off never sees the reply."""
+    taken, more = 0, True
+    while more and taken < MOST_DRAINED:
+        message = await receive()
+        taken += len(message.get("body", b""))
+        more = message.get("more_body", False)
 
 
 async def read(receive: Receive) -> bytes:
