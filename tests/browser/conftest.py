@@ -86,3 +86,13 @@ def page(browser: Browser, address: str, outside: list[str]) -> Iterator[Page]:
 
 def local(url: str, address: str) -> bool:
     return url.startswith((address, "data:", "blob:"))
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe calls a serious barrier, and where."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe").Axe()
+    return [
+        f"{broken['id']}: {[n['target'] for n in broken['nodes']]}"
+        for broken in axe.run(page).response["violations"]
+        if broken["impact"] in ("serious", "critical")
+    ]

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import barriers
+
 SLOW = 30_000  # a busy machine
 READY = {  # what a tab shows once it is filled
     "compare": "#set table.set", "unlearn": "#status .empty", "adapters": "#adapter-rates table",
     "audit": "#audit-plot .scatterlayer", "benchmark": "#bench-run", "about": ".drawing svg",
 }  # fmt: skip
-BARRIERS = ("serious", "critical")
 
 
 @pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.slow)])
@@ -29,15 +30,12 @@ def opened(request: pytest.FixtureRequest, browser: Browser, address: str) -> It
 
 
 def test_axe_finds_no_serious_barrier(opened: Page) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe").Axe()
-    found = []
+    found = {}
     for tab, filled in READY.items():
         opened.locator(f"[data-tab-id={tab}]").click()
         expect(opened.locator(filled).first).to_be_visible(timeout=SLOW)
-        for broken in axe.run(opened).response["violations"]:
-            where = [n["target"] for n in broken["nodes"]]
-            found += [(tab, broken["id"], where)] * (broken["impact"] in BARRIERS)
-    assert not found
+        found[tab] = barriers(opened)
+    assert not any(found.values()), found
 
 
 def test_a_tab_and_an_answer_are_reached_by_keyboard(opened: Page) -> None:
