@@ -23,7 +23,7 @@ class MANU(Method):
     label, source = "MANU", "arXiv 2502.15910"
     variant = "importance on pictures; no training"
     scopes = ("decoder", "encoder", "all")
-    constants = {"share": 0.05}
+    constants = {"share": 0.2}
     trains = False
 
     def edit(self) -> VLM:

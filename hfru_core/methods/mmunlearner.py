@@ -26,6 +26,7 @@ class MMUnlearner(Method):
     scope = "encoder+projector"
     constants = {"alpha": 1.0, "threshold": 1.0}
     published = ("alpha", "threshold")
+    changes = {"stage1_lr": 8e-3}
 
     def prepare(self) -> None:
         text = text_samples(self.data)

@@ -20,6 +20,7 @@ class Anonymised(Method):
     label, source = "NSPU idea", "arXiv 2601.04275"
     variant = "honest answers on blurred pictures, retain NLL"
     scope = "encoder"
+    changes = {"stage1_lr": 8e-3}
 
     def prepare(self) -> None:
         self.data = anonymised(self.data)

@@ -18,6 +18,7 @@ class ScopeAware(Method):
     label, source = "SU", "arXiv 2506.00359"
     variant = "GradDiff with the scope term"
     constants = {"eta": 1.0}
+    changes = {"stage1_lr": 8e-3}
 
     def loss(self, rng: random.Random) -> torch.Tensor:
         rows, kept = self.forget(rng), self.retain(rng)
