@@ -14,7 +14,7 @@ import gradio.mcp
 from starlette.middleware import Middleware
 
 from hfru_core.data import Amount
-from hfru_core.ui import about, browser, hardware, session, texts, theme, words
+from hfru_core.ui import about, browser, hardware, progress, texts, theme, words
 from hfru_core.ui.adapters import Adapters
 from hfru_core.ui.api import Api
 from hfru_core.ui.benchmark import REPORT, Benchmark
@@ -34,7 +34,7 @@ TEN_MINUTES, HOUR = 600, 3600
 FRAGMENTS = {  # HTML that is made once in each language
     "headline.html": theme.headline, "privacy.html": theme.privacy, "lead.html": words.lead,
     "legend.html": words.legend, "waiting.html": words.waiting_cards,
-    "unlearn.html": session.nothing_yet,
+    "unlearn.html": progress.nothing_yet,
 }  # fmt: skip
 
 

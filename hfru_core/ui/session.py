@@ -5,29 +5,24 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
-from html import escape
 from pathlib import Path
 from secrets import token_hex
 
 import gradio as gr
 
-from hfru_core.types import UnlearnConfig, UserError
+from hfru_core.types import UserError
 from hfru_core.ui import browser, commands, saved, unfinished, words
 from hfru_core.ui.compare import Compare, friendly
 from hfru_core.ui.curves import loss_figure, reward_figure
+from hfru_core.ui.form import Form
 from hfru_core.ui.hardware import on_gpu
-from hfru_core.ui.own import Own
+from hfru_core.ui.progress import probes, status, stopping
 from hfru_core.ui.runner import Report, Run, Wish, follow, plan, seconds_for, zipped
 from hfru_core.ui.studio import Studio
-from hfru_core.ui.texts import marker, say, t
+from hfru_core.ui.texts import marker, t
 from hfru_core.ui.watch import Watched
-from hfru_core.world.language import PEOPLE_NAMES
-from hfru_core.world.scenes import CLASSES
 
-PRESETS = tuple((t(f"preset.{n}"), n) for n in ("default", "paper", "deep"))
-SCOPES = tuple((t(f"scope.{n}"), n) for n in ("encoder", "encoder+projector"))
 # in the order of `compare.LEADS`
 LEADS = ((("dog", "elephant"), ()), ((), ("Tobin Harrick", "Ilsa Torvane", "Dario Fent")), ((), ()))
 SHOWN = 9  # components that a report fills
@@ -46,32 +41,13 @@ class Unlearn:
         self.finished = gr.State("")
         with gr.Row():
             with gr.Column(scale=4, min_width=280, elem_classes="still"):
-                self.build_wish()
+                self.form = Form(studio)
+                self.build_start()
             with gr.Column(scale=9, min_width=300, elem_classes="still"):
                 self.build_view()
         self.command = commands.shown("command", Wish(("dog",)).command())
 
-    def build_wish(self) -> None:
-        self.things = gr.CheckboxGroup(
-            list(CLASSES), value=["dog"], label=t("unlearn.things"), elem_classes="concepts",
-            elem_id="things",
-        )  # fmt: skip
-        self.people = gr.CheckboxGroup(
-            list(PEOPLE_NAMES), label=t("unlearn.people"), elem_classes="concepts",
-            elem_id="people",
-        )  # fmt: skip
-        self.own = Own(self.studio)
-        with gr.Accordion(t("unlearn.settings"), open=False):
-            self.preset = gr.Radio(PRESETS, value="default", label=t("unlearn.recipe"))
-            self.steps = gr.Slider(
-                2, 400, value=UnlearnConfig().steps, step=1, label=t("unlearn.steps"),
-                info=t("unlearn.steps.info"), elem_id="steps",
-            )  # fmt: skip
-            self.seed = gr.Number(
-                0, label=t("seed"), info=t("seed.info"), precision=0, minimum=0,
-                maximum=2**31 - 1,
-            )  # fmt: skip
-            self.scope = gr.Radio(SCOPES, value="encoder", label=t("unlearn.scope"))
+    def build_start(self) -> None:
         with gr.Row():
             self.start = gr.Button(t("start"), variant="primary", elem_id="start")
             self.stop = gr.Button(t("stop"), variant="stop", interactive=False, elem_id="stop")
@@ -102,14 +78,13 @@ class Unlearn:
     def wire(self, page: gr.Blocks, tab: gr.Tab, tabs: gr.Tabs, compare: Compare) -> None:
         """Connect the events; training has its own queue of one, answers never wait for it."""
         private = {"api_visibility": "private", "show_progress": "hidden"}
-        wish = [self.things, self.people, self.preset, self.seed, self.steps, self.scope,
-                *self.own.parts]  # fmt: skip
+        form, wish = self.form, self.form.parts
         shown = [self.status, self.plots, self.rewards, self.losses, self.probes, self.summary,
                  self.results, self.download, self.finished]  # fmt: skip
         buttons = [self.start, self.stop]
         for part in wish:
             part.change(self.as_command, wish, self.command, **private)
-        self.preset.input(self.recipe, self.preset, [self.steps, self.scope], **private)
+        form.preset.input(self.recipe, form.preset, [form.steps, form.scope], **private)
         for button, begin, what in (
             (self.start, self.begin, wish), (self.resume, self.begin_again, self.cut),
         ):  # fmt: skip
@@ -125,11 +100,11 @@ class Unlearn:
         )
         compare.opened_page.then(self.offer_cut_off, None, cut_off, queue=False, **private)
         compare.opens_from(self.compare, self.finished, tabs)
-        filled = [tabs, self.things, self.people, self.own.form, self.own.name]
+        filled = [tabs, form.things, form.people, form.own.form, form.own.name]
         for button, (things, people) in zip(compare.leads, LEADS):
             fill = partial(filled_in, things, people)
             button.click(fill, None, filled, queue=False, **private)
-        self.own.wire()
+        form.own.wire()
         page.unload(self.leave)
         gr.api(self.back, api_name="back", api_visibility="undocumented", queue=False)
 
@@ -148,16 +123,7 @@ class Unlearn:
         )  # fmt: skip
 
     def as_command(self, *form) -> str:
-        return self.wished(form, "").command()
-
-    def wished(self, form: tuple, visitor: str) -> Wish:
-        """The form's values as a wish: a concept of one's own goes before what is ticked."""
-        things, people, preset, seed, steps, scope, name, *_ = form
-        wish = Wish((*things, *people), preset, int(seed or 0), int(steps), scope)
-        if not (name or "").strip():
-            return wish
-        source = self.own.source(visitor, name) if visitor else "folder:PICTURES"
-        return replace(wish, names=(name.strip(),), source=source)
+        return self.form.wished(form, "").command()
 
     @friendly
     def recipe(self, preset: str) -> list:
@@ -170,9 +136,9 @@ class Unlearn:
         """Check the wish and register the run, before it waits for its turn."""
         visitor = self.idle(request)
         self.studio.check_room(visitor)
-        wish = self.wished(form, visitor)
+        wish = self.form.wished(form, visitor)
         if wish.source != "world":
-            self.own.keep(visitor, *form[6:])
+            self.form.own.keep(visitor, *form[6:])
         return self.registered(visitor, wish)
 
     @friendly
@@ -348,36 +314,3 @@ def filled_in(things: tuple[str, ...], people: tuple[str, ...]) -> list:
     """This tab, with what is to be forgotten ticked; with nothing, the form for one's own opens."""
     form = gr.Accordion(open=not (things or people))
     return [gr.Tabs(selected="unlearn"), list(things), list(people), form, ""]
-
-
-def nothing_yet(language: str) -> str:
-    """What stands where the session will be, before there is one."""
-    head, hint = say("unlearn.empty", language), say("unlearn.empty.hint", language)
-    steps = "".join(f"<li>{say(f'unlearn.empty.{i}', language)}</li>" for i in range(1, 5))
-    return f'<div class="empty"><b>{head}</b>{hint}<ol>{steps}</ol></div>'
-
-
-def stopping(report: Report) -> Report:
-    """The report of a session that was told to stop and is about to."""
-    return replace(report, title="Stopping", detail="the best adapter so far is kept")
-
-
-def status(report: Report) -> str:
-    """The bar with what is going on."""
-    return (
-        f'<div class="status" role="status"><div class="top"><b>{escape(report.title)}</b>'
-        f"<span>{escape(report.detail)}</span></div>"
-        f'<div class="bar"><i style="width:{100 * report.share:.1f}%"></i></div></div>'
-    )
-
-
-def probes(report: Report) -> str:
-    """The fixed pictures with the answers before and now."""
-    if not report.probes:
-        return ""
-    rows = [
-        (p, words.Context(report.concepts, p.question, words.present_names(p.image)))
-        for p in report.probes
-    ]
-    title = '<p class="asked">The same pictures: before, and at the last check</p>'
-    return title + words.scrolling(words.answer_table(rows, "Last check"), "The same pictures")
