@@ -157,6 +157,16 @@ def test_the_plot_has_intervals_and_marks_the_references(panel: Benchmark) -> No
     assert scatter([], BY_KEY["forget"], BY_KEY["probe"]).data == ()
 
 
+def test_names_that_would_cover_each_other_are_left_to_the_mouse() -> None:
+    near, nearer, far = (
+        made(method=m, label=m, values=measured(forget=f, retain=0.9))
+        for m, f in (("npo", 0.9), ("hfru", 0.905), ("ga", 0.1))
+    )
+    plot = scatter(group([near, nearer, far]), BY_KEY["retain"], BY_KEY["forget"])
+    assert {t for d in plot.data for t in d.text or ()} == {"", "hfru", "ga"}
+    assert sum(len(d.hovertext) for d in plot.data) == 3
+
+
 def test_markup_is_shown_as_text() -> None:
     evil = dict.fromkeys(("label", "variant", "scope", "task", "error", "method"), EVIL)
     for row in (made(**evil), made(**(evil | {"error": None}), reasons=[EVIL])):

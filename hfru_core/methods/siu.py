@@ -66,7 +66,8 @@ class SIU(Method):
     def masked_kl(self, before: Said, now: Said, known: bool) -> torch.Tensor:
         """KL(before || now) per token, without new answers' tokens and without the names."""
         p, q = before.logits.log_softmax(-1), now.logits.log_softmax(-1)
-        each = (p.exp() * (p - q)).index_fill(-1, torch.tensor(self.names), 0.0).sum(-1)
+        names = torch.tensor(self.names, device=p.device, dtype=torch.long)
+        each = (p.exp() * (p - q)).index_fill(-1, names, 0.0).sum(-1)
         # A new answer contradicts where the original would have said something else.
         agrees = now.mask if known else now.mask & (before.logits.argmax(-1) == before.ids)
         return (each * agrees).sum() / agrees.sum().clamp(min=1)

@@ -20,23 +20,24 @@ SCOPES = {
 }  # fmt: skip
 OTHER, PALE = ("140,109,49", "pentagon"), "124,135,152"
 REFERENCES = {"oracle": "star", "base": "x", "output-filter": "cross"}
-FEW = 14  # points from which on names would cover each other
+WIDE, TALL = 0.2, 0.05  # what a name takes, as a share of the axes
 
 
 def scatter(groups: Sequence[Group], x: Column, y: Column, chosen: str = "") -> go.Figure:
     """Any two columns against each other; references have a shape of their own, and their name."""
     there = [g for g in groups if None not in (g.cell(x.key).mean, g.cell(y.key).mean)]
     methods = [g for g in there if g.first.kind == "method"]
+    names = roomy(there, x, y)
     out = go.Figure()
     for scope in dict.fromkeys(g.first.scope for g in methods):
         tone, symbol = SCOPES.get(scope, OTHER)
         rows = [g for g in methods if g.first.scope == scope]
-        shape = Shape(scope or "methods", tone, symbol, named=len(methods) <= FEW)
+        shape = Shape(scope or "methods", tone, symbol, names)
         points(out, rows, x, y, shape, middle(there, x))
     for g in there:
         if g.first.kind == "reference":
             symbol = REFERENCES.get(g.first.method, "hexagon")
-            shape = Shape(g.first.label, PALE, symbol, size=15)
+            shape = Shape(g.first.label, PALE, symbol, names, size=15)
             points(out, [g], x, y, shape, middle(there, x))
     lined = sum(guide(out, g, x, y) for g in groups if g.first.kind == "reference")
     ring(out, [g for g in there if g.id == chosen], x, y)
@@ -51,8 +52,24 @@ class Shape(NamedTuple):
     name: str
     tone: str
     symbol: str
-    named: bool = True
+    named: frozenset[str]  # which groups have their name beside them
     size: int = 10
+
+
+def roomy(groups: Sequence[Group], x: Column, y: Column) -> frozenset[str]:
+    """The groups whose names cover no other: references first, then ours; others tell on hover."""
+    placed: dict[str, tuple[float, float]] = {}
+    places = [(g.cell(x.key).mean, g.cell(y.key).mean) for g in groups]
+    spans = [max(axis) - min(axis) or 1.0 for axis in zip(*places)]
+    for g, place in sorted(zip(groups, places), key=lambda found: rank(found[0])):
+        right, up = (value / span for value, span in zip(place, spans))
+        if all(abs(right - a) > WIDE or abs(up - b) > TALL for a, b in placed.values()):
+            placed[g.id] = (right, up)
+    return frozenset(placed)
+
+
+def rank(g: Group) -> int:
+    return 0 if g.first.kind == "reference" else 1 if g.first.method.startswith("hfru") else 2
 
 
 def middle(groups: Sequence[Group], x: Column) -> float:
@@ -68,9 +85,9 @@ def points(
     out.add_scatter(
         x=places, y=[g.cell(y.key).mean for g in groups], name=escape(shape.name),
         error_x=bars(groups, x, shape.tone), error_y=bars(groups, y, shape.tone),
-        mode="markers+text" if shape.named else "markers", textfont={"size": 11},
+        mode="markers+text", textfont={"size": 11},
         textposition=["top left" if place > middle else "top right" for place in places],
-        text=[escape(g.first.label) for g in groups],
+        text=[escape(g.first.label) if g.id in shape.named else "" for g in groups],
         marker={"color": f"rgb({shape.tone})", "symbol": shape.symbol, "size": shape.size},
         hovertext=[hover(g, x, y) for g in groups], hoverinfo="text",
     )  # fmt: skip
