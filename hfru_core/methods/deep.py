@@ -77,8 +77,9 @@ class Deeper:
         now = layers(self.vlm, images)
         with torch.no_grad(), swapped(self.vlm.trainable(), self.original):
             before = layers(self.vlm, images)
-        owners = [[i for i, s in enumerate(rows) if s.concept_id == c.id]
-                  for c in self.data.concepts]  # fmt: skip
+        # A picture that shows something else too must not come to look like one that does not.
+        alone = [i for i, s in enumerate(rows) if len(s.names) < 2]
+        owners = [[i for i in alone if rows[i].concept_id == c.id] for c in self.data.concepts]
         owners = [group for group in owners if len(group) > 1]
         apart = [told_apart([*(x[g] for g in owners), v], old)
                  for x, v, old in zip(seen, now, before)]  # fmt: skip
