@@ -40,6 +40,16 @@ def test_the_layer_term_counts_groups_apart_and_unclear_ones_that_moved() -> Non
     assert close < 0.1 and apart > 0.5 and moved > 0.5
 
 
+def test_company_is_not_matched_away(deeper: Deeper) -> None:
+    """Where everything forgotten stands beside something else, unclear pictures are only held."""
+    rows = list({s.image: s for s in deeper.data.select("forget", "train")}.values())
+    seen = deeper.look(rows)[0]
+    alone = [replace(s, names=("dog",)) for s in rows]
+    beside = [replace(s, names=("dog", "guitar")) for s in rows]
+    assert deeper.matching(alone, seen, random.Random(0)) > 0.01
+    assert float(deeper.matching(beside, seen, random.Random(0))) == pytest.approx(0, abs=1e-6)
+
+
 @pytest.fixture
 def deeper(tiny: vlm.VLM, small_data: UnlearnData) -> Deeper:
     config = configured("hfru", "deep", small_data.concepts, device="cpu")
