@@ -274,3 +274,9 @@ def test_who_sends_too_much_still_sees_why(visitor: Visitor) -> None:
     for size in (MOST_SENT + 1, 6 * MOST_SENT):
         said = visitor.http.post(f"{visitor.url}{API}/queue/join", content=b"x" * size)
         assert said.status_code == 413 and "too large" in said.text
+
+
+@pytest.mark.parametrize("index", [-1, 10**6, 10**30])
+def test_an_event_that_is_not_there_is_the_clients_mistake(visitor: Visitor, index: int) -> None:
+    said = visitor.join(index, [])
+    assert said.status_code == 400 and "no such event" in said.text

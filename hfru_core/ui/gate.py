@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +44,11 @@ class Refusal(Exception):
 
 @dataclass
 class Gate:
-    """The middleware; `data_folder` is what uploads may fill."""
+    """The middleware; `data_folder` is what uploads may fill, `events` are those of the page."""
 
     app: ASGIApp
     data_folder: Path
+    events: Container[int]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,7 +70,7 @@ class Gate:
         if scope["method"] != "POST" or UNREAD.fullmatch(scope["path"]):
             return receive
         body = await read(receive)
-        check_body(body, self.data_folder / "cache")
+        check_body(body, self.data_folder / "cache", self.events)
         return again(body, receive)
 
     def admit(self, scope: Scope) -> None:
@@ -129,12 +131,15 @@ def again(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def check_body(body: bytes, cache: Path) -> None:
-    """Refuse what is no JSON, too deep, or names a file that was not uploaded."""
+def check_body(body: bytes, cache: Path, events: Container[int] = ()) -> None:
+    """Refuse what is no JSON, too deep, for no event, or names a file that was not uploaded."""
     try:
         values = [(json.loads(body), 0)] if body else []
     except (ValueError, RecursionError):
         raise Refusal(400, "The request is no JSON.") from None
+    wanted = values[0][0].get("fn_index") if body and isinstance(values[0][0], dict) else None
+    if isinstance(wanted, int) and wanted not in events:
+        raise Refusal(400, "There is no such event.")
     while values:
         value, depth = values.pop()
         if depth > DEEPEST:
