@@ -122,7 +122,7 @@ class Panel:
         for part in again:
             part.input(self.filter, [*one, *again], [self.plot, self.card], **PRIVATE)
         ran = self.start.click(
-            self.begin, self.adapter, [self.status, *buttons], queue=False, **PRIVATE
+            self.begin, self.adapter, [self.status, *buttons], concurrency_limit=None, **PRIVATE
         ).success(
             self.run, [self.adapter, self.depth], [self.status, self.opened],
             concurrency_id="device", concurrency_limit=1, api_visibility="private",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import pytest
 
 from hfru_core.types import UserError
 from hfru_core.ui import accounts, gate, quota
-from hfru_core.ui.gate import DEEPEST, MOST_SENT, Refusal, blameless, check_body
+from hfru_core.ui.gate import DEEPEST, MOST_SENT, Refusal, check_body
 from tests.conftest import ROOT
 from tests.server import API, Visitor, file_at, served
 
@@ -237,36 +236,6 @@ def test_a_token_stays_nowhere(
     assert TOKEN not in repr(visitor.config()) + visitor.http.get(visitor.url).text
     told = capfd.readouterr()
     assert TOKEN not in told.out + told.err + caplog.text
-
-
-# Faults
-
-
-def test_a_mistake_that_is_explained_is_not_the_servers(visitor: Visitor) -> None:
-    start = visitor.event("start", "click")
-    body = {"fn_index": start["id"], "data": [[], *start["values"][1:]],
-            "session_hash": visitor.session}  # fmt: skip
-    said = visitor.http.post(f"{visitor.url}{API}/run/predict", json=body)
-    assert said.status_code == 422 and "Choose at least one" in said.json()["error"]
-
-
-@pytest.mark.parametrize(("body", "status"), [
-    (b'{"error": "Choose one."}', 422), (b'{"error": null}', 500), (b"[1]", 500), (b"", 500),
-])  # fmt: skip
-def test_only_what_is_explained_is_a_mistake(body: bytes, status: int) -> None:
-    """What broke without a word stays the server's fault."""
-    told: list[dict] = []
-
-    async def send(message: dict) -> None:
-        told.append(message)
-
-    async def answer() -> None:
-        passed = blameless(send)
-        await passed({"type": "http.response.start", "status": 500, "headers": []})
-        await passed({"type": "http.response.body", "body": body})
-
-    asyncio.run(answer())
-    assert [m.get("status") for m in told] == [status, None] and told[1]["body"] == body
 
 
 def test_who_sends_too_much_still_sees_why(visitor: Visitor) -> None:

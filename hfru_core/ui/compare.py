@@ -28,6 +28,7 @@ LONGEST = 200  # letters of a question
 SET_TOPICS = tuple((t(f"topic.{n}"), n) for n in ("name", "describe", "caption", "exists"))
 LEADS = ("things", "people", "own")
 FULL = "The disk of this machine is full: nothing could be kept. What was finished is still there."
+AT_ONCE = {"concurrency_limit": None}  # what is not queued at all cannot tell why it failed
 ANSWERING = {"concurrency_id": "answers", "concurrency_limit": 2, "api_visibility": "private"}
 
 

@@ -58,7 +58,7 @@ class Gate:
         except Refusal as refused:
             reply = PlainTextResponse(refused.reason, refused.status)
             return await reply(scope, receive, send)
-        await self.app(scope, receive, blameless(send))
+        await self.app(scope, receive, send)
 
     async def checked(self, scope: Scope, receive: Receive) -> Receive:
         """The same request to read again; raises `Refusal`."""
@@ -158,26 +158,3 @@ def check_path(file: dict, cache: Path) -> None:
         raise Refusal(400, "Files are taken as uploads, not by address.")
     if "meta" in file and not Path(os.path.abspath(path)).is_relative_to(cache.absolute()):
         raise Refusal(400, "That file was not uploaded.")
-
-
-def blameless(send: Send) -> Send:
-    """A mistake that the app explains to who made it is theirs (422), where Gradio says 500."""
-    held: list[Message] = []
-
-    async def sent(message: Message) -> None:
-        if message.get("status") == 500:
-            held.append(message)
-            return
-        if held:
-            first = held.pop()
-            await send({**first, "status": 422} if explains(message.get("body", b"")) else first)
-        await send(message)
-
-    return sent
-
-
-def explains(body: bytes) -> bool:
-    try:
-        return bool(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):
-        return False

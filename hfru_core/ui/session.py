@@ -13,7 +13,7 @@ import gradio as gr
 
 from hfru_core.types import UserError
 from hfru_core.ui import browser, commands, saved, unfinished, words
-from hfru_core.ui.compare import Compare, friendly
+from hfru_core.ui.compare import AT_ONCE, Compare, friendly
 from hfru_core.ui.curves import loss_figure, reward_figure
 from hfru_core.ui.form import Form
 from hfru_core.ui.hardware import on_gpu
@@ -28,6 +28,7 @@ LEADS = ((("dog", "elephant"), ()), ((), ("Tobin Harrick", "Ilsa Torvane", "Dari
 SHOWN = 9  # components that a report fills
 LOADING = 30.0  # seconds in which a page is there that has begun to load
 GRACE = 3.0  # seconds in which a page that was closed may come back
+
 
 class Unlearn:
     """The tab's components; `running` holds the sessions under way, by visitor, and `watched`
@@ -88,11 +89,11 @@ class Unlearn:
         for button, begin, what in (
             (self.start, self.begin, wish), (self.resume, self.begin_again, self.cut),
         ):  # fmt: skip
-            begun = button.click(begin, what, [self.status, *buttons], queue=False, **private)
+            begun = button.click(begin, what, [self.status, *buttons], **AT_ONCE, **private)
             self.starts(begun, shown, buttons)
         self.stop.click(self.halt, None, [self.status, *buttons], queue=False, **private)
         cut_off = [self.cut_off, self.cut]
-        self.drop.click(self.delete, self.cut, cut_off, queue=False, **private)
+        self.drop.click(self.delete, self.cut, cut_off, **AT_ONCE, **private)
         tab.select(self.offer, None, self.past, queue=False, **private)
         self.past.input(self.again, self.past, shown, **private)
         compare.opened_page.then(

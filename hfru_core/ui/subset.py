@@ -14,7 +14,7 @@ from hfru_core.bench import entry
 from hfru_core.types import UserError
 from hfru_core.ui import commands
 from hfru_core.ui.bench_run import Run, Wish, follow, keep
-from hfru_core.ui.compare import friendly
+from hfru_core.ui.compare import AT_ONCE, friendly
 from hfru_core.ui.studio import ASSETS, Studio
 from hfru_core.ui.texts import t
 
@@ -63,7 +63,7 @@ class Subset:
         for part in wish:
             part.change(self.as_command, wish, self.command, queue=False, **PRIVATE)
         ran = self.start.click(
-            self.begin, wish, [self.status, *buttons], queue=False, **PRIVATE
+            self.begin, wish, [self.status, *buttons], **AT_ONCE, **PRIVATE
         ).success(
             self.run, wish, [self.status, self.finished],
             concurrency_id="device", concurrency_limit=1, api_visibility="private",

@@ -104,10 +104,10 @@ async def visit(url: str, ready: asyncio.Event) -> None:
         event = visitor.event("resume" if listed else "start", "click")
         form = [listed] if listed else [["dog"], [], "default", 0, STEPS, "encoder"]
         form += [None] * (len(event["inputs"]) - len(form))
-        told = await visitor.at_once(event, *form)
+        told = await visitor.do(event, *form)
         ready.set()
-        if told.get("error"):
-            raise RuntimeError(str(told["error"]))
+        if told.error:
+            raise RuntimeError(told.error)
         await visitor.do(visitor.after(event))
 
 

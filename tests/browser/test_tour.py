@@ -28,6 +28,11 @@ def test_the_preset_for_a_concept_of_ones_own_opens_its_form(page: Page) -> None
     page.locator("#lead-own").click()
     expect(page.locator("#own-name")).to_be_visible(timeout=SLOW)
     assert ticked(page) == []
+    page.locator("#own-name").locator("input, textarea").fill("<b>gnome</b>")
+    page.locator("#start").click()
+    expect(page.locator(".toast-body")).to_contain_text(
+        "pictures of '<b>gnome</b>' are needed", timeout=SLOW
+    )
 
 
 def test_the_numbers_of_the_opening_page_have_tooltips(page: Page) -> None:
