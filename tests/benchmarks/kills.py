@@ -113,8 +113,11 @@ async def visit(url: str, ready: asyncio.Event) -> None:
 
 async def offered(visitor: Visitor) -> str | None:
     """The session that the page offers to resume."""
-    told = await visitor.at_once(visitor.event(None, "load", fills="cut-off"))
-    return told["data"][1].get("value")
+    opened = visitor.event(None, "load", fills="cards")
+    offer = next(e for e in visitor.events if e["trigger_after"] == opened["id"]
+                 and visitor.ids["cut-off"] in e["outputs"][1:])  # fmt: skip
+    told = await visitor.at_once(offer)
+    return next(d["value"] for d in told["data"] if "value" in d)
 
 
 async def live(url: str, pid: int, after: float) -> None:
@@ -126,9 +129,12 @@ async def live(url: str, pid: int, after: float) -> None:
     await asyncio.wait([visit_], timeout=after)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+    failed = visit_.done() and visit_.exception()
     first.cancel()
     visit_.cancel()
     await asyncio.gather(visit_, first, return_exceptions=True)
+    if isinstance(failed, RuntimeError):
+        raise failed  # What the app refuses is no matter of the kill.
 
 
 def finished(runs: Path) -> dict[str, str]:
@@ -196,7 +202,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         tally = kill_often(Path(folder), args.kills, args.seed)
     print(json.dumps(tally.__dict__))
-    return 1 if tally.lost else 0
+    if not tally.in_session:
+        print("no kill fell into a session: nothing was tried", file=sys.stderr)
+    return int(bool(tally.lost) or not tally.in_session)
 
 
 if __name__ == "__main__":
