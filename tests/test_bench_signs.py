@@ -41,8 +41,12 @@ SIGNS = {
     "ga-pd": ("forget > 0.95", "retain > ga"), "graddiff-pd": ("forget > 0.95", "retain > ga"),
     "kl-pd": ("forget > 0.95", "retain > klmin"),
     "eul": ("forget > 0.9", "retain > ga"),
+    "icu": ("forget > 0.9", "retain > ga"), "su": ("forget > 0.9", "retain > ga"),
     "leace": ("probe < base", "retain > 0.9"),
     "rmuse": ("nf4 > 0.9", "relearned > 0.9"),  # the weights stay as they are
+    # Here they keep the rest and hardly forget, which the README says.
+    "ssiuu": ("retain > 0.9", "forget < 0.5"), "manu": ("retain > 0.9", "forget < 0.5"),
+    "nspu": ("retain > 0.9", "hallucination < 0.1", "forget < 0.5"),
 }  # fmt: skip
 
 
@@ -62,6 +66,7 @@ def published_scope(method: str, scope: str) -> str:
 
 def test_every_method_and_reference_is_there(shipped: dict[str, Group]) -> None:
     assert {m.partition(":")[0] for m in shipped} >= {*METHODS, *REFERENCES}
+    assert {*SIGNS} == {*shipped}
 
 
 @pytest.mark.parametrize("method", SIGNS)
