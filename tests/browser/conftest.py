@@ -24,6 +24,10 @@ QUIET = [
     "--no-sandbox", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run", "--disable-gpu", "--disable-extensions",
 ]  # fmt: skip
+READY = {  # what a tab shows once it is filled
+    "compare": "#set table.set", "unlearn": "#status .empty", "adapters": "#adapter-rates table",
+    "audit": "#audit-plot .scatterlayer", "benchmark": "#bench-run", "about": ".drawing svg",
+}  # fmt: skip
 TRAIN = data.Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
 JUDGE = data.Amount(0, 0, 2, 2)
 SMALL = {

@@ -10,13 +10,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import barriers
+from tests.browser.conftest import READY, barriers
 
 SLOW = 30_000  # a busy machine
-READY = {  # what a tab shows once it is filled
-    "compare": "#set table.set", "unlearn": "#status .empty", "adapters": "#adapter-rates table",
-    "audit": "#audit-plot .scatterlayer", "benchmark": "#bench-run", "about": ".drawing svg",
-}  # fmt: skip
 
 
 @pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.slow)])

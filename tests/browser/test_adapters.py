@@ -98,15 +98,3 @@ def test_two_are_stacked_and_compared(adapters: Page) -> None:
     adapters.locator("#adapter-compare").click()
     expect(adapters.locator("#adapter input")).to_have_value(name, timeout=SLOW)
     expect(adapters.locator("#cards .card.unlearned")).to_contain_text("has forgotten: dog, Tobin")
-
-
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
-def test_a_phone_needs_no_sideways_scrolling(browser: Browser, address: str, scheme: str) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
-    page = context.new_page()
-    page.goto(address)
-    page.get_by_test_id("unlearned").first.wait_for()
-    page.get_by_role("tab", name="Adapters").click()
-    expect(page.locator("#adapter-rates table.rates")).to_be_visible(timeout=SLOW)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    context.close()

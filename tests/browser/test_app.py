@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from hfru_core import vlm
-from tests.browser.conftest import barriers
+from tests.browser.conftest import READY, barriers
 
 FEW, MANY = 4, 400
 
@@ -163,9 +163,10 @@ def test_a_phone_needs_no_sideways_scrolling(browser: Browser, address: str, sch
     page.goto(address)
     page.get_by_test_id("unlearned").wait_for()
     wide = {}
-    for name in ("compare", "unlearn", "audit", "adapters", "benchmark", "about"):
+    for name, filled in READY.items():
         page.evaluate(f"document.querySelector('[data-tab-id={name}]').click()")
-        page.wait_for_timeout(600)  # a plot takes its width once it is seen
+        expect(page.locator(filled).first).to_be_visible(timeout=30_000)
+        page.wait_for_timeout(300)  # a plot takes its width once it is seen
         wide[name] = page.evaluate("document.documentElement.scrollWidth")
     assert max(wide.values()) <= 390, wide
     context.close()

@@ -127,16 +127,3 @@ def test_a_run_brings_its_rows_while_it_goes_on_and_is_stopped_at_once(
     expect(bench.locator("#bench-stop")).to_be_enabled()
     bench.locator("#bench-stop").click()
     expect(status).to_contain_text("Stopped", timeout=2_000)
-
-
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
-def test_a_phone_needs_no_sideways_scrolling(browser: Browser, address: str, scheme: str) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
-    page = context.new_page()
-    page.goto(address)
-    page.get_by_test_id("unlearned").first.wait_for()
-    page.get_by_role("tab", name="Benchmark").click()
-    expect(page.locator("#bench-board table")).to_be_visible(timeout=SLOW)
-    expect(points(page)).to_have_count(4, timeout=SLOW)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    context.close()
