@@ -49,9 +49,10 @@ def test_other_weights_words_or_packages_are_asked_again(
     assert recalled(studio, key, question, folder) is None
 
 
-def test_a_damaged_record_counts_as_none(studio: Studio) -> None:
+@pytest.mark.parametrize("text", ['{"of": ', "[]", "{}"])
+def test_a_damaged_record_counts_as_none(studio: Studio, text: str) -> None:
     studio.data_folder.mkdir()
-    (studio.data_folder / module.FILE).write_text('{"of": ')
+    (studio.data_folder / module.FILE).write_text(text)
     assert recalled(studio, *opening(studio)) is None
 
 

@@ -38,7 +38,7 @@ def recalled(studio: Studio, key: str, question: str, folder: Path) -> tuple[str
         kept = json.loads((studio.data_folder / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if kept.get("of") != digest(studio.model, key, question, folder):
+    if not isinstance(kept, dict) or kept.get("of") != digest(studio.model, key, question, folder):
         return None
     return kept["original"], kept["unlearned"]
 
