@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hfru_core.ui import opening as module
 from hfru_core.ui import studio as shared
 from hfru_core.ui.compare import first_cards
 from hfru_core.ui.opening import keep, opening, recalled
-from hfru_core.ui.studio import Studio, two_answers
+from hfru_core.ui.studio import Studio, forgotten, two_answers
 
 
 @pytest.fixture
@@ -71,3 +72,12 @@ def test_who_comes_while_a_model_is_loaded_waits_for_it() -> None:
     for thread in threads:
         thread.join()
     assert made == ["a"] and load("a") is load("a")
+
+
+def test_a_damaged_adapter_or_a_model_elsewhere_has_no_opening(studio: Studio) -> None:
+    """The page is built all the same, and no other model's answers are shown."""
+    assert opening(replace(studio, model=Path("owner/name"))) is None
+    for record in studio.adapters.glob("*/unlearning.json"):
+        record.write_text("{")
+    forgotten.cache_clear()
+    assert opening(studio) is None and "waiting" in first_cards(studio)

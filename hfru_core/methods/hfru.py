@@ -122,16 +122,16 @@ def disrupt(
         vlm, [load_image(s.image) for s in own], [s.question for s in own], vlm.team.part(said),
         of=sft.tokens(vlm, said),
     )  # fmt: skip
-    return loss + hold(vlm, data, cfg, rng, original) if cfg.feature_hold else loss
+    return loss + hold(vlm, data, cfg, rng, original)
 
 
 def hold(
     vlm: VLM, data: UnlearnData, cfg: UnlearnConfig, rng: random.Random,
     original: dict[str, torch.Tensor],
-) -> torch.Tensor:  # fmt: skip
-    """What retain pictures' projected tokens cost for moving."""
-    held = draw_retain(data, cfg, cfg.stage1_retain, rng)
-    return cfg.feature_hold * drift(vlm, vlm.team.part(held), original)
+) -> torch.Tensor | float:  # fmt: skip
+    """What retain pictures' projected tokens cost for moving; 0 where none are held."""
+    held = draw_retain(data, cfg, cfg.stage1_retain, rng) if cfg.feature_hold else []
+    return cfg.feature_hold * drift(vlm, vlm.team.part(held), original) if held else 0.0
 
 
 def drift(

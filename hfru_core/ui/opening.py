@@ -18,16 +18,25 @@ from hfru_core.ui.examples import example_for, presets
 from hfru_core.ui.studio import Studio, adapter_folders, base_model, forgotten, two_answers
 
 FILE = "opening.json"
+SMALL = 64 * 2**20  # bytes of weights that are read at every start
 PATIENCE = 4  # seconds in which the first page is served, where it does not wait for torch
 PACKAGES = ("torch", "transformers", "peft")
 
 
 def opening(studio: Studio) -> tuple[str, str, Path] | None:
-    """The picture, question and adapter that a new visitor begins with; None without an adapter."""
+    """The picture, question and adapter that a new visitor begins with.
+
+    None where there is no adapter that can be read, and for models that are not small files here:
+    what their answers depend on is not looked at in full.
+    """
     folder = next(iter(adapter_folders(studio.adapters)), None)
-    if folder is None:
+    weights = [p.stat().st_size for p in Path(studio.model).glob("*.safetensors")]
+    if folder is None or not weights or sum(weights) > SMALL:
         return None
-    concepts = forgotten(folder)
+    try:
+        concepts = forgotten(folder)
+    except UserError:
+        return None  # the list of adapters says so
     key = example_for(concepts)
     return key, presets(key, concepts)[0], folder
 
@@ -76,7 +85,7 @@ def warm_up(studio: Studio) -> threading.Thread:
             base_model(studio.model)
             if not leaving.is_set():
                 keep(studio)
-        except UserError:
+        except (UserError, OSError):
             return  # the page says so when it is asked
 
     def leave() -> None:
