@@ -81,3 +81,11 @@ def test_a_damaged_adapter_or_a_model_elsewhere_has_no_opening(studio: Studio) -
         record.write_text("{")
     forgotten.cache_clear()
     assert opening(studio) is None and "waiting" in first_cards(studio)
+
+
+def test_what_is_shipped_is_what_the_shipped_models_say(tmp_path: Path) -> None:
+    """If not: python -m hfru_core.ui.opening"""
+    shipped = Studio(data_folder=tmp_path)
+    key, question, folder = opening(shipped)
+    said = recalled(shipped, key, question, folder)
+    assert said == two_answers(shipped, load_image(key), question, folder)

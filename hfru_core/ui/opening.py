@@ -1,7 +1,8 @@
-"""The first page's two answers, kept on disk: the next start shows them before torch is there.
+"""The first page's two answers, kept on disk: a start shows them before torch is there.
 
-What is kept is what this machine answered, and is shown for the very same weights, packages,
-picture and question alone; the page asks again as soon as it is open.
+What is kept is what was answered, and is shown for the very same weights, packages, picture and
+question alone; the page asks again as soon as it is open. For the very first start the shipped
+model's are shipped with it (a test asks again): python -m hfru_core.ui.opening writes them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from pathlib import Path
 
 from hfru_core.types import UserError
 from hfru_core.ui.examples import example_for, presets
-from hfru_core.ui.studio import Studio, adapter_folders, base_model, forgotten, two_answers
+from hfru_core.ui.studio import (
+    ASSETS,
+    Studio,
+    adapter_folders,
+    base_model,
+    forgotten,
+    two_answers,
+)
 
 FILE = "opening.json"
 SMALL = 64 * 2**20  # bytes of weights that are read at every start
@@ -42,17 +50,25 @@ def opening(studio: Studio) -> tuple[str, str, Path] | None:
 
 
 def recalled(studio: Studio, key: str, question: str, folder: Path) -> tuple[str, str] | None:
-    """What both models said to this before."""
+    """What both models said to this before, here or where the model comes from."""
+    of = digest(studio.model, key, question, folder)
+    for where in (studio.data_folder, ASSETS):
+        kept = read(where / FILE)
+        if kept.get("of") == of:
+            return kept["original"], kept["unlearned"]
+    return None
+
+
+def read(file: Path) -> dict:
+    """What a file keeps; nothing where there is none, or it is damaged."""
     try:
-        kept = json.loads((studio.data_folder / FILE).read_text(encoding="utf-8"))
+        kept = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
-    if not isinstance(kept, dict) or kept.get("of") != digest(studio.model, key, question, folder):
-        return None
-    return kept["original"], kept["unlearned"]
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
-def keep(studio: Studio) -> None:
+def keep(studio: Studio, where: Path | None = None) -> None:
     """Answer the opening's question, for the next start."""
     from hfru_core.data import load_image
     from hfru_core.files import write_file
@@ -61,13 +77,15 @@ def keep(studio: Studio) -> None:
         key, question, folder = asked
         original, unlearned = two_answers(studio, load_image(key), question, folder)
         kept = {"of": digest(studio.model, *asked), "original": original, "unlearned": unlearned}
-        studio.data_folder.mkdir(parents=True, exist_ok=True)
-        write_file(studio.data_folder / FILE, lambda file: file.write_text(json.dumps(kept)))
+        where = where or studio.data_folder
+        where.mkdir(parents=True, exist_ok=True)
+        write_file(where / FILE, lambda file: file.write_text(json.dumps(kept) + "\n"))
 
 
 def digest(model: Path, key: str, question: str, folder: Path) -> str:
     """Changes with every file, package and word that the answers depend on."""
-    found = hashlib.sha256(json.dumps([key, question, *map(version, PACKAGES)]).encode())
+    packages = [version(p).partition("+")[0] for p in PACKAGES]  # for whatever device it is built
+    found = hashlib.sha256(json.dumps([key, question, *packages]).encode())
     for path in sorted(p for where in (Path(model), folder) for p in where.glob("*.*")):
         found.update(path.read_bytes())
     return found.hexdigest()
@@ -97,3 +115,7 @@ def warm_up(studio: Studio) -> threading.Thread:
     thread.start()
     atexit.register(leave)
     return thread
+
+
+if __name__ == "__main__":
+    keep(Studio(), ASSETS)
