@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import gradio as gr
 import pytest
 
 from hfru_core.ui import FRAGMENTS, build_app
+from hfru_core.ui.phrases import PHRASES
 from hfru_core.ui.texts import LANGUAGES, TEXTS, marker, say, t, translations
 from tests.conftest import ROOT
 
@@ -55,3 +57,19 @@ def test_the_page_has_no_words_of_its_own_on_its_labels(tmp_path: Path) -> None:
         if text and str(text) not in known and not str(getattr(block, "elem_id", "")) == "None"
     }
     assert not bare
+
+
+def test_every_phrase_is_said_somewhere_and_keeps_its_values() -> None:
+    files = [p for where in ("hfru_core", "audit") for p in (ROOT / where).rglob("*.py")]
+    said = " ".join(
+        node.value
+        for p in files if p.name != "phrases.py"
+        for node in ast.walk(ast.parse(p.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )  # fmt: skip
+    said = re.sub(r"\s+", " ", said)
+    for english, chinese in PHRASES.items():
+        parts = [p.strip() for p in re.split(r"{\w+}", english)]
+        assert all(p in said for p in parts), english
+        assert sorted(re.findall(r"{\w+}", english)) == sorted(re.findall(r"{\w+}", chinese))
+        assert CHINESE.search(chinese) or parts != [english]

@@ -14,7 +14,7 @@ import gradio.mcp
 from starlette.middleware import Middleware
 
 from hfru_core.data import Amount
-from hfru_core.ui import about, browser, hardware, progress, texts, theme, words
+from hfru_core.ui import about, browser, hardware, phrases, progress, texts, theme, words
 from hfru_core.ui.adapters import Adapters
 from hfru_core.ui.api import Api
 from hfru_core.ui.benchmark import REPORT, Benchmark
@@ -103,7 +103,7 @@ def hardware_banner() -> str:
 def launch(page: gr.Blocks, host: str, port: int | None, **more: object) -> tuple:
     """Serve the page with the private settings, behind the gate."""
     look = {"theme": theme.theme(), "css_paths": theme.STYLE, "i18n": page.words,
-            "head": browser.HEAD}  # fmt: skip
+            "head": browser.HEAD + phrases.HEAD}  # fmt: skip
     cache = os.environ["GRADIO_TEMP_DIR"]
     if more.get("mcp_server"):
         gradio.mcp.DEFAULT_TEMP_DIR = cache  # it was read when gradio was imported

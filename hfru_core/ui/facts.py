@@ -38,7 +38,9 @@ def entries(info: dict) -> dict[str, str]:
     else:
         steps = (info.get("session") or {}).get("best_step")
         kept = f", step {steps} kept" if steps else ""
-        shown["Made by"] = escape(f"HFRU, preset {made['preset']}, seed {made['seed']}{kept}")
+        how = made.get("method", "hfru")
+        how = f"HFRU, preset {made['preset']}" if how == "hfru" else how
+        shown["Made by"] = escape(f"{how}, seed {made['seed']}{kept}")
         shown["Pictures"] = f"{escape(str(data['source']))} {code(data['fingerprint'])}"
     return shown | {"Weights": code(info["hashes"]["adapter_model.safetensors"][:16])}
 

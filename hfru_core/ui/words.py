@@ -142,7 +142,7 @@ def card(
     return (
         f'<section class="card {name}">'
         f"<header><b>{title}</b><span>{escape(subtitle)}</span></header>"
-        f'<p class="said"{ready}>{body}</p><footer>{chips}</footer></section>'
+        f'<p class="said"{ready} translate="no">{body}</p><footer>{chips}</footer></section>'
     )
 
 
@@ -190,7 +190,8 @@ def answer_table(rows: Sequence[tuple[ProbeAnswer, Context]], last: str = "Unlea
         body += (
             f"<tr{same}><td>{picture_tag(probe.image)}</td>"
             f'<td class="role {probe.role}">{role}</td>'
-            f"<td>{marked(probe.before, context)}</td><td>{marked(probe.now, context)}</td></tr>"
+            f'<td translate="no">{marked(probe.before, context)}</td>'
+            f'<td translate="no">{marked(probe.now, context)}</td></tr>'
         )
     return (
         '<table class="set"><thead><tr><th>Picture</th><th class="role"></th><th>Original</th>'

@@ -61,4 +61,29 @@ def test_a_chinese_browser_sees_chinese(browser: Browser, address: str) -> None:
     expect(page.locator("#start")).to_have_text("开始")
     expect(page.locator("#status")).to_contain_text("尚未遗忘任何内容")
     assert "__i18n__" not in page.locator("body").inner_text()
+    page.get_by_role("tab", name="对比").click()
+    page.locator("#question textarea").fill(" ")
+    page.locator("#question textarea").press("Enter")  # the server refuses
+    expect(page.locator(".toast-body").first).to_contain_text("还没有问题", timeout=SLOW)
+    expect(page.locator("#cards .original header b")).to_have_text("原模型")
+    expect(page.locator("#set th").last).to_have_text("遗忘后", timeout=SLOW)
     context.close()
+
+
+def test_what_a_model_says_is_not_translated(browser: Browser, address: str) -> None:
+    """And in a browser that reads something else nothing is."""
+    seen = {}
+    for locale in ("zh-CN", "en-GB"):
+        context = browser.new_context(locale=locale)
+        page = context.new_page()
+        page.goto(address)
+        page.get_by_test_id("unlearned").first.wait_for(timeout=SLOW)
+        page.evaluate(
+            "document.querySelector('.said').textContent = 'to forget';"
+            "document.querySelector('.card header span').textContent = 'to forget'"
+        )
+        page.wait_for_timeout(100)
+        seen[locale] = [page.locator(".said").first.inner_text(),
+                        page.locator(".card header span").first.inner_text()]  # fmt: skip
+        context.close()
+    assert seen == {"zh-CN": ["to forget", "要遗忘"], "en-GB": ["to forget", "to forget"]}
