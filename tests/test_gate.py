@@ -249,3 +249,12 @@ def test_who_sends_too_much_still_sees_why(visitor: Visitor) -> None:
 def test_an_event_that_is_not_there_is_the_clients_mistake(visitor: Visitor, index: int) -> None:
     said = visitor.join(index, [])
     assert said.status_code == 400 and "no such event" in said.text
+
+
+def test_too_few_values_for_an_event_are_the_clients_mistake(
+    app: tuple[gr.Blocks, str], visitor: Visitor
+) -> None:
+    number, event = next((i, e) for i, e in app[0].fns.items() if len(e.inputs) > 1)
+    for data in ([], [None], None, "ab"):
+        said = visitor.join(number, data)
+        assert said.status_code == 400 and f"{len(event.inputs)} values" in said.text

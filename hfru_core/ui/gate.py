@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Container
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,6 +26,7 @@ MOST_DRAINED = 16 * 2**20  # bytes that are taken from a request that is refused
 DEEPEST = 32  # lists and objects in each other
 FETCHING = re.compile(r"/(?:file|proxy)=\s*[\w+.-]{2,}:")
 ADDRESS = re.compile(r"\s*[\w+.-]{2,}:", re.A)  # one letter is a drive on Windows
+NONE: Mapping[int, int] = MappingProxyType({})
 # Of Gradio's, for components and modes that this app has not.
 CLOSED = re.compile(
     rf"{API}/(?:component_server|process_recording|deep_link|vibe-|dev/|profiling/|proxy=)|"
@@ -44,11 +46,12 @@ class Refusal(Exception):
 
 @dataclass
 class Gate:
-    """The middleware; `data_folder` is what uploads may fill, `events` are those of the page."""
+    """The middleware; `data_folder` is what uploads may fill, `events` are those of the
+    page, by number, with how many values each takes."""
 
     app: ASGIApp
     data_folder: Path
-    events: Container[int]
+    events: Mapping[int, int]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -131,15 +134,14 @@ def again(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def check_body(body: bytes, cache: Path, events: Container[int] = ()) -> None:
+def check_body(body: bytes, cache: Path, events: Mapping[int, int] = NONE) -> None:
     """Refuse what is no JSON, too deep, for no event, or names a file that was not uploaded."""
     try:
         values = [(json.loads(body), 0)] if body else []
     except (ValueError, RecursionError):
         raise Refusal(400, "The request is no JSON.") from None
-    wanted = values[0][0].get("fn_index") if body and isinstance(values[0][0], dict) else None
-    if isinstance(wanted, int) and wanted not in events:
-        raise Refusal(400, "There is no such event.")
+    if values and isinstance(asked := values[0][0], dict):
+        check_event(asked.get("fn_index"), asked.get("data", ...), events)
     while values:
         value, depth = values.pop()
         if depth > DEEPEST:
@@ -149,6 +151,16 @@ def check_body(body: bytes, cache: Path, events: Container[int] = ()) -> None:
         if isinstance(value, dict | list):
             inside = value.values() if isinstance(value, dict) else value
             values += [(v, depth + 1) for v in inside]
+
+
+def check_event(number: object, data: object, events: Mapping[int, int]) -> None:
+    """Refuse an event that is not there, or too few values for it; to cancel one takes none."""
+    if not isinstance(number, int):
+        return
+    if number not in events:
+        raise Refusal(400, "There is no such event.")
+    if data is not ... and (not isinstance(data, list) or len(data) < events[number]):
+        raise Refusal(400, f"data is a list of {events[number]} values for this event.")
 
 
 def check_path(file: dict, cache: Path) -> None:
