@@ -12,7 +12,7 @@ import torch
 from hfru_core import data, vlm
 from hfru_core.concepts import shipped
 from hfru_core.methods import METHODS, configured
-from hfru_core.methods.deep import Deeper, layers, mean_gap, mmd, told_apart
+from hfru_core.methods.deep import COMPANY, Deeper, layers, mean_gap, mmd, nll, told_apart
 from hfru_core.types import UnlearnData
 from hfru_core.variants import unclear
 from hfru_core.world.dataset import picture_of
@@ -106,6 +106,16 @@ def test_one_look_serves_both_answers(deeper: Deeper) -> None:
     alone = layers(deeper.vlm, [data.load_image(s.image) for s in rows])
     assert all(map(partial(torch.allclose, atol=1e-5), seen, alone))
     assert "get_image_features" not in vars(deeper.vlm.core.model)  # watched no longer
+
+
+def test_answers_about_company_count_more(deeper: Deeper) -> None:
+    rows = [replace(s, names=("dog",)) for s in deeper.data.select("forget", "train")[:3]]
+    with torch.no_grad():
+        honest = deeper.look(rows)[1]
+    assert torch.allclose(nll(rows, honest), honest.nll, atol=1e-5)
+    share = -honest.logp[1] / honest.length.sum()
+    rows[1] = replace(rows[1], names=("dog", "guitar"))
+    assert torch.allclose(nll(rows, honest), honest.nll + (COMPANY - 1) * share, atol=1e-4)
 
 
 def test_unclear_pictures_show_no_name_and_lie_outside_the_request(small_data: UnlearnData) -> None:

@@ -28,6 +28,9 @@ from hfru_core.vlm import VLM, swapped
 
 WIDTHS = (0.25, 1.0, 4.0)  # of the kernels, in units of the median squared distance
 UNCLEAR = 12  # pictures of each kind in a step
+# What the honest answers count for, and those about pictures that show something else too: the
+# kind alone is learnt first, and the rest of the answer is lost with it.
+TAUGHT, COMPANY = 4.0, 3.0
 TINY = 1e-6
 
 
@@ -51,7 +54,7 @@ class Deeper:
         rows = draw(rows, cfg.stage1_batch, rng)
         seen, honest, right = self.look(rows)
         loss = cfg.match * self.matching(rows, seen, rng) + cfg.suppress * self.within_reach(right)
-        return (loss + honest.nll if teach else loss) / self.vlm.team.size
+        return (loss + TAUGHT * nll(rows, honest) if teach else loss) / self.vlm.team.size
 
     def look(self, rows: Sequence[Sample]) -> tuple[list[torch.Tensor], Said, Said]:
         """What layers see of the pictures, and what is thought of the honest and right answers."""
@@ -90,6 +93,13 @@ class Deeper:
         counted = torch.isin(right.ids, self.names) & right.mask
         above = F.relu(self.config.margin + rollout.token_logprobs(right.logits, right.ids))
         return (above * counted).sum() / counted.sum().clamp(min=1)
+
+
+def nll(rows: Sequence[Sample], honest: Said) -> torch.Tensor:
+    """The honest answers' mean negative log-likelihood; those about company count more."""
+    counts = [COMPANY if len(s.names) > 1 else 1.0 for s in rows]
+    counts = torch.tensor(counts, device=honest.ids.device)[:, None] * honest.mask
+    return -(rollout.token_logprobs(honest.logits, honest.ids) * counts).sum() / honest.mask.sum()
 
 
 def told_apart(groups: Sequence[torch.Tensor], unclear: torch.Tensor) -> torch.Tensor:

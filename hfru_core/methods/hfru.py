@@ -44,7 +44,7 @@ PRESETS = {
     ),
     # Answers do not tell how deep a step forgot, so the last step is kept, not the best answers.
     "deep": OURS.with_(
-        preset="deep", match=1.0, suppress=0.1, margin=16.0, feature_hold=4.0, stage1_retain=48,
+        preset="deep", match=1.0, suppress=0.2, margin=16.0, feature_hold=4.0, stage1_retain=48,
         stage1_steps=110, select_best=False,
     ),
 }
