@@ -16,7 +16,7 @@ from hfru_core.folder import INFO, describe
 from hfru_core.ui import adapters as tab
 from hfru_core.ui.adapters import Adapters
 from hfru_core.ui.facts import facts, measured
-from hfru_core.ui.studio import MOST_OWN, Studio
+from hfru_core.ui.studio import MOST_OWN, Studio, adapter_label
 from tests.conftest import ROOT
 
 ANN, BOB = SimpleNamespace(session_hash="ann"), SimpleNamespace(session_hash="bob")
@@ -73,6 +73,20 @@ def test_two_alike_can_be_told_apart(panel: Adapters, trained: Path, tmp_path: P
     assert upload(panel, trained, tmp_path) != upload(panel, trained, tmp_path)
     labels = [label for label, _ in panel.studio.labels(panel.studio.visitor("ann"))]
     assert len(set(labels)) == len(labels) == 3
+
+
+@pytest.mark.parametrize(("change", "label"), [
+    ({}, "Without dog"), ({"preset": "deep"}, "Without dog (deep)"),
+    ({"method": "npo", "preset": "published"}, "Without dog (npo)"),
+])  # fmt: skip
+def test_a_label_says_how_it_was_made(
+    change: dict, label: str, trained: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(trained, tmp_path / "made")
+    info = json.loads((folder / "unlearning.json").read_text())
+    info["config"] |= change
+    (folder / "unlearning.json").write_text(json.dumps(info))
+    assert adapter_label(folder) == label
 
 
 def test_there_is_an_end_to_what_a_visitor_may_bring(

@@ -173,11 +173,14 @@ def adapter_label(folder: Path) -> str:
 
 @lru_cache(maxsize=256)
 def made_of(folder: Path) -> str:
-    """' at 50 %' or ' (sum of 2)' for an adapter made of others, '' for a trained one."""
-    parts = json.loads((folder / "unlearning.json").read_text(encoding="utf-8")).get("parts") or ()
-    if len(parts) == 1:
-        return f" at {parts[0]['strength']:.0%}"
-    return f" (sum of {len(parts)})" if parts else ""
+    """' at 50 %' or ' (sum of 2)' for an adapter made of others, ' (deep)' for another preset."""
+    info = json.loads((folder / "unlearning.json").read_text(encoding="utf-8"))
+    if parts := info.get("parts"):
+        return f" (sum of {len(parts)})" if len(parts) > 1 else f" at {parts[0]['strength']:.0%}"
+    config = info.get("config") or {}
+    how = config.get("method", "hfru")
+    how = config.get("preset", "default") if how == "hfru" else how
+    return "" if how == "default" else f" ({how})"
 
 
 @lru_cache(maxsize=256)

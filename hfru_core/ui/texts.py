@@ -1,8 +1,8 @@
 """The words of the interface, English beside Chinese; the browser's language chooses.
 
 `t` is for components: gradio translates what it gives in the page. `say` is for HTML that is made
-once in each language (`fragments` of `translations`). Answers, rates and messages that the server
-makes while somebody uses the app are English.
+once in each language (`fragments` of `translations`). What the server says while somebody uses the
+app is in `phrases.py`; answers, reports and commands are English.
 """
 
 from __future__ import annotations
