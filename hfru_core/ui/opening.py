@@ -105,6 +105,9 @@ def warm_up(studio: Studio) -> threading.Thread:
                 keep(studio)
         except (UserError, OSError):
             return  # the page says so when it is asked
+        except RuntimeError as error:
+            if "shutdown" not in str(error):  # the app was ended before the model was there
+                raise
 
     def leave() -> None:
         """torch ends the process with an abort where a thread is still in it."""
