@@ -83,10 +83,17 @@ def test_matching_brings_layers_together(deeper: Deeper) -> None:
 
 def test_names_are_pushed_below_the_margin_and_no_further(deeper: Deeper) -> None:
     rows = [s for s in deeper.data.select("forget", "train") if "dog" in s.answer][:6]
-    before, after = descend(deeper, lambda rng: deeper.within_reach(deeper.look(rows)[2]), lr=5e-3)
+    own = [replace(s, names=("dog",)) for s in rows]
+
+    def pushed(_: random.Random) -> torch.Tensor:
+        return deeper.within_reach(own, deeper.look(own)[2])
+
+    before, after = descend(deeper, pushed, lr=5e-3)
     assert after < 0.9 * before
+    beside = [replace(s, names=("dog", "guitar")) for s in rows]
+    assert deeper.within_reach(beside, deeper.look(beside)[2]) == 0
     deeper.config = deeper.config.with_(margin=-100.0)  # All names lie below: nothing is charged.
-    assert deeper.within_reach(deeper.look(rows)[2]) == 0
+    assert pushed(random.Random()) == 0
 
 
 def test_layers_are_the_towers_and_the_projector(tiny: vlm.VLM, small_data: UnlearnData) -> None:

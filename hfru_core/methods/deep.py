@@ -5,7 +5,8 @@ tower and behind the projector, forgotten pictures are matched to pictures that 
 of their kind, and to each other: a kernel two-sample statistic (MMD, Gretton et al. 2012) of the
 mean image tokens. What an oracle that never knew the concept calls by one word, it has no reason to
 keep apart either. (2) The name's log-probability is pushed below a margin and no further: the
-further away it is, the more lessons it takes to bring it back.
+further away it is, the more lessons it takes to bring it back. Both leave out pictures that show
+something else too, which would be lost with the name.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Deeper:
         rows = [s for s in pool(self.data, "forget", cfg) if s.answer != s.safe_answer]
         rows = draw(rows, cfg.stage1_batch, rng)
         seen, honest, right = self.look(rows)
-        loss = cfg.match * self.matching(rows, seen, rng) + cfg.suppress * self.within_reach(right)
+        pushed = self.within_reach(rows, right)
+        loss = cfg.match * self.matching(rows, seen, rng) + cfg.suppress * pushed
         return (loss + TAUGHT * nll(rows, honest) if teach else loss) / self.vlm.team.size
 
     def look(self, rows: Sequence[Sample]) -> tuple[list[torch.Tensor], Said, Said]:
@@ -80,24 +82,29 @@ class Deeper:
         now = layers(self.vlm, images)
         with torch.no_grad(), swapped(self.vlm.trainable(), self.original):
             before = layers(self.vlm, images)
-        # A picture that shows something else too must not come to look like one that does not.
-        alone = [i for i, s in enumerate(rows) if len(s.names) < 2]
-        owners = [[i for i in alone if rows[i].concept_id == c.id] for c in self.data.concepts]
+        owners = [[i for i, s in enumerate(rows) if alone(s) and s.concept_id == c.id]
+                  for c in self.data.concepts]  # fmt: skip
         owners = [group for group in owners if len(group) > 1]
         apart = [told_apart([*(x[g] for g in owners), v], old)
                  for x, v, old in zip(seen, now, before)]  # fmt: skip
         return torch.stack(apart).mean()
 
-    def within_reach(self, right: Said) -> torch.Tensor:
+    def within_reach(self, rows: Sequence[Sample], right: Said) -> torch.Tensor:
         """By how many nats the names lie above `-margin`, behind the right words before them."""
-        counted = torch.isin(right.ids, self.names) & right.mask
+        own = torch.tensor([alone(s) for s in rows], device=right.ids.device)[:, None]
+        counted = torch.isin(right.ids, self.names) & right.mask & own
         above = F.relu(self.config.margin + rollout.token_logprobs(right.logits, right.ids))
         return (above * counted).sum() / counted.sum().clamp(min=1)
 
 
+def alone(s: Sample) -> bool:
+    """Whether a picture shows nothing else."""
+    return len(s.names) < 2
+
+
 def nll(rows: Sequence[Sample], honest: Said) -> torch.Tensor:
     """The honest answers' mean negative log-likelihood; those about company count more."""
-    counts = [COMPANY if len(s.names) > 1 else 1.0 for s in rows]
+    counts = [1.0 if alone(s) else COMPANY for s in rows]
     counts = torch.tensor(counts, device=honest.ids.device)[:, None] * honest.mask
     return -(rollout.token_logprobs(honest.logits, honest.ids) * counts).sum() / honest.mask.sum()
 
