@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,12 @@ from hfru_core import data
 sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
-from playwright.sync_api import Browser, Page  # noqa: E402
+from playwright.sync_api import Browser, Error, Page  # noqa: E402
 
 from audit.ui import add_tab  # noqa: E402
 from hfru_core.ui import build_app, launch  # noqa: E402
 
+SHOTS = Path(__file__).with_name("shots")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = [
     "--no-sandbox", "--disable-background-networking", "--disable-component-update",
@@ -40,6 +42,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep what every browser test ended with, passed or failed."""
+    try:
+        return (yield)
+    finally:
+        if browser := getattr(item, "funcargs", {}).get("browser"):
+            keep_shots(browser, re.sub(r"[^\w-]+", "-", item.name))
+
+
+def keep_shots(browser: Browser, name: str) -> None:
+    """A picture of each page that is open, in `tests/browser/shots`."""
+    SHOTS.mkdir(exist_ok=True)
+    for number, page in enumerate(p for c in browser.contexts for p in c.pages):
+        try:
+            page.screenshot(path=SHOTS / f"{name}-{number}.png", timeout=5000)
+        except Error:
+            continue  # a page that is gone, or was made to hang
 
 
 @pytest.fixture(scope="session")
