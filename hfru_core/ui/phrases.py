@@ -125,7 +125,6 @@ PHRASES: dict[str, str] = {
     "lower is better": "越低越好",
     "higher is better": "越高越好",
     # adapters
-    "Without {names}": "已遗忘：{names}",
     "forgotten": "已遗忘",
     "Base model": "基础模型",
     "Made by": "训练方法",
@@ -195,7 +194,7 @@ SCRIPT = """<script>
     }
   };
   const told = ['title', 'aria-label'];
-  const kept = (node) => node && node.closest('[translate=no], script, style, textarea, pre');
+  const kept = (node) => node && node.closest('[translate=no], [role=listbox], script, style, textarea, pre');
   const text = (node) => {
     const into = kept(node.parentElement) ? undefined : other(node.data);
     if (into !== undefined) node.data = node.data.replace(/\\S[^]*\\S|\\S/, () => into);
