@@ -194,7 +194,8 @@ SCRIPT = """<script>
     }
   };
   const told = ['title', 'aria-label'];
-  const kept = (node) => node && node.closest('[translate=no], [role=listbox], script, style, textarea, pre');
+  const own = '[translate=no], [role=listbox], script, style, textarea, pre';
+  const kept = (node) => node && node.closest(own);
   const text = (node) => {
     const into = kept(node.parentElement) ? undefined : other(node.data);
     if (into !== undefined) node.data = node.data.replace(/\\S[^]*\\S|\\S/, () => into);
