@@ -258,3 +258,5 @@ def test_too_few_values_for_an_event_are_the_clients_mistake(
     for data in ([], [None], None, "ab"):
         said = visitor.join(number, data)
         assert said.status_code == 400 and f"{len(event.inputs)} values" in said.text
+        said = visitor.http.post(f"{visitor.url}{API}/call/describe", json={"data": data})
+        assert said.status_code == 400 and "values for this event" in said.text

@@ -26,7 +26,8 @@ MOST_DRAINED = 16 * 2**20  # bytes that are taken from a request that is refused
 DEEPEST = 32  # lists and objects in each other
 FETCHING = re.compile(r"/(?:file|proxy)=\s*[\w+.-]{2,}:")
 ADDRESS = re.compile(r"\s*[\w+.-]{2,}:", re.A)  # one letter is a drive on Windows
-NONE: Mapping[int, int] = MappingProxyType({})
+NAMED = re.compile(rf".*{API}/(?:call|run)/(?!predict/?$)([^/]+)/?")
+NONE: Mapping[int | str, int] = MappingProxyType({})
 # Of Gradio's, for components and modes that this app has not.
 CLOSED = re.compile(
     rf"{API}/(?:component_server|process_recording|deep_link|vibe-|dev/|profiling/|proxy=)|"
@@ -46,12 +47,12 @@ class Refusal(Exception):
 
 @dataclass
 class Gate:
-    """The middleware; `data_folder` is what uploads may fill, `events` are those of the
-    page, by number, with how many values each takes."""
+    """The middleware; `data_folder` is what uploads may fill, `events` tells how many values each
+    event of the page takes, by its number and by the name that the API gives it."""
 
     app: ASGIApp
     data_folder: Path
-    events: Mapping[int, int]
+    events: Mapping[int | str, int]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,7 +74,9 @@ class Gate:
         if scope["method"] != "POST" or UNREAD.fullmatch(scope["path"]):
             return receive
         body = await read(receive)
-        check_body(body, self.data_folder / "cache", self.events)
+        named = NAMED.fullmatch(scope["path"])
+        name = named[1] if named and named[1] in self.events else None
+        check_body(body, self.data_folder / "cache", self.events, name)
         return again(body, receive)
 
     def admit(self, scope: Scope) -> None:
@@ -134,14 +137,17 @@ def again(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def check_body(body: bytes, cache: Path, events: Mapping[int, int] = NONE) -> None:
+def check_body(
+    body: bytes, cache: Path, events: Mapping[int | str, int] = NONE, name: str | None = None
+) -> None:
     """Refuse what is no JSON, too deep, for no event, or names a file that was not uploaded."""
     try:
         values = [(json.loads(body), 0)] if body else []
     except (ValueError, RecursionError):
         raise Refusal(400, "The request is no JSON.") from None
     if values and isinstance(asked := values[0][0], dict):
-        check_event(asked.get("fn_index"), asked.get("data", ...), events)
+        for event in (asked.get("fn_index"), name):
+            check_event(event, asked.get("data", ...), events)
     while values:
         value, depth = values.pop()
         if depth > DEEPEST:
@@ -153,14 +159,14 @@ def check_body(body: bytes, cache: Path, events: Mapping[int, int] = NONE) -> No
             values += [(v, depth + 1) for v in inside]
 
 
-def check_event(number: object, data: object, events: Mapping[int, int]) -> None:
+def check_event(event: object, data: object, events: Mapping[int | str, int]) -> None:
     """Refuse an event that is not there, or too few values for it; to cancel one takes none."""
-    if not isinstance(number, int):
+    if not isinstance(event, int | str):
         return
-    if number not in events:
+    if event not in events:
         raise Refusal(400, "There is no such event.")
-    if data is not ... and (not isinstance(data, list) or len(data) < events[number]):
-        raise Refusal(400, f"data is a list of {events[number]} values for this event.")
+    if data is not ... and (not isinstance(data, list) or len(data) < events[event]):
+        raise Refusal(400, f"data is a list of {events[event]} values for this event.")
 
 
 def check_path(file: dict, cache: Path) -> None:
