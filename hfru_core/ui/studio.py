@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import threading
 import time
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).parent.parent.parent / "assets"
 LOADING = threading.RLock()  # transformers is not made for two loads at once
+NAME = re.compile(r"[\w-]{1,24}")  # of a preset or method
 MOST_OWN = 12  # adapters of a visitor
 TURNING = threading.Lock()
 DEVICE = threading.Lock()  # held by a session: its place in the queue may end before it does
@@ -180,7 +182,7 @@ def made_of(folder: Path) -> str:
     config = info.get("config") or {}
     how = config.get("method", "hfru")
     how = config.get("preset", "default") if how == "hfru" else how
-    return "" if how == "default" else f" ({how})"
+    return f" ({how})" if how != "default" and NAME.fullmatch(str(how)) else ""
 
 
 @lru_cache(maxsize=256)
