@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 
-LANGUAGE = "zh-CN"
+from hfru_core.ui.texts import LANGUAGES
+
 # fmt: off
 PHRASES: dict[str, str] = {
     # answers
@@ -223,4 +224,4 @@ SCRIPT = """<script>
   });
 })();
 </script>"""
-HEAD = SCRIPT % (json.dumps(LANGUAGE), json.dumps(PHRASES, ensure_ascii=True))
+HEAD = SCRIPT % (json.dumps(LANGUAGES[1]), json.dumps(PHRASES, ensure_ascii=True))
