@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import gradio as gr
+import httpx
 import pytest
 from gradio.processing_utils import _check_allowed
 from gradio.utils import get_upload_folder
 
-from hfru_core.ui import build_app
+from hfru_core.ui import build_app, launch
 from hfru_core.ui.studio import Studio
 
 
@@ -33,3 +34,17 @@ def test_a_download_is_served_from_any_folder(
         _check_allowed(served, check_in_upload_folder=False)
     finally:
         gr.context.LocalContext.blocks.reset(token)
+
+
+def test_a_machine_too_busy_for_its_first_page_serves_it_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradio's look at its own page, which it waits 3 s for, decides nothing."""
+    monkeypatch.setattr("gradio.networking.url_ok", lambda url: False)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+    page = build_app(data_folder=tmp_path / "data")
+    _, url, _ = launch(page, "127.0.0.1", None, prevent_thread_lock=True, quiet=True)
+    try:
+        assert httpx.get(url, timeout=60).status_code == 200
+    finally:
+        page.close()

@@ -29,6 +29,8 @@ PRIVATE = {
     "share": False, "run_history": False, "enable_monitoring": False, "footer_links": [],
     "max_file_size": "10mb", "show_error": False, "strict_cors": True, "ssr_mode": False,
     "pwa": False, "mcp_server": False, "allowed_paths": [],
+    # Else Gradio fetches the page at its start and gives up where a busy machine takes 3 s for it.
+    "_frontend": False,
 }  # fmt: skip
 TEN_MINUTES, HOUR = 600, 3600
 FRAGMENTS = {  # HTML that is made once in each language

@@ -92,6 +92,15 @@ def address(data_folder: Path) -> Iterator[str]:
         page.close()
 
 
+@pytest.fixture(autouse=True)
+def uploads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradio asks the environment where uploads lie; another app of this process may have changed
+    it since."""
+    if "address" in request.fixturenames:
+        cache = request.getfixturevalue("data_folder") / "cache"
+        monkeypatch.setenv("GRADIO_TEMP_DIR", str(cache))
+
+
 @pytest.fixture
 def outside() -> list[str]:
     """The addresses that a page asked for elsewhere."""
