@@ -251,6 +251,15 @@ def test_an_event_that_is_not_there_is_the_clients_mistake(visitor: Visitor, ind
     assert said.status_code == 400 and "no such event" in said.text
 
 
+def test_an_event_that_only_the_browser_knows_is_the_clients_mistake(
+    app: tuple[gr.Blocks, str], visitor: Visitor
+) -> None:
+    """Gradio would raise: there is no function behind it."""
+    number = next(i for i, e in app[0].fns.items() if e.fn is None)
+    said = visitor.join(number, [])
+    assert said.status_code == 400 and "no such event" in said.text
+
+
 def test_too_few_values_for_an_event_are_the_clients_mistake(
     app: tuple[gr.Blocks, str], visitor: Visitor
 ) -> None:

@@ -110,7 +110,7 @@ def launch(page: gr.Blocks, host: str, port: int | None, **more: object) -> tupl
     if more.get("mcp_server"):
         gradio.mcp.DEFAULT_TEMP_DIR = cache  # it was read when gradio was imported
     events = {key: len(event.inputs) for number, event in page.fns.items()
-              for key in (number, event.api_name) if key is not False}  # fmt: skip
+              if event.fn for key in (number, event.api_name) if key is not False}  # fmt: skip
     gate = Middleware(Gate, data_folder=Path(cache).parent, events=events)
     settings = {**look, **PRIVATE, "app_kwargs": {"middleware": [gate]}, **more}
     return page.launch(server_name=host, server_port=port, **settings)
