@@ -171,3 +171,20 @@ def test_no_module_imports_itself_through_others() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(f"import cycle: {' -> '.join(error.args[1])}")
+
+
+LIGHT = ("hfru_core.files", "hfru_core.data", "hfru_core.ui", "hfru_core.types")
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if inside(m, "hfru_core.ui")])
+def test_torch_comes_in_one_way(module: str) -> None:
+    """Two threads that import transformers from different ends get half of it."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)):
+        late = [n.module for n in ast.walk(function) if isinstance(n, ast.ImportFrom)]
+        if any(inside(m, "hfru_core") and not m.startswith(LIGHT) for m in late):
+            assert "bring_torch()" in map(ast.unparse, calls(function)), function.name
+
+
+def calls(function: ast.FunctionDef) -> list[ast.Call]:
+    return [n for n in ast.walk(function) if isinstance(n, ast.Call)]

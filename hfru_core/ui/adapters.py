@@ -16,7 +16,15 @@ from hfru_core.ui.compare import ANSWERING, Compare, friendly, shown
 from hfru_core.ui.examples import example_for, presets
 from hfru_core.ui.facts import facts, measured
 from hfru_core.ui.runner import zipped
-from hfru_core.ui.studio import ASSETS, Studio, answer_at, base_model, forgotten, fresh_model
+from hfru_core.ui.studio import (
+    ASSETS,
+    Studio,
+    answer_at,
+    base_model,
+    bring_torch,
+    forgotten,
+    fresh_model,
+)
 from hfru_core.ui.texts import t, waiting
 
 REPORTS = ASSETS / "reports"
@@ -153,6 +161,7 @@ class Adapters:
     @friendly
     def show(self, name: str | None, request: gr.Request) -> list:
         """The facts of an adapter, its zip, and its answer to one picture."""
+        bring_torch()
         from hfru_core.folder import describe
         from hfru_core.hub import origin
 
@@ -189,6 +198,7 @@ class Adapters:
     @friendly
     def uploaded(self, path: str, request: gr.Request) -> list:
         """Check and unpack a zip into the visitor's folder; the file that was sent is deleted."""
+        bring_torch()
         from hfru_core import bundle
 
         visitor = self.studio.visitor(request.session_hash)
@@ -202,6 +212,7 @@ class Adapters:
     @friendly
     def pulled(self, repo: str, revision: str, token: str, request: gr.Request) -> list:
         """Download an adapter from the Hub; the token field is emptied."""
+        bring_torch()
         from hfru_core import hub
 
         visitor = self.studio.visitor(request.session_hash)
@@ -211,6 +222,7 @@ class Adapters:
 
     @friendly
     def stacked(self, names: list[str], request: gr.Request) -> list:
+        bring_torch()
         from hfru_core import combine
 
         visitor = self.studio.visitor(request.session_hash)
@@ -219,6 +231,7 @@ class Adapters:
 
     @friendly
     def keeps(self, name: str, strength: float, request: gr.Request) -> list:
+        bring_torch()
         from hfru_core import combine
 
         visitor = self.studio.visitor(request.session_hash)
@@ -240,6 +253,7 @@ class Adapters:
     @friendly
     def pushes(self, name: str, repo: str, token: str, private: bool, request: gr.Request) -> list:
         """Upload the adapter with the token of the form alone; the token field is emptied."""
+        bring_torch()
         from hfru_core import hub
 
         folder = self.folder(self.studio.visitor(request.session_hash), name)
@@ -251,6 +265,7 @@ class Adapters:
     @friendly
     def merges(self, name: str, request: gr.Request) -> gr.DownloadButton:
         """The whole model with the adapter folded in, as a zip."""
+        bring_torch()
         from hfru_core import combine
 
         visitor = self.studio.visitor(request.session_hash)

@@ -92,9 +92,10 @@ class Compare:
 
     def build_question(self) -> None:
         first = presets(example_key_of_opening(), ())[0]
+        shipped = self.studio.labels("")
         self.adapter = gr.Dropdown(
-            [], label=t("compare.adapter"), info=t("compare.adapter.info"),
-            elem_id="adapter",
+            shipped, value=shipped[0][1] if shipped else None, label=t("compare.adapter"),
+            info=t("compare.adapter.info"), elem_id="adapter",
         )  # fmt: skip
         self.question = gr.Textbox(
             first, label=t("compare.question"), max_length=LONGEST,

@@ -13,7 +13,7 @@ from hfru_core import concepts as words
 from hfru_core.images import open_image
 from hfru_core.types import Concept, UserError
 from hfru_core.ui.compare import ANSWERING, friendly
-from hfru_core.ui.studio import Studio, base_model
+from hfru_core.ui.studio import Studio, base_model, bring_torch
 from hfru_core.ui.texts import t
 
 KINDS = tuple((t(f"own.{n}"), n) for n in ("object", "identity"))
@@ -52,6 +52,7 @@ class Own:
     @friendly
     def suggested(self, name: str, kind: str, request: gr.Request) -> list[str]:
         """The model's own words around the concept, to be edited."""
+        bring_torch()
         from hfru_core import own
 
         cache = self.studio.folder(self.studio.visitor(request.session_hash)) / "words"
@@ -69,6 +70,7 @@ class Own:
         self, visitor: str, name: str, kind: str, files: Sequence[str] | None, *lists: str
     ) -> None:
         """Write words and pictures; raises where they are too few, too many or no pictures."""
+        bring_torch()
         from hfru_core import own
 
         if not FEWEST <= len(files or ()) <= MOST:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hfru_core import data
 from hfru_core.types import ProbeAnswer
 from hfru_core.ui import words
-from hfru_core.ui.studio import base_model, forgotten, unlearned_model
+from hfru_core.ui.studio import base_model, bring_torch, forgotten, unlearned_model
 
 SET = data.Amount(0, 0, 12, 12)
 COUNTED = "of the answers, by the original and by the unlearned model"
@@ -28,6 +28,7 @@ TALLY = (
 @lru_cache(maxsize=128)
 def set_of_answers(model: Path, folder: Path, topic: str) -> str:
     """The table for one adapter and topic, as HTML."""
+    bring_torch()
     from hfru_core import evaluate
 
     concepts = forgotten(folder)

@@ -26,7 +26,7 @@ from hfru_core.types import (
 )
 from hfru_core.ui import unfinished
 from hfru_core.ui.hardware import seconds_of
-from hfru_core.ui.studio import ASSETS, Studio, base_model, fresh_model
+from hfru_core.ui.studio import ASSETS, Studio, base_model, bring_torch, fresh_model
 from hfru_core.ui.unfinished import Wish
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ def plan(
     wish: Wish, settings: Iterable[tuple[str, object]] = ()
 ) -> tuple[tuple[Concept, ...], UnlearnConfig]:
     """The concepts and settings of a wish; raises where it cannot be."""
+    bring_torch()
     from hfru_core.__main__ import split_steps
     from hfru_core.methods.hfru import preset
 
@@ -161,6 +162,7 @@ def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Repor
 
 def followed(studio: Studio, run: Run, wish: Wish, out: Path) -> Iterator[Report]:
     """The same; a visitor who leaves raises `Halted`."""
+    bring_torch()
     from hfru_core import own
     from hfru_core.session import UnlearnSession
 
@@ -248,6 +250,7 @@ def rates(
     studio: Studio, run: Run, session: UnlearnSession, report: Report
 ) -> Generator[Report, None, tuple[Evaluation, Evaluation]]:
     """What the original and the unlearned model do on pictures that are new to both."""
+    bring_torch()
     from hfru_core.evaluate import evaluate
 
     request = data.build(
@@ -262,6 +265,7 @@ def rates(
 
 def known_rates(session: UnlearnSession, folder: Path) -> dict[str, object]:
     """What the adapter's own record says: rates on the check set."""
+    bring_torch()
     from hfru_core import adapter
 
     info = adapter.describe(folder)
@@ -285,6 +289,7 @@ def free_name(folder: Path, wish: Wish) -> Path:
 
 def zipped(studio: Studio, folder: Path, visitor: str) -> Path:
     """The adapter folder as one file to download, where only its owner learns the path."""
+    bring_torch()
     from hfru_core import bundle
 
     target = studio.folder(visitor) / "downloads" / f"{folder.name}.zip"

@@ -218,9 +218,17 @@ def base_model(model: Path) -> VLM:
     return fresh_model(model)
 
 
+def bring_torch() -> None:
+    """Import torch and what stands on it: threads that begin at different ends break each other's
+    imports, so that all begin here."""
+    with LOADING:
+        import hfru_core.session  # noqa: F401
+
+
 def fresh_model(model: Path) -> VLM:
     """A model of one's own, to train or to put an adapter on."""
     with LOADING:
+        bring_torch()
         from hfru_core import vlm
 
         return vlm.load(model)
@@ -230,6 +238,7 @@ def fresh_model(model: Path) -> VLM:
 def unlearned_model(model: Path, folder: Path) -> VLM:
     """The model with an adapter on; a copy of its own, since PEFT changes modules in place."""
     with LOADING:
+        bring_torch()
         from hfru_core import adapter
 
         return adapter.load(fresh_model(model), folder)
@@ -249,6 +258,7 @@ def two_answers(
 def turned_model(model: Path, folder: Path) -> VLM:
     """The model with an adapter on, whose strength is turned while `TURNING` is held."""
     with LOADING:
+        bring_torch()
         from hfru_core import adapter
 
         return adapter.load(fresh_model(model), folder)
@@ -256,6 +266,7 @@ def turned_model(model: Path, folder: Path) -> VLM:
 
 def answer_at(studio: Studio, image: object, question: str, folder: Path, strength: float) -> str:
     """What the model says with the adapter at another strength."""
+    bring_torch()
     from hfru_core import adapter
 
     model = turned_model(studio.model, folder)

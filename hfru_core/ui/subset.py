@@ -15,7 +15,7 @@ from hfru_core.types import UserError
 from hfru_core.ui import commands
 from hfru_core.ui.bench_run import Run, Wish, follow, keep
 from hfru_core.ui.compare import AT_ONCE, friendly
-from hfru_core.ui.studio import ASSETS, Studio
+from hfru_core.ui.studio import ASSETS, Studio, bring_torch
 from hfru_core.ui.texts import t
 
 TASKS = ("dog", "dog,elephant", "guitar", "Mara Velden", "Tobin Harrick,Ilsa Torvane,Dario Fent")
@@ -77,6 +77,7 @@ class Subset:
 
     def offer(self) -> gr.Dropdown:
         """The methods there are; asked late, since their modules bring torch."""
+        bring_torch()
         return gr.Dropdown(entry.everything().split(","))
 
     def wished(self, methods: list[str], task: str | None, seed: int, steps: int) -> Wish:
