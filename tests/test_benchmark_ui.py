@@ -25,7 +25,7 @@ from tests.test_bench_table import made, measured, raw, reference, write
 
 ANN, BOB = SimpleNamespace(session_hash="ann"), SimpleNamespace(session_hash="bob")
 EVIL = "<img src=x>"
-VIEW = [FIRST, "", "retain", "forget", [], [], [], [], "seeds"]
+VIEW = [FIRST, "", "retain", "forget", [], [], [], [], [], "seeds"]
 ROWS = [
     reference("oracle", values=measured(forget=0.99, retain=1.0, probe=0.5)),
     raw(values=measured(forget=0.9, retain=0.8, probe=0.7)),
@@ -68,7 +68,8 @@ def drawn(panel: Benchmark, who: SimpleNamespace = ANN, **changes: object) -> li
 
 
 def look(**changes: object) -> list:
-    names = ("sorting", "chosen", "x", "y", "methods", "scopes", "tasks", "budgets", "over")
+    names = ("sorting", "chosen", "x", "y", "methods", "scopes", "tasks", "budgets", "requests",
+             "over")  # fmt: skip
     return list((dict(zip(names, VIEW)) | changes).values())
 
 
@@ -114,6 +115,15 @@ def test_filters_change_the_table_the_plot_and_the_files(panel: Benchmark, tmp_p
     again = json.loads(file_of(whole).read_text(encoding="utf-8"))
     assert [r["method"] for r in again["rows"]] == ["oracle", "ga"] and again["note"] == "a note"
     assert view.NO_ROWS == drawn(panel, methods=["ga"], tasks=["none"])[2]
+
+
+def test_other_requests_are_seen_where_they_are_asked_for(tmp_path: Path) -> None:
+    """References too: what their columns hold depends on the request."""
+    rows = [raw(), raw(request="polite"), reference("oracle")]
+    with gr.Blocks():
+        panel = Benchmark(Studio(ASSETS / "model", tmp_path / "data"), write(tmp_path, rows))
+    count = lambda *names: len(labels(drawn(panel, requests=list(names))[2]))  # noqa: E731
+    assert (count("plain"), count("polite"), count()) == (2, 1, 3)
 
 
 def test_what_can_be_filtered_by_is_what_there_is(panel: Benchmark) -> None:

@@ -10,6 +10,10 @@ from hfru_core.bench.record import Bench
 from hfru_core.bench.table import Group, between
 
 BUDGETS = {"own": "each method's own", "equal": "equal for all"}
+REQUESTS = {
+    "plain": "as they are", "polite": "with common words in their questions",
+    "single": "one picture of each", "anonymised": "without names and faces",
+}  # fmt: skip
 CHIPS = {"leak": "forgotten", "damaged": "invented", "clear": "abstract"}
 EMPTY = """<div class="empty"><b>No benchmark has been made yet</b>
 <code>python -m hfru_core bench --out assets/reports</code> makes it: every method on every task,
@@ -133,7 +137,7 @@ def details(g: Group) -> str:
     entries = {
         "Variant": first.variant, "Scope": first.scope, "Tasks": each(r.task for r in g.rows),
         "Seeds": each(r.seed for r in g.rows), "Budget": BUDGETS.get(first.budget, first.budget),
-        "Request": first.request, "Pictures": first.source,
+        "Forget data": REQUESTS.get(first.request, first.request), "Pictures": first.source,
         "Steps": each(r.steps for r in g.rows if r.steps is not None),
         "Audit": ", ".join(g.verdicts.values()),
         "Audit took": each(f"{r.audit_seconds:.0f} s" for r in g.rows

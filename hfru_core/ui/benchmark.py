@@ -24,6 +24,7 @@ from hfru_core.ui.texts import t
 
 REPORT = ASSETS / "reports" / "bench.json"
 OVER = tuple((t(f"bench.over.{n}"), n) for n in ("tasks", "seeds", "runs"))
+REQUESTS = [(told, name) for name, told in view.REQUESTS.items()]
 FILTERS = ("methods", "scopes", "tasks", "budgets")
 AXES = [(c.title, c.key) for c in COLUMNS]
 QUICK = ((t("bench.quick.retain"), "retain", "forget"),
@@ -43,11 +44,12 @@ class Look(NamedTuple):
     scopes: list[str] | None
     tasks: list[str] | None
     budgets: list[str] | None
+    requests: list[str] | None
     over: Over
 
     def rows(self, bench: Bench) -> tuple[Row, ...]:
         """The rows that pass the filters."""
-        wanted = self.methods, self.scopes, self.tasks, self.budgets
+        wanted = self.methods, self.scopes, self.tasks, self.budgets, self.requests
         return tuple(filter(Filter(*(tuple(w or ()) for w in wanted)).keeps, bench.rows))
 
     def plot(self, groups: list[Group]) -> go.Figure:
@@ -81,6 +83,10 @@ class Benchmark:
                 gr.Dropdown([], multiselect=True, label=t(f"bench.{name}"), min_width=150,
                             elem_id=f"bench-{name}") for name in FILTERS
             ]  # fmt: skip
+            self.requests = gr.Dropdown(
+                REQUESTS, value=["plain"], multiselect=True, label=t("bench.requests"),
+                min_width=150, elem_id="bench-requests",
+            )  # fmt: skip
             self.over = gr.Dropdown(OVER, value="tasks", label=t("bench.over"), min_width=150,
                                     elem_id="bench-over")  # fmt: skip
 
@@ -119,7 +125,7 @@ class Benchmark:
 
     def wire(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Connect the events; whatever changes what is seen draws all of it again."""
-        seen = [*self.filters, self.over]
+        seen = [*self.filters, self.requests, self.over]
         looked = [self.sorting, self.chosen, self.x, self.y, *seen]
         drawn = [self.empty, self.results, self.board, self.plot, self.csv, self.json]
         draw = (self.draw, looked, drawn)

@@ -145,10 +145,12 @@ PHRASES: dict[str, str] = {
     "Relearning": "重学步数", "Time": "时间", "Memory": "内存", "With its words": "带其用词",
     "Broken": "无效",
     "Variant": "变体", "Scope": "范围", "Tasks": "任务", "Seeds": "种子", "Budget": "预算",
-    "Request": "请求", "Pictures": "图片", "Steps": "步数", "Audit took": "审计用时",
+    "Forget data": "遗忘数据", "Pictures": "图片", "Steps": "步数", "Audit took": "审计用时",
     "Audits failed": "失败的审计", "Failed": "失败", "Because of": "原因",
     "each method's own": "各方法自定",
     "equal for all": "全部相同",
+    "as they are": "原样", "with common words in their questions": "问题中带常用词",
+    "one picture of each": "每个概念一张图片", "without names and faces": "不含名字和面孔",
     "Retrained oracle": "重新训练的参照模型",
     "Output filter": "输出过滤器",
     "Choose a row of the table: what it is made of, and the command that makes it again.":

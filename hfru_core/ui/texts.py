@@ -177,6 +177,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "bench.scopes": ("Scopes", "范围"),
     "bench.tasks": ("Tasks", "任务"),
     "bench.budgets": ("Budgets", "预算"),
+    "bench.requests": ("Forget data", "遗忘数据"),
     "bench.over": ("Mean over", "取平均"),
     "bench.over.tasks": ("tasks and seeds", "任务和种子"),
     "bench.over.seeds": ("seeds", "种子"),
