@@ -63,7 +63,7 @@ def test_what_is_known_in_words_is_untouched(unlearned: dict) -> None:
 def test_it_holds_on_pictures_of_another_world(unlearned: dict) -> None:
     again = run(
         "evaluate", "--adapter", unlearned["adapter"], "--forget", "dog", "--data", "world:41",
-        "--pictures", 16,
+        "--pictures", 40,
     )  # fmt: skip
     assert again["forget"]["base"] < 0.5
     assert again["forget"]["rate"] >= 0.85

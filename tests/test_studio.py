@@ -1,5 +1,6 @@
 """What the tabs share: files to download lie where gradio serves them, whatever the folders."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gradio as gr
@@ -9,7 +10,7 @@ from gradio.processing_utils import _check_allowed
 from gradio.utils import get_upload_folder
 
 from hfru_core.ui import build_app, launch
-from hfru_core.ui.studio import Studio
+from hfru_core.ui.studio import LOADING, Studio, bring_torch
 
 
 def test_a_download_is_served_from_any_folder(
@@ -48,3 +49,10 @@ def test_a_machine_too_busy_for_its_first_page_serves_it_later(
         assert httpx.get(url, timeout=60).status_code == 200
     finally:
         page.close()
+
+
+def test_what_needs_torch_alone_waits_for_nobodys_model() -> None:
+    """A zip to download does not stand behind another visitor's large model."""
+    bring_torch()
+    with ThreadPoolExecutor() as pool, LOADING:
+        pool.submit(bring_torch).result(timeout=5)

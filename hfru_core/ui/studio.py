@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache, wraps
+from functools import cache, lru_cache, wraps
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -218,9 +218,10 @@ def base_model(model: Path) -> VLM:
     return fresh_model(model)
 
 
+@cache
 def bring_torch() -> None:
     """Import torch and what stands on it: threads that begin at different ends break each other's
-    imports, so that all begin here."""
+    imports, so that all begin here. Later calls wait for nobody's model."""
     with LOADING:
         import hfru_core.session  # noqa: F401
 
