@@ -7,7 +7,6 @@ small: on a small GPU it is most of a model's memory.
 from __future__ import annotations
 
 import importlib.util
-import logging
 
 import torch
 from transformers import BitsAndBytesConfig
@@ -31,7 +30,6 @@ def settings(kind: str, family: Family, dtype: torch.dtype) -> BitsAndBytesConfi
             f"Quantisation '{kind}' needs the package bitsandbytes, which is not installed. "
             "Run: pip install bitsandbytes; or leave --quantize out."
         )
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it tells of every cast
     kept = [family.tower, family.projector, "lm_head"]
     if kind == "int8":
         return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)

@@ -1,6 +1,7 @@
 """The command line: its contract, and a reason instead of a traceback for every mistake."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -149,6 +150,17 @@ def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
     plain = subprocess.run(mistake, capture_output=True, text=True, cwd=ROOT, timeout=200)
     assert (plain.returncode, plain.stdout) == (2, "")
     assert plain.stderr.startswith("error: Unknown concept") and "Traceback" not in plain.stderr
+
+
+def test_no_package_fetches_code_as_it_is_imported(tmp_path: Path) -> None:
+    """bitsandbytes does, on some processors, where the package `kernels` is installed."""
+    (tmp_path / "kernels.py").write_text("def get_kernel(*a, **k):\n    raise SystemExit(7)\n")
+    code = "import audit.quantize, importlib.util; print(importlib.util.find_spec('kernels'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=200,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")
 
 
 def test_an_existing_output_is_refused_before_any_work(
