@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ import torch
 
 from hfru_core import data
 from hfru_core.__main__ import main
+from hfru_core.bench import make
 from hfru_core.bench import run as bench_run
 from hfru_core.bench.entry import jobs, parse
 from hfru_core.bench.measure import Bench
 from hfru_core.bench.record import load
 from hfru_core.methods.ga import GradientAscent
+from hfru_core.session import UnlearnSession
 
 GIVEN = {"budget": "own", "request": "plain", "steps": 1, "source": "world"}
 
@@ -73,6 +76,20 @@ def test_a_row_that_another_process_makes_is_left_to_it(rows: Callable, tmp_path
     lock.parent.mkdir()
     lock.write_text("1")  # lives
     assert [r["method"] for r in rows("ga,base")] == ["base"] and lock.exists()
+
+
+@pytest.mark.parametrize("method", ["ga", "hfru"])
+def test_an_equal_budget_is_as_many_steps_as_fit(
+    method: str, rows: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = UnlearnSession.step
+    monkeypatch.setattr(UnlearnSession, "step", lambda s: replace(plain(s), seconds=0.25))
+    monkeypatch.setattr(make, "SHORTEST", 1)
+    (row,) = rows(method, budget="equal", steps=None)
+    assert (row["error"], row["steps"], row["budget"]) == (None, 4, "equal")
+    assert "--steps 4" in row["command"] and [p.name for p in (tmp_path / "rows").iterdir()] == [
+        f"{method}_dog_0_equal_world.json"
+    ]
 
 
 def test_a_method_that_diverges_ends_its_own_row(

@@ -91,7 +91,8 @@ def lasting(
     config: UnlearnConfig, model: VLM, request: UnlearnData, seconds: float, work: Path
 ) -> UnlearnConfig:
     """As many steps as fit into a time, both stages' steps timed in their share."""
-    probe = UnlearnSession(model, request, config, work)
+    unsaved = config.with_(checkpoint_every=config.steps + 1)
+    probe = UnlearnSession(model, request, unsaved, work)
     probe.begin()
     spent = []
     for start in (0, config.stage1_steps):
