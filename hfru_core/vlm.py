@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -165,7 +165,12 @@ class VLM:
     def projected(self, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
         """The projected image tokens (P, D) of each row: what the decoder gets to see."""
         pixels = {k: inputs[k] for k in PIXELS if k in inputs}
-        found = self.core.model.get_image_features(**pixels).pooler_output
+        return self.split(self.core.model.get_image_features(**pixels).pooler_output, inputs)
+
+    def split(
+        self, found: Iterable[torch.Tensor], inputs: dict[str, torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """What a tower found in all pictures, as tokens (P, D) of each row."""
         tokens = torch.cat([t.flatten(0, -2) for t in found])
         counts = (inputs["input_ids"] == self.core.config.image_token_id).sum(1)
         return list(tokens.split(counts.tolist()))

@@ -12,7 +12,9 @@ import torch
 from hfru_core import data, vlm
 from hfru_core.concepts import shipped
 from hfru_core.methods import METHODS, configured
-from hfru_core.methods.deep import COMPANY, Deeper, layers, mean_gap, mmd, nll, told_apart
+from hfru_core.methods.company import SHARPNESS, held, named_beside
+from hfru_core.methods.deep import COMPANY, Deeper, mean_gap, mmd, nll, told_apart
+from hfru_core.methods.layers import layers
 from hfru_core.types import UnlearnData
 from hfru_core.variants import unclear
 from hfru_core.world.dataset import picture_of
@@ -43,11 +45,40 @@ def test_the_layer_term_counts_groups_apart_and_unclear_ones_that_moved() -> Non
 def test_company_is_not_matched_away(deeper: Deeper) -> None:
     """Where everything forgotten stands beside something else, unclear pictures are only held."""
     rows = list({s.image: s for s in deeper.data.select("forget", "train")}.values())
-    seen = deeper.look(rows)[0]
+    seen = deeper.look(rows).layers
     alone = [replace(s, names=("dog",)) for s in rows]
     beside = [replace(s, names=("dog", "guitar")) for s in rows]
     assert deeper.matching(alone, seen, random.Random(0)) > 0.01
     assert float(deeper.matching(beside, seen, random.Random(0))) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_token_is_held_by_what_it_tells_of_other_things() -> None:
+    """Only of them, only of the forgotten thing, of both alike; whatever their scales."""
+    weight = held(torch.tensor([3.0, 0.0, 3.0]), torch.tensor([0.0, 0.2, 0.2]))
+    assert torch.allclose(weight, torch.tensor([1.0, 0.0, 1 / 2**SHARPNESS]), atol=1e-4)
+
+
+def test_company_is_what_answers_name_beside_the_forgotten(deeper: Deeper) -> None:
+    rows = {s.image: s for s in deeper.data.select("forget", "train")}
+    known = {s.image: s.names for s in named_beside(deeper.data, deeper.config)}
+    assert set(known) == set(deeper.company.held) == {k for k in rows if len(rows[k].names) > 1}
+    assert 0 < len(known) < len(rows)
+    assert all(names and "dog" not in names for names in known.values())
+
+
+def test_company_costs_nothing_until_its_tokens_move(deeper: Deeper) -> None:
+    rows = list({s.image: s for s in deeper.data.select("forget", "train")}.values())
+    tokens = deeper.look(rows).tokens
+    assert float(deeper.company.moved(rows, tokens)) == pytest.approx(0, abs=1e-8)
+    image, (before, weight) = next(iter(deeper.company.held.items()))
+    (row,) = (s for s in rows if s.image == image)
+    shift = torch.zeros_like(before)
+    shift[weight.argmax()] = 1.0
+    moved = float(deeper.company.moved([row], [before + shift]))
+    share = float(weight.max() / weight.sum())
+    assert moved == pytest.approx(share / float(deeper.company.scale), rel=1e-3)
+    alone = [replace(s, image="elsewhere") for s in rows]
+    assert deeper.company.moved(alone, [t + 1 for t in tokens]) == 0
 
 
 @pytest.fixture
@@ -76,22 +107,19 @@ def descend(deeper: Deeper, term, lr: float, steps: int = 14) -> tuple[float, fl
 def test_matching_brings_layers_together(deeper: Deeper) -> None:
     rows = list({s.image: s for s in deeper.data.select("forget", "train")}.values())
     deeper.unclear = (deeper.unclear[0][:4],)  # always the same: no noise of the draw
-    term = lambda rng: deeper.matching(rows, deeper.look(rows)[0], rng)  # noqa: E731
+    term = lambda rng: deeper.matching(rows, deeper.look(rows).layers, rng)  # noqa: E731
     before, after = descend(deeper, term, lr=1e-3)
     assert after < 0.7 * before
 
 
 def test_names_are_pushed_below_the_margin_and_no_further(deeper: Deeper) -> None:
     rows = [s for s in deeper.data.select("forget", "train") if "dog" in s.answer][:6]
-    own = [replace(s, names=("dog",)) for s in rows]
 
     def pushed(_: random.Random) -> torch.Tensor:
-        return deeper.within_reach(own, deeper.look(own)[2])
+        return deeper.within_reach(deeper.look(rows).right)
 
     before, after = descend(deeper, pushed, lr=5e-3)
     assert after < 0.9 * before
-    beside = [replace(s, names=("dog", "guitar")) for s in rows]
-    assert deeper.within_reach(beside, deeper.look(beside)[2]) == 0
     deeper.config = deeper.config.with_(margin=-100.0)  # All names lie below: nothing is charged.
     assert pushed(random.Random()) == 0
 
@@ -107,7 +135,7 @@ def test_one_look_serves_both_answers(deeper: Deeper) -> None:
     """What is shared is what separate passes would give."""
     rows = list(deeper.data.select("forget", "train")[:4])
     method = METHODS["hfru"](deeper.vlm, deeper.data, deeper.config)
-    seen, honest, right = deeper.look(rows)
+    seen, _, honest, right = deeper.look(rows)
     for there, answers in ((honest, [s.safe_answer for s in rows]), (right, None)):
         assert torch.allclose(there.nll, method.nll(rows, answers), atol=1e-5)
     alone = layers(deeper.vlm, [data.load_image(s.image) for s in rows])
@@ -118,7 +146,7 @@ def test_one_look_serves_both_answers(deeper: Deeper) -> None:
 def test_answers_about_company_count_more(deeper: Deeper) -> None:
     rows = [replace(s, names=("dog",)) for s in deeper.data.select("forget", "train")[:3]]
     with torch.no_grad():
-        honest = deeper.look(rows)[1]
+        honest = deeper.look(rows).honest
     assert torch.allclose(nll(rows, honest), honest.nll, atol=1e-5)
     share = -honest.logp[1] / honest.length.sum()
     rows[1] = replace(rows[1], names=("dog", "guitar"))

@@ -156,12 +156,17 @@ class Method:
 
 def name_tokens(vlm: VLM, data: UnlearnData, cfg: UnlearnConfig) -> list[int]:
     """The tokens of the concepts' names, those that other words share aside."""
-    encode = vlm.tokenizer.encode
-    found = {i for c in data.concepts for w in c.aliases
-             for i in encode(w, add_special_tokens=False)}  # fmt: skip
+    found = word_tokens(vlm, [w for c in data.concepts for w in c.aliases])
     shared = {i for s in pool(data, "retain", cfg)
-              for i in encode(s.answer, add_special_tokens=False)}  # fmt: skip
-    return sorted(found - shared - {vlm.tokenizer.unk_token_id})
+              for i in vlm.tokenizer.encode(s.answer, add_special_tokens=False)}  # fmt: skip
+    return sorted(set(found.tolist()) - shared)
+
+
+def word_tokens(vlm: VLM, found: Sequence[str]) -> torch.Tensor:
+    """The tokens (K) that words have at the beginning of a text or within it."""
+    encode = vlm.tokenizer.encode
+    ids = {i for w in found for t in (w, f" {w}") for i in encode(t, add_special_tokens=False)}
+    return torch.tensor(sorted(ids - {vlm.tokenizer.unk_token_id}), device=vlm.device)
 
 
 def kl(before: Said, now: Said) -> torch.Tensor:

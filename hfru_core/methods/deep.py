@@ -4,25 +4,27 @@ Answers can be perfect while every layer still tells the concept apart. (1) At e
 tower and behind the projector, forgotten pictures are matched to pictures that could show anything
 of their kind, and to each other: a kernel two-sample statistic (MMD, Gretton et al. 2012) of the
 mean image tokens. What an oracle that never knew the concept calls by one word, it has no reason to
-keep apart either. (2) The name's log-probability is pushed below a margin and no further: the
-further away it is, the more lessons it takes to bring it back. Both leave out pictures that show
-something else too, which would be lost with the name.
+keep apart either. Pictures that show something else too are left out: it would be lost with the
+name. (2) The name's log-probability is pushed below a margin and no further: the further away it
+is, the more lessons it takes to bring it back. (3) What tells of other things in the picture is
+held where it was (`company.py`).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import torch
-from PIL import Image
 from torch.nn import functional as F
 
 from hfru_core import rollout, sft
 from hfru_core.data import load_image
 from hfru_core.methods.base import Said, draw, name_tokens, pool
+from hfru_core.methods.company import Company
+from hfru_core.methods.layers import layers, means, watched
 from hfru_core.types import Sample, UnlearnConfig, UnlearnData
 from hfru_core.variants import unclear
 from hfru_core.vlm import VLM, swapped
@@ -31,18 +33,29 @@ WIDTHS = (0.25, 1.0, 4.0)  # of the kernels, in units of the median squared dist
 UNCLEAR = 12  # pictures of each kind in a step
 # What the honest answers count for, and those about pictures that show something else too: the
 # kind alone is learnt first, and the rest of the answer is lost with it.
-TAUGHT, COMPANY = 4.0, 3.0
+TAUGHT, COMPANY = 4.0, 6.0
+HELD = 2.0  # what held tokens cost for moving by one standard deviation
 TINY = 1e-6
 
 
+class Look(NamedTuple):
+    """Of pictures: what layers (N, D) see, image tokens (P, D), and how likely answers seem."""
+
+    layers: list[torch.Tensor]
+    tokens: list[torch.Tensor]
+    honest: Said
+    right: Said
+
+
 class Deeper:
-    """Both terms, on one request."""
+    """All terms, on one request."""
 
     def __init__(self, vlm: VLM, data: UnlearnData, config: UnlearnConfig) -> None:
         self.vlm, self.data, self.config = vlm, data, config
         self.original = {n: p.detach().clone() for n, p in vlm.trainable().items()}
         self.names = torch.tensor(name_tokens(vlm, data, config), device=vlm.device)
         self.unclear = unclear(data)
+        self.company = Company(vlm, data, config, self.names)
 
     def loss(self, rng: random.Random, teach: bool = False) -> torch.Tensor:
         """One step's, with the honest answers' loss where it is to `teach`.
@@ -53,22 +66,25 @@ class Deeper:
         cfg = self.config
         rows = [s for s in pool(self.data, "forget", cfg) if s.answer != s.safe_answer]
         rows = draw(rows, cfg.stage1_batch, rng)
-        seen, honest, right = self.look(rows)
-        pushed = self.within_reach(rows, right)
-        loss = cfg.match * self.matching(rows, seen, rng) + cfg.suppress * pushed
-        return (loss + TAUGHT * nll(rows, honest) if teach else loss) / self.vlm.team.size
+        look = self.look(rows)
+        loss = cfg.match * self.matching(rows, look.layers, rng)
+        loss = loss + cfg.suppress * self.within_reach(look.right)
+        loss = loss + HELD * self.company.moved(rows, look.tokens)
+        return (loss + TAUGHT * nll(rows, look.honest) if teach else loss) / self.vlm.team.size
 
-    def look(self, rows: Sequence[Sample]) -> tuple[list[torch.Tensor], Said, Said]:
-        """What layers see of the pictures, and what is thought of the honest and right answers."""
+    def look(self, rows: Sequence[Sample]) -> Look:
+        """One look at the pictures, with the honest and the right answer to each."""
         vlm = self.vlm
         ids = sft.encode_answers(vlm, [a for s in rows for a in (s.safe_answer, s.answer)])
         images = [load_image(s.image) for s in rows]
+        inputs = vlm.inputs(images, [s.question for s in rows])
         with watched(vlm) as looks:
-            prefix = rollout.prefill(vlm.core, vlm.inputs(images, [s.question for s in rows]))
+            prefix = rollout.prefill(vlm.core, inputs)
         logits = rollout.shared_logits(vlm.core, prefix, ids, 2)
         both = Said(logits, ids, rollout.answer_mask(ids, vlm.eos))
         seen = means(looks[0], len(rows)) if vlm.family.fixed else layers(vlm, images)
-        return seen, *(Said(*(x[i::2] for x in both)) for i in (0, 1))
+        tokens = vlm.split(looks[0].pooler_output, inputs)
+        return Look(seen, tokens, *(Said(*(x[i::2] for x in both)) for i in (0, 1)))
 
     def matching(
         self, rows: Sequence[Sample], seen: list[torch.Tensor], rng: random.Random
@@ -89,10 +105,9 @@ class Deeper:
                  for x, v, old in zip(seen, now, before)]  # fmt: skip
         return torch.stack(apart).mean()
 
-    def within_reach(self, rows: Sequence[Sample], right: Said) -> torch.Tensor:
+    def within_reach(self, right: Said) -> torch.Tensor:
         """By how many nats the names lie above `-margin`, behind the right words before them."""
-        own = torch.tensor([alone(s) for s in rows], device=right.ids.device)[:, None]
-        counted = torch.isin(right.ids, self.names) & right.mask & own
+        counted = torch.isin(right.ids, self.names) & right.mask
         above = F.relu(self.config.margin + rollout.token_logprobs(right.logits, right.ids))
         return (above * counted).sum() / counted.sum().clamp(min=1)
 
@@ -131,36 +146,3 @@ def mmd(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def mean_gap(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """The squared distance of two samples' means: far apart, a kernel has no slope."""
     return 0.3 * (a.mean(0) - b.mean(0)).square().mean()
-
-
-def layers(vlm: VLM, images: Sequence[Image.Image]) -> list[torch.Tensor]:
-    """Mean image tokens (N, D) of every layer of the tower, and behind the projector."""
-    batches = [images] if vlm.family.fixed else [[i] for i in images]
-    with watched(vlm) as looks:
-        for batch in batches:
-            vlm.projected(vlm.inputs(batch, [""] * len(batch)))
-    found = [means(look, len(batch)) for look, batch in zip(looks, batches)]
-    return [torch.cat(parts).float() for parts in zip(*found)]
-
-
-@contextmanager
-def watched(vlm: VLM) -> Iterator[list]:
-    """What the tower's layers see in every pass from here on, beside what becomes of it."""
-    model, looks = vlm.core.model, []
-    look = model.get_image_features
-
-    def kept(*args, **kwargs):
-        looks.append(look(*args, **{**kwargs, "output_hidden_states": True}))
-        return looks[-1]
-
-    model.get_image_features = kept
-    try:
-        yield looks
-    finally:
-        del model.get_image_features
-
-
-def means(look, count: int) -> list[torch.Tensor]:
-    """Mean tokens (count, D) of each layer and of the projector's output."""
-    tokens = [*look.hidden_states[1:], torch.cat([t.flatten(0, -2) for t in look.pooler_output])]
-    return [t.reshape(count, -1, t.shape[-1]).mean(1) for t in tokens]

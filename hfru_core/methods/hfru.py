@@ -44,8 +44,8 @@ PRESETS = {
     ),
     # Answers do not tell how deep a step forgot, so the last step is kept, not the best answers.
     "deep": OURS.with_(
-        preset="deep", match=1.0, suppress=0.3, margin=16.0, feature_hold=6.0, stage1_retain=48,
-        stage1_steps=110, lora_rank=32, select_best=False,
+        preset="deep", match=1.0, suppress=0.5, margin=16.0, feature_hold=8.0, stage1_retain=48,
+        stage1_steps=150, lora_rank=32, select_best=False,
     ),
 }
 # fmt: on

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from audit import features
 from hfru_core import adapter, rollout, vlm
 from hfru_core.data import load_image
 from hfru_core.families import FAMILIES
+from hfru_core.methods import configured
+from hfru_core.methods.deep import Deeper
 from hfru_core.session import UnlearnSession
 from hfru_core.types import UnlearnConfig, UnlearnData, UserError
 from hfru_core.world import dataset as world
@@ -201,3 +204,20 @@ def test_another_family_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "kosmos-2"}))
     with pytest.raises(UserError, match=r"type 'kosmos-2' are not supported.*Qwen2\.5-VL"):
         vlm.load(tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_things_in_a_picture_have_image_tokens_of_their_own(
+    name: str, table: dict[str, Made], small_data: UnlearnData
+) -> None:
+    model = table[name].session.vlm
+    config = configured("hfru", "deep", small_data.concepts, device="cpu", topics=("describe",))
+    deeper = Deeper(model, small_data, config.with_(stage1_batch=4))
+    for key, (before, weight) in deeper.company.held.items():
+        (now,) = model.projected(model.inputs([load_image(key)], [""]))
+        assert torch.allclose(before, now, atol=1e-4) and len(weight) == len(now)
+        assert 0 <= weight.min() < 0.1 < weight.max() <= 1
+    assert deeper.company.held
+    loss = deeper.loss(random.Random(0), teach=True)
+    slopes = torch.autograd.grad(loss, list(model.trainable().values()), allow_unused=True)
+    assert any(s is not None and s.abs().sum() > 0 for s in slopes)
