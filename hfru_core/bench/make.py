@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -99,7 +98,8 @@ def lasting(
         if start < config.steps:
             probe.progress.step = start
             times = [probe.step().seconds for _ in range(min(TIMED, config.steps - start))]
-            spent.append(statistics.median(times[min(WARM, len(times) - 1) :]))
+            # The fastest: whatever else runs on this machine only slows steps down.
+            spent.append(min(times[min(WARM, len(times) - 1) :]))
     shares = [config.stage1_steps, config.grpo_steps][: len(spent)]
     each = sum(t * s for t, s in zip(spent, shares)) / sum(shares)
     return with_steps(config, max(SHORTEST, min(LONGEST, round(seconds / each))))
