@@ -42,6 +42,13 @@ def test_the_layer_term_counts_groups_apart_and_unclear_ones_that_moved() -> Non
     assert close < 0.1 and apart > 0.5 and moved > 0.5
 
 
+def test_faces_are_held_less_hard_than_things() -> None:
+    """Held as hard, they stay apart from unknown ones: the probe finds them again."""
+    thing, face = (configured("hfru", "deep", (shipped()[c],)) for c in ("dog", "mara_velden"))
+    assert face.feature_hold < thing.feature_hold and face.steps < thing.steps
+    assert (face.match, face.margin, face.lora_rank) == (thing.match, thing.margin, thing.lora_rank)
+
+
 def test_company_is_not_matched_away(deeper: Deeper) -> None:
     """Where everything forgotten stands beside something else, unclear pictures are only held."""
     rows = list({s.image: s for s in deeper.data.select("forget", "train")}.values())
