@@ -78,13 +78,14 @@ def test_a_row_that_another_process_makes_is_left_to_it(rows: Callable, tmp_path
     assert [r["method"] for r in rows("ga,base")] == ["base"] and lock.exists()
 
 
-@pytest.mark.parametrize("method", ["ga", "hfru"])
+@pytest.mark.parametrize(("method", "timed"), [("ga", 6), ("hfru", 1)])  # 6: a checkpoint is due
 def test_an_equal_budget_is_as_many_steps_as_fit(
-    method: str, rows: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, timed: int, rows: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = UnlearnSession.step
     monkeypatch.setattr(UnlearnSession, "step", lambda s: replace(plain(s), seconds=0.25))
     monkeypatch.setattr(make, "SHORTEST", 1)
+    monkeypatch.setattr(make, "TIMED", timed)
     (row,) = rows(method, budget="equal", steps=None)
     assert (row["error"], row["steps"], row["budget"]) == (None, 4, "equal")
     assert "--steps 4" in row["command"] and [p.name for p in (tmp_path / "rows").iterdir()] == [
