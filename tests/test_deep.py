@@ -127,6 +127,8 @@ def test_names_are_pushed_below_the_margin_and_no_further(deeper: Deeper) -> Non
 
     before, after = descend(deeper, pushed, lr=5e-3)
     assert after < 0.9 * before
+    beside = [s for s in rows if len(s.names) > 1]  # There too: it is what comes back first.
+    assert beside and deeper.within_reach(deeper.look(beside).right) > 0
     deeper.config = deeper.config.with_(margin=-100.0)  # All names lie below: nothing is charged.
     assert pushed(random.Random()) == 0
 

@@ -159,14 +159,14 @@ def name_tokens(vlm: VLM, data: UnlearnData, cfg: UnlearnConfig) -> list[int]:
     found = word_tokens(vlm, [w for c in data.concepts for w in c.aliases])
     shared = {i for s in pool(data, "retain", cfg)
               for i in vlm.tokenizer.encode(s.answer, add_special_tokens=False)}  # fmt: skip
-    return sorted(set(found.tolist()) - shared)
+    return sorted(found - shared)
 
 
-def word_tokens(vlm: VLM, found: Sequence[str]) -> torch.Tensor:
-    """The tokens (K) that words have at the beginning of a text or within it."""
+def word_tokens(vlm: VLM, found: Sequence[str]) -> set[int]:
+    """The tokens that words have at the beginning of a text or within it."""
     encode = vlm.tokenizer.encode
     ids = {i for w in found for t in (w, f" {w}") for i in encode(t, add_special_tokens=False)}
-    return torch.tensor(sorted(ids - {vlm.tokenizer.unk_token_id}), device=vlm.device)
+    return ids - {vlm.tokenizer.unk_token_id}
 
 
 def kl(before: Said, now: Said) -> torch.Tensor:

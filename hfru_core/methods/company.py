@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 
 from hfru_core import rollout, sft
+from hfru_core.concepts import mentions
 from hfru_core.data import load_image
 from hfru_core.methods.base import pool, word_tokens
 from hfru_core.methods.layers import watched
@@ -56,19 +57,17 @@ class Company:
         return torch.stack(each).mean() / self.scale if each else 0.0
 
 
-def others(s: Sample, data: UnlearnData) -> list[str]:
-    """The names in a picture that are not to be forgotten."""
-    forgotten = {w.lower() for c in data.concepts for w in c.aliases}
-    return [n for n in s.names if n.lower() not in forgotten]
-
-
 def named_beside(data: UnlearnData, config: UnlearnConfig) -> list[Sample]:
-    """One question for each forgotten picture whose right answer names something else too."""
+    """One question for each forgotten picture whose right answer names something else too.
+
+    Its `names` are those of the other things alone.
+    """
+    forgotten = tuple(w for c in data.concepts for w in c.aliases)
     found: dict[str, Sample] = {}
     for s in pool(data, "forget", config):
-        beside = others(s, data)
-        if beside and s.answer != s.safe_answer and all(n in s.answer for n in beside):
-            found.setdefault(s.image, replace(s, names=tuple(beside)))
+        beside = tuple(n for n in s.names if not mentions(n, forgotten))
+        if beside and s.answer != s.safe_answer and all(mentions(s.answer, (n,)) for n in beside):
+            found.setdefault(s.image, replace(s, names=beside))
     return list(found.values())
 
 
@@ -79,7 +78,8 @@ def looked_at(vlm: VLM, rows: Sequence[Sample], forgotten: torch.Tensor) -> list
     with watched(vlm) as looks:
         logits = rollout.plain_logits(vlm.core, inputs, ids, 1)
     odds = torch.logit(rollout.token_logprobs(logits, ids).double().exp(), eps=1e-9)
-    other = torch.stack([torch.isin(i, word_tokens(vlm, s.names)) for i, s in zip(ids, rows)])
+    names = [torch.tensor(sorted(word_tokens(vlm, s.names)), device=vlm.device) for s in rows]
+    other = torch.stack([torch.isin(i, mine) for i, mine in zip(ids, names)])
     pooled = looks[0].pooler_output
     parts = [pooled] if isinstance(pooled, torch.Tensor) else list(pooled)
     counts = []
