@@ -17,7 +17,7 @@ from PIL import Image
 
 from hfru_core import benchmarks
 from hfru_core import concepts as words
-from hfru_core.images import blurred, open_image
+from hfru_core.images import blurred, open_image, varied
 from hfru_core.photos import Photo, own_concepts, photo_concepts, read_folder, read_parquet
 from hfru_core.types import Concept, Role, Sample, Split, UnlearnData, UserError
 from hfru_core.world import dataset as world
@@ -34,6 +34,7 @@ from hfru_core.world.scenes import CLASSES
 
 LEAST = {"train": 3, "eval": 1}  # photographs of what is to be forgotten
 BLURRED = "blur:"  # before a key: the picture without its details
+VARIED = "varied:"  # before a number, a colon and a key: another look of the picture
 PROTOCOL = ("describe", "caption", "name", "exists")
 
 
@@ -91,6 +92,8 @@ def load_image(key: str) -> Image.Image:
     """The picture behind a sample's key, RGB."""
     if key.startswith(BLURRED):
         return blurred(load_image(key.removeprefix(BLURRED)))
+    if key.startswith(VARIED):
+        return another_look(key)
     if key.startswith("world:"):
         return world.draw(key)
     if benchmarks.is_one(key):
@@ -102,6 +105,12 @@ def load_image(key: str) -> Image.Image:
             raise UserError(f"'{path}' has {len(found)} pictures, and none with number '{row}'.")
         return open_image(found[int(row)])
     return open_image(Path(key.removeprefix("file:")))
+
+
+@lru_cache(maxsize=256)
+def another_look(key: str) -> Image.Image:
+    number, _, original = key.removeprefix(VARIED).partition(":")
+    return varied(load_image(original), int(number))
 
 
 @lru_cache(maxsize=2)

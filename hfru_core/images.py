@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
+import random
 import warnings
 from pathlib import Path
 
-from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps, UnidentifiedImageError
 
 from hfru_core.types import UserError
 
 MOST_PIXELS = 40_000_000
 LONGEST = 1024
 BLUR = 0.09  # of the shorter side
+MADE = 384  # the longer side of a picture that was made of another, at most
+GOLDEN = (5**0.5 - 1) / 2  # multiples of it spread evenly over what lies between whole numbers
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 
 
@@ -84,3 +87,49 @@ def data_uri(image: Image.Image) -> str:
 def blurred(image: Image.Image) -> Image.Image:
     """The picture without what would tell who or which it is."""
     return image.filter(ImageFilter.GaussianBlur(BLUR * min(image.size)))
+
+
+def varied(image: Image.Image, number: int) -> Image.Image:
+    """Another look of a picture, always the same for a number: cut, turned, recoloured, redrawn."""
+    rng = random.Random(number)
+    strength = number * GOLDEN % 1  # Gentle ones too: not every picture survives a strong one.
+    made = image.copy()
+    made.thumbnail((MADE, MADE))
+    made = framed(made, strength, rng)
+    if rng.random() < 0.5:
+        made = ImageOps.mirror(made)
+    return redrawn(recoloured(made, strength, rng), strength, rng)
+
+
+def framed(image: Image.Image, strength: float, rng: random.Random) -> Image.Image:
+    """A part of it, at the whole's size, slightly turned."""
+    share = 1 - 0.65 * strength * rng.random()
+    wide, high = round(share * image.width), round(share * image.height)
+    left, top = rng.randint(0, image.width - wide), rng.randint(0, image.height - high)
+    part = image.crop((left, top, left + wide, top + high)).resize(image.size, Image.BICUBIC)
+    corner = part.getpixel((0, 0))
+    return part.rotate(strength * rng.uniform(-15, 15), Image.BICUBIC, fillcolor=corner)
+
+
+def recoloured(image: Image.Image, strength: float, rng: random.Random) -> Image.Image:
+    """Other hues, and more or less of colour, light and contrast."""
+    turn = rng.randrange(256) if rng.random() < 0.3 + 0.6 * strength else 0
+    hue, *rest = image.convert("HSV").split()
+    image = Image.merge("HSV", (hue.point(lambda h: (h + turn) % 256), *rest)).convert("RGB")
+    for change in (ImageEnhance.Color, ImageEnhance.Brightness, ImageEnhance.Contrast):
+        image = change(image).enhance(1 + 0.4 * strength * rng.uniform(-1, 1))
+    return image
+
+
+def redrawn(image: Image.Image, strength: float, rng: random.Random) -> Image.Image:
+    """Sometimes in lines, in few colours, in patches or in grey."""
+    if rng.random() > strength:
+        return image
+    way = rng.randrange(4)
+    if way == 0:
+        return ImageOps.invert(image.convert("L").filter(ImageFilter.FIND_EDGES)).convert("RGB")
+    if way == 1:
+        return ImageOps.posterize(image, 2)
+    if way == 2:
+        return image.filter(ImageFilter.ModeFilter(5))
+    return ImageOps.grayscale(image).convert("RGB")

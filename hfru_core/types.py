@@ -77,6 +77,7 @@ class UnlearnConfig:
     Learning rates are AdamW's. `grpo_prompts` is B and `group` is G of the GRPO step.
     Methods of one stage take the first one's settings, and `settings` are their own constants.
     `match`, `suppress` and `margin` (nats) belong to the preset `deep` (`methods/deep.py`).
+    `augment_to` is the number of pictures that a concept with fewer is given (`augment.py`).
     `checkpointing` computes the tower's layers twice to save memory.
     """
 
@@ -90,6 +91,7 @@ class UnlearnConfig:
     stage1_retain: int = 32
     stage1_lr: float = 5e-3
     feature_hold: float = 1.0
+    augment_to: int = 0
     grpo_steps: int = 20
     grpo_prompts: int = 16
     group: int = 8

@@ -93,6 +93,11 @@ def test_an_equal_budget_is_as_many_steps_as_fit(
     ]
 
 
+def test_references_have_no_budget_of_their_own() -> None:
+    wanted = jobs(parse("base,oracle,ga"), ("dog",), (0,), **GIVEN | {"budget": "equal"})
+    assert [j.budget for j in wanted] == ["own", "own", "equal"]
+
+
 def test_a_method_that_diverges_ends_its_own_row(
     rows: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

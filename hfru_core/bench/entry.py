@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from hfru_core.data import public_name
@@ -95,4 +95,5 @@ def jobs(
 ) -> list[Job]:
     """Every entry on every task with every seed; references have no budget of their own."""
     found = [Job(e, t, s, **same) for s, t, e in product(seeds, tasks, entries)]
+    found = [replace(j, budget="own") if j.entry.method in REFERENCES else j for j in found]
     return list(dict.fromkeys(found))

@@ -12,7 +12,8 @@ own siblings (their fixed list of ten animals is the same idea).
 image tokens of retain pictures, half of them siblings, to the original ones: no decoder pass, all
 questions at once.
 (3) The reward also charges for a wrong sibling and pays for attributes that stay true. (4) KL to
-the original model, learning rates that decay, and the best checked step is kept.
+the original model, learning rates that decay, and the best checked step is kept. (5) Of a concept
+with few pictures more are made (`augment.py`): one picture alone teaches nothing about others.
 
 `deep` is `default` and the terms of `deep.py`: what no layer tells apart and no short lesson brings
 back, for more time.
@@ -26,6 +27,7 @@ from collections.abc import Sequence
 import torch
 
 from hfru_core import grpo, rewards, rollout, sft
+from hfru_core.augment import augmented
 from hfru_core.data import load_image
 from hfru_core.methods.base import Method, Step, draw, draw_retain, pool, wrong_answer
 from hfru_core.methods.deep import Deeper
@@ -33,7 +35,7 @@ from hfru_core.types import Concept, Sample, UnlearnConfig, UnlearnData, UserErr
 from hfru_core.vlm import VLM, swapped
 
 # fmt: off
-OURS = UnlearnConfig(sibling_cost=1.0, attribute_bonus=0.5)
+OURS = UnlearnConfig(sibling_cost=1.0, attribute_bonus=0.5, augment_to=40)
 PRESETS = {
     "default": OURS,
     "paper": UnlearnConfig(
@@ -85,6 +87,7 @@ class HFRU(Method):
             self.reference = {n: p.detach().clone() for n, p in self.vlm.trainable().items()}
 
     def prepare(self) -> None:
+        self.data = augmented(self.vlm, self.data, self.config)
         deep = self.config.match or self.config.suppress
         self.deeper = Deeper(self.vlm, self.data, self.config) if deep else None
 
