@@ -210,7 +210,8 @@ def test_references_stay_when_methods_are_filtered() -> None:
     assert keep(scopes=("encoder",), budgets=("own",)) == ["npo", "oracle"]
     assert keep(tasks=("dog",)) == ["npo"]
     assert choices(rows, lambda r: r.method) == ["npo", "ga"]
-    assert keep(requests=("polite",)) == []
+    assert keep(requests=("polite",)) == [] and keep(sources=("pacs:a.parquet",)) == []
+    assert keep(sources=("world",)) == keep()
 
 
 # Writing

@@ -25,7 +25,7 @@ from tests.test_bench_table import made, measured, raw, reference, write
 
 ANN, BOB = SimpleNamespace(session_hash="ann"), SimpleNamespace(session_hash="bob")
 EVIL = "<img src=x>"
-VIEW = [FIRST, "", "retain", "forget", [], [], [], [], [], "seeds"]
+VIEW = [FIRST, "", "retain", "forget", [], [], [], [], [], [], "seeds"]
 ROWS = [
     reference("oracle", values=measured(forget=0.99, retain=1.0, probe=0.5)),
     raw(values=measured(forget=0.9, retain=0.8, probe=0.7)),
@@ -68,8 +68,8 @@ def drawn(panel: Benchmark, who: SimpleNamespace = ANN, **changes: object) -> li
 
 
 def look(**changes: object) -> list:
-    names = ("sorting", "chosen", "x", "y", "methods", "scopes", "tasks", "budgets", "requests",
-             "over")  # fmt: skip
+    names = ("sorting", "chosen", "x", "y", "methods", "scopes", "tasks", "sources", "budgets",
+             "requests", "over")  # fmt: skip
     return list((dict(zip(names, VIEW)) | changes).values())
 
 
@@ -126,12 +126,24 @@ def test_other_requests_are_seen_where_they_are_asked_for(tmp_path: Path) -> Non
     assert (count("plain"), count("polite"), count()) == (2, 1, 3)
 
 
+def test_other_pictures_and_budgets_are_seen_where_they_are_asked_for(tmp_path: Path) -> None:
+    rows = [raw(), raw(source="pacs:a.parquet"), raw(budget="equal"), reference("oracle")]
+    with gr.Blocks():
+        panel = Benchmark(Studio(ASSETS / "model", tmp_path / "data"), write(tmp_path, rows))
+    count = lambda **chosen: len(labels(drawn(panel, **chosen)[2]))  # noqa: E731
+    usual = {part.elem_id.partition("-")[2]: part.value
+             for part in (*panel.filters, panel.budgets, panel.requests) if part.value}  # fmt: skip
+    assert usual == {"sources": ["world"], "budgets": ["own"], "requests": ["plain"]}
+    assert (count(), count(**usual)) == (4, 2)
+    assert count(sources=["pacs:a.parquet"]) == 1 and count(budgets=["equal"]) == 2
+
+
 def test_what_can_be_filtered_by_is_what_there_is(panel: Benchmark) -> None:
-    methods, scopes, tasks, budgets, about = panel.offer(ANN)
+    methods, scopes, tasks, sources, about = panel.offer(ANN)
     assert ("GA", "ga") in methods.choices and ("Oracle", "oracle") not in methods.choices
     assert [v for _, v in scopes.choices] == ["decoder", "encoder"]
     assert [v for _, v in tasks.choices] == ["dog,elephant", "dog"]
-    assert ("each method's own", "own") in budgets.choices and "a note" in about
+    assert [v for _, v in sources.choices] == ["world"] and "a note" in about
 
 
 def test_a_row_shows_what_makes_it_again(panel: Benchmark) -> None:

@@ -81,12 +81,14 @@ class Filter:
     tasks: tuple[str, ...] = ()
     budgets: tuple[str, ...] = ()
     requests: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def keeps(self, row: Row) -> bool:
         """References stay whatever the method, scope or budget: they are what one compares with."""
         own = (self.methods, row.method), (self.scopes, row.scope), (self.budgets, row.budget)
         return all(not wanted or has in wanted for wanted, has in (
             (self.tasks, row.task), (self.requests, row.request or "plain"),
+            (self.sources, row.source or "world"),
             *(own if row.kind == "method" else ()),
         ))  # fmt: skip
 

@@ -12,6 +12,7 @@ import random
 
 import torch
 
+from hfru_core.data import public_name
 from hfru_core.methods.base import Method, Step, draw
 from hfru_core.types import UserError
 from hfru_core.variants import text_samples
@@ -33,7 +34,8 @@ class MMUnlearner(Method):
         if not text:
             raise UserError(
                 f"{self.label} needs text-only questions to find the weights that hold words, and "
-                f"'{self.data.source}' has none. Use a source that has them (world, mllmu, clear)."
+                f"'{public_name(self.data.source)}' has none. Use a source that has them (world, "
+                "mllmu, clear)."
             )
         rng = random.Random(f"saliency {self.config.seed}")
         forget = self.saliency(lambda: self.forget(rng))

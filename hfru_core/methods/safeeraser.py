@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import torch
 
+from hfru_core.data import public_name
 from hfru_core.methods.base import Method, draw
 from hfru_core.types import Sample, UserError
 
@@ -36,8 +37,8 @@ class Decoupled(Method):
         if not self.harmless:
             raise UserError(
                 f"{self.label} needs harmless pictures to ask the same questions about, and "
-                f"'{self.data.source}' has no retained pictures. Add some, or choose a method "
-                "without prompt decoupling."
+                f"'{public_name(self.data.source)}' has no retained pictures. Add some, or "
+                "choose a method without prompt decoupling."
             )
 
     def decoupled(self, rng: random.Random) -> torch.Tensor:

@@ -25,7 +25,9 @@ from hfru_core.ui.texts import t
 REPORT = ASSETS / "reports" / "bench.json"
 OVER = tuple((t(f"bench.over.{n}"), n) for n in ("tasks", "seeds", "runs"))
 REQUESTS = [(told, name) for name, told in view.REQUESTS.items()]
-FILTERS = ("methods", "scopes", "tasks", "budgets")
+BUDGETS = [(told, name) for name, told in view.BUDGETS.items()]
+USUAL = {"sources": ["world"], "budgets": ["own"], "requests": ["plain"]}  # what is seen at first
+FILTERS = ("methods", "scopes", "tasks", "sources")
 AXES = [(c.title, c.key) for c in COLUMNS]
 QUICK = ((t("bench.quick.retain"), "retain", "forget"),
          (t("bench.quick.cost"), "seconds", "probe"))  # fmt: skip
@@ -43,14 +45,16 @@ class Look(NamedTuple):
     methods: list[str] | None
     scopes: list[str] | None
     tasks: list[str] | None
+    sources: list[str] | None
     budgets: list[str] | None
     requests: list[str] | None
     over: Over
 
     def rows(self, bench: Bench) -> tuple[Row, ...]:
         """The rows that pass the filters."""
-        wanted = self.methods, self.scopes, self.tasks, self.budgets, self.requests
-        return tuple(filter(Filter(*(tuple(w or ()) for w in wanted)).keeps, bench.rows))
+        named = ("methods", "scopes", "tasks", "sources", "budgets", "requests")
+        wanted = Filter(**{name: tuple(getattr(self, name) or ()) for name in named})
+        return tuple(filter(wanted.keeps, bench.rows))
 
     def plot(self, groups: list[Group]) -> go.Figure:
         return scatter(groups, BY_KEY[self.x], BY_KEY[self.y], self.chosen)
@@ -80,13 +84,9 @@ class Benchmark:
     def build_filters(self) -> None:
         with gr.Row():
             self.filters = [
-                gr.Dropdown([], multiselect=True, label=t(f"bench.{name}"), min_width=150,
-                            elem_id=f"bench-{name}") for name in FILTERS
-            ]  # fmt: skip
-            self.requests = gr.Dropdown(
-                REQUESTS, value=["plain"], multiselect=True, label=t("bench.requests"),
-                min_width=150, elem_id="bench-requests",
-            )  # fmt: skip
+                several(name, ["world"] if name == "sources" else []) for name in FILTERS
+            ]  # What there is to choose is known when the tab is opened.
+            self.budgets, self.requests = several("budgets", BUDGETS), several("requests", REQUESTS)
             self.over = gr.Dropdown(OVER, value="tasks", label=t("bench.over"), min_width=150,
                                     elem_id="bench-over")  # fmt: skip
 
@@ -125,7 +125,7 @@ class Benchmark:
 
     def wire(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Connect the events; whatever changes what is seen draws all of it again."""
-        seen = [*self.filters, self.requests, self.over]
+        seen = [*self.filters, self.budgets, self.requests, self.over]
         looked = [self.sorting, self.chosen, self.x, self.y, *seen]
         drawn = [self.empty, self.results, self.board, self.plot, self.csv, self.json]
         draw = (self.draw, looked, drawn)
@@ -163,12 +163,11 @@ class Benchmark:
             return [*[gr.skip()] * len(self.filters), ""]
         labels = {r.method: r.label for r in bench.rows}
         methods = [(labels[m], m) for m in choices(bench.rows, lambda r: r.method)]
-        scopes, tasks, budgets = (
+        others = (
             choices(bench.rows, of)
-            for of in (lambda r: r.scope, lambda r: r.task, lambda r: r.budget)
+            for of in (lambda r: r.scope, lambda r: r.task, lambda r: r.source or "world")
         )
-        told = [(view.BUDGETS.get(b, b), b) for b in budgets]
-        return [*map(gr.Dropdown, (methods, scopes, tasks, told)), view.about(bench)]
+        return [*map(gr.Dropdown, (methods, *others)), view.about(bench)]
 
     # What is shown
 
@@ -227,6 +226,14 @@ class Benchmark:
             return [gr.skip()] * 4
         command = gr.Code(view.commands(found), visible=True)
         return [found.id, view.details(found), command, look.plot(groups)]
+
+
+def several(name: str, choices: list) -> gr.Dropdown:
+    """A filter that takes any number of values."""
+    return gr.Dropdown(
+        choices, value=USUAL.get(name, []), multiselect=True, label=t(f"bench.{name}"),
+        min_width=150, elem_id=f"bench-{name}",
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=2)

@@ -176,6 +176,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "bench.methods": ("Methods", "方法"),
     "bench.scopes": ("Scopes", "范围"),
     "bench.tasks": ("Tasks", "任务"),
+    "bench.sources": ("Pictures", "图片"),
     "bench.budgets": ("Budgets", "预算"),
     "bench.requests": ("Forget data", "遗忘数据"),
     "bench.over": ("Mean over", "取平均"),
