@@ -9,7 +9,7 @@ from hfru_core.bench.columns import BETTER, COLUMNS, LEAKAGE, MISSING, Column
 from hfru_core.bench.record import Bench
 from hfru_core.bench.table import Group, between
 
-BUDGETS = {"own": "each method's own", "equal": "equal for all"}
+BUDGETS = {"own": "its own", "equal": "the same for all"}
 REQUESTS = {
     "plain": "as they are", "polite": "with common words in their questions",
     "single": "one picture of each", "anonymised": "without names and faces",

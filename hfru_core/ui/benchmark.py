@@ -86,6 +86,7 @@ class Benchmark:
             self.filters = [
                 several(name, ["world"] if name == "sources" else []) for name in FILTERS
             ]  # What there is to choose is known when the tab is opened.
+        with gr.Row():
             self.budgets, self.requests = several("budgets", BUDGETS), several("requests", REQUESTS)
             self.over = gr.Dropdown(OVER, value="tasks", label=t("bench.over"), min_width=150,
                                     elem_id="bench-over")  # fmt: skip
