@@ -93,7 +93,8 @@ def load_image(key: str) -> Image.Image:
     if key.startswith(BLURRED):
         return blurred(load_image(key.removeprefix(BLURRED)))
     if key.startswith(VARIED):
-        return another_look(key)
+        number, _, original = key.removeprefix(VARIED).partition(":")
+        return varied(load_image(original), int(number))
     if key.startswith("world:"):
         return world.draw(key)
     if benchmarks.is_one(key):
@@ -105,12 +106,6 @@ def load_image(key: str) -> Image.Image:
             raise UserError(f"'{path}' has {len(found)} pictures, and none with number '{row}'.")
         return open_image(found[int(row)])
     return open_image(Path(key.removeprefix("file:")))
-
-
-@lru_cache(maxsize=256)
-def another_look(key: str) -> Image.Image:
-    number, _, original = key.removeprefix(VARIED).partition(":")
-    return varied(load_image(original), int(number))
 
 
 @lru_cache(maxsize=2)
