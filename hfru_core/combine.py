@@ -74,6 +74,7 @@ def parts_of(info: dict, strength: float) -> list[dict]:
     itself = {
         "weights": info["hashes"][WEIGHTS], "strength": 1.0,
         "concepts": [c["name"] for c in info["concepts"]],
+        "scope": (info.get("config") or {}).get("scope"),
     }  # fmt: skip
     return [p | {"strength": strength * p["strength"]} for p in info.get("parts") or [itself]]
 

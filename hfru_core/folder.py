@@ -151,13 +151,15 @@ def adaptable(layer: str, families: Iterable[Family] = tuple(FAMILIES.values()))
 
 def check_scope(folder: Path, layers: Shapes, info: dict) -> None:
     """Refuse weights for the language model in an adapter that says it is the encoder's."""
-    scope = (info.get("config") or {}).get("scope")
+    made = info.get("parts") or [info.get("config") or {}]
+    scopes = [part.get("scope") for part in made]
     inside = [n for n in layers for f in FAMILIES.values()
               if re.fullmatch(decoder_pattern(f), n)]  # fmt: skip
-    if inside and scope not in ("decoder", "all"):
+    told = ", ".join(f"'{s}'" for s in scopes)
+    if inside and not any(s in ("decoder", "all") for s in scopes):
         raise UserError(
             f"'{folder.name}/{WEIGHTS}' holds weights that are no LoRA of a tower or projector: "
-            f"{inside[0]}, but its record says scope '{scope}'. They could change anything; ask "
+            f"{inside[0]}, but its record says scope {told}. They could change anything; ask "
             "whoever made it for an adapter of this project."
         )
 

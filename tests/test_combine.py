@@ -117,13 +117,33 @@ def test_a_stack_says_what_it_was_made_of_and_that_nothing_was_measured(
     assert [c["name"] for c in info["concepts"]] == ["cat", "car"]
     hashes = [adapter.file_hash(f / adapter.WEIGHTS) for f in pair]
     assert info["parts"] == [
-        {"weights": hashes[0], "strength": 0.5, "concepts": ["cat"]},
-        {"weights": hashes[1], "strength": 0.5, "concepts": ["car"]},
+        {"weights": hashes[0], "strength": 0.5, "concepts": ["cat"], "scope": None},
+        {"weights": hashes[1], "strength": 0.5, "concepts": ["car"], "scope": None},
     ]
     assert "metrics" not in info and "base_metrics" not in info and "config" not in info
     card = (out / "README.md").read_text()
     assert "**not measured**" in card and "0.0%" not in card
     assert f"| cat | 0.5 | `{hashes[0][:16]}` |" in card
+
+
+def test_a_stack_of_decoders_loads_and_one_that_hides_it_does_not(
+    pair: tuple[Path, Path], tiny_folder: Path, tmp_path: Path
+) -> None:
+    model = vlm.load(tiny_folder, device="cpu")
+    model.adapt(2, "decoder")
+    info = json.loads((pair[0] / adapter.INFO).read_text())
+    config = info["config"] | {"scope": "decoder"}
+    adapter.save(model, tmp_path / "words", {
+        "concepts": info["concepts"], **ABOUT, "config": config,
+    })  # fmt: skip
+    out = combine.stack([tmp_path / "words", pair[1]], tmp_path / "both", [1.0, 1.0])
+    adapter.load(vlm.load(tiny_folder, device="cpu"), out)
+    assert any("language_model" in layer for layer in adapter.read(out))
+    record = json.loads((out / adapter.INFO).read_text())
+    record["parts"][0]["scope"] = ["decoder"]
+    (out / adapter.INFO).write_text(json.dumps(record))
+    with pytest.raises(UserError, match="holds weights that are no LoRA of a tower"):
+        adapter.describe(out)
 
 
 def test_the_same_stack_is_the_same_bytes(pair: tuple[Path, Path], tmp_path: Path) -> None:
