@@ -83,9 +83,8 @@ class Benchmark:
 
     def build_filters(self) -> None:
         with gr.Row():
-            self.filters = [
-                several(name, ["world"] if name == "sources" else []) for name in FILTERS
-            ]  # What there is to choose is known when the tab is opened.
+            # What there is to choose is known when the tab is opened.
+            self.filters = [several(name, USUAL.get(name, [])) for name in FILTERS]
         with gr.Row():
             self.budgets, self.requests = several("budgets", BUDGETS), several("requests", REQUESTS)
             self.over = gr.Dropdown(OVER, value="tasks", label=t("bench.over"), min_width=150,
