@@ -130,7 +130,8 @@ class Case:
 
     def once_for(self, name: str, what: tuple, make: Callable[[], T]) -> T:
         """The same of one model; of base and oracle it serves other cases with them too."""
-        mark = (id(self.models[name]), self.data.fingerprint, self.seed)
+        order = tuple(c.id for c in self.data.concepts)  # The fingerprint does not tell it.
+        mark = (id(self.models[name]), self.data.fingerprint, order, self.seed)
         return kept(self.made if name == "unlearned" else self.known, (*mark, *what), make)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -44,6 +46,20 @@ def claim(lock: Path) -> None:
         f"A session with the same --out is already running (process {lock.read_text()}). Wait for "
         "it, stop it, or choose another --out."
     )
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Wait until no other living process holds the lock, and hold it."""
+    while True:
+        with suppress(UserError):
+            claim(lock)
+            break
+        time.sleep(0.05)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
 
 
 def held(lock: Path) -> bool:

@@ -59,3 +59,12 @@ def test_a_copy_of_a_case_knows_nothing_of_what_the_first_one_made(case: Case) -
     assert case.once(("a", 2), lambda: 3) == 3
     assert replace(case).once(("a", 1), lambda: 4) == 4
     assert replace(case) == case
+
+
+def test_what_is_known_of_the_base_depends_on_the_order_of_concepts(case: Case) -> None:
+    both = (*case.data.concepts, case.data.retained[0])
+    there, back = (replace(case, data=replace(case.data, concepts=c)) for c in (both, both[::-1]))
+    assert there.known is back.known and there.data.fingerprint == back.data.fingerprint
+    first = there.once_for("base", ("a",), object)
+    assert there.once_for("base", ("a",), object) is first
+    assert back.once_for("base", ("a",), object) is not first

@@ -70,6 +70,35 @@ def test_a_killed_run_leaves_its_row_to_the_next(rows: Callable, tmp_path: Path)
     assert row["error"] is None and row["steps"] == 1 and not lock.exists() and not half.exists()
 
 
+def test_a_killed_row_of_an_equal_budget_is_begun_anew(
+    rows: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make, "LONGEST", 2)
+    monkeypatch.setattr(make, "SHORTEST", 1)
+    (job,) = jobs(parse("ga"), ("dog",), (0,), **GIVEN | {"budget": "equal", "steps": None})
+    half = tmp_path / "rows" / Path(job.file).with_suffix(".work.part")
+    half.mkdir(parents=True)
+    (half / "session.json").write_text('{"identity": "another"}')
+    (row,) = rows("ga", budget="equal", steps=None)
+    assert row["error"] is None and row["budget_seconds"] == 1 and not half.exists()
+
+
+def test_rows_of_other_settings_and_failed_ones_are_made_again(
+    rows: Callable, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (few,) = rows("ga")
+    monkeypatch.setattr(bench, "pictures", 1)
+    (fewer,) = rows("ga")
+    assert few["values"]["forget"]["n"] > fewer["values"]["forget"]["n"]
+    with monkeypatch.context() as patch:
+        patch.setattr(GradientAscent, "loss", lambda self, rng: [][1])
+        monkeypatch.setattr(bench, "pictures", 2)
+        (failed,) = rows("ga")
+    assert failed["error"] == "list index out of range"
+    (again,) = rows("ga")
+    assert again["values"] == few["values"]
+
+
 def test_a_row_that_another_process_makes_is_left_to_it(rows: Callable, tmp_path: Path) -> None:
     (job,) = jobs(parse("ga"), ("dog",), (0,), **GIVEN)
     lock = tmp_path / "rows" / Path(job.file).with_suffix(".lock")

@@ -174,9 +174,11 @@ def test_other_requests_and_a_visitors_own_settings_are_not_mixed_with_others() 
     assert len(group([made(), made(seed=1), *others, *mine], "tasks")) == 5
 
 
-def test_an_interval_may_reach_below_nought_and_above_one() -> None:
-    row = made(values={"relearned": {"rate": 0.0, "n": 8, "low": -0.43, "high": 1.2}})
-    assert "0.0 % (-43.0 to 120.0)" in markdown(group([row]))
+def test_naming_beyond_false_naming_may_lie_below_nought() -> None:
+    row = made(values={"relearned": {"rate": -0.02, "n": 8, "low": -0.43, "high": 1.2}})
+    assert "-2.0 % (-43.0 to 120.0)" in markdown(group([row]))
+    with pytest.raises(ValueError, match="rate: expected a number from -1 on, got -2"):
+        made(values={"relearned": {"rate": -2, "n": 8, "low": -3, "high": 1}})
 
 
 def test_what_is_beside_a_row_is_read_and_averaged() -> None:

@@ -160,8 +160,40 @@ def test_what_cannot_run_is_refused_by_name(tiny: vlm.VLM, small_data: UnlearnDa
 def test_methods_name_the_data_they_miss(tiny_folder: Path, small_data: UnlearnData) -> None:
     load = lambda: vlm.load(tiny_folder, device="cpu")  # noqa: E731
     bare = replace(small_data, source="folder:/home/ada/photos")
+    at_work("mmunlearner", load(), bare)  # No text passes through a tower: none is needed.
     with pytest.raises(UserError, match="needs text-only questions .* 'folder:photos' has none"):
-        at_work("mmunlearner", load(), bare)
+        at_work("mmunlearner", load(), bare, scope="all")
+    blank = at_work("npo", load(), anonymised(small_data))
+    with pytest.raises(UserError, match="an anonymised request has none"):
+        blank.loss(random.Random(0))
+    orphans = tuple(replace(c, siblings=()) for c in small_data.concepts)
+    with pytest.raises(UserError, match="has no siblings that could be named instead"):
+        at_work("salun", load(), replace(small_data, concepts=orphans)).loss(random.Random(0))
     alone = tuple(s for s in small_data.samples if s.role == "forget")
     with pytest.raises(UserError, match="needs harmless pictures"):
         at_work("ga-pd", load(), replace(small_data, samples=alone))
+
+
+def test_harmless_pictures_are_asked_in_the_words_of_the_request(
+    tiny: vlm.VLM, small_data: UnlearnData
+) -> None:
+    kinds = {c.id: c.kind for c in small_data.retained}
+    asked = {s.question for s in polite(small_data).select("forget", "train")}
+    method = at_work("kl-pd", tiny, polite(small_data))
+    things = [s for s in method.harmless if kinds[s.concept_id] == "object"]
+    assert {s.topic for s in things} == {"describe", "caption", "name", "exists"}
+    assert all(s.question in asked for s in things)
+    people = [s for s in method.harmless if kinds[s.concept_id] == "identity"]
+    assert not any(s.question in asked for s in people if s.topic != "exists"), "what fits a dog"
+
+
+def test_adapting_the_decoder_keeps_what_text_needs(
+    tiny_folder: Path, small_data: UnlearnData
+) -> None:
+    seen, told = (
+        at_work("mmunlearner", vlm.load(tiny_folder, device="cpu"), small_data, scope=scope).mask
+        for scope in ("encoder+projector", "all")
+    )
+    assert all(m.all() for n, m in seen.items() if "lora_A" in n), "no gradient yet: left free"
+    held = [m.float().mean() for n, m in told.items() if "language_model" in n and "lora_B" in n]
+    assert 0 < sum(held) / len(held) < 1

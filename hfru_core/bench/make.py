@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from hfru_core import data, vlm
 from hfru_core.bench.entry import REFERENCES, Job
 from hfru_core.concepts import parse
@@ -53,10 +55,10 @@ def make(job: Job, model: Path | str, oracle: Path | None, seconds: float, work:
     if not kind.trains:
         unlearned = kind(load(), request, config).edit()
         return Made(unlearned, None, config.scope, label, kind.told())
+    unlearned = load()
+    clear(unlearned, work)  # of a run that was killed
     if job.budget == "equal" and job.steps is None:
         config = lasting(config, load(), request, seconds, work)
-    unlearned = load()
-    clear(unlearned, work)
     session = UnlearnSession(unlearned, request, config, work)
     for _ in session.run():
         pass
@@ -101,7 +103,8 @@ def lasting(
             # The fastest: whatever else runs on this machine only slows steps down.
             spent.append(min(times[min(WARM, len(times) - 1) :]))
     shares = [config.stage1_steps, config.grpo_steps][: len(spent)]
-    each = sum(t * s for t, s in zip(spent, shares)) / sum(shares)
+    each = torch.tensor(sum(t * s for t, s in zip(spent, shares)) / sum(shares))
+    each = float(model.team.total(each)) / model.team.size  # All take as many steps.
     return with_steps(config, max(SHORTEST, min(LONGEST, round(seconds / each))))
 
 

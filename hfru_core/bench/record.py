@@ -22,7 +22,7 @@ FIELDS = {
 }  # fmt: skip
 NEEDED = ("method", "label", "kind", "task", "seed", "command")
 MOST = 1e15  # nothing measured here is larger
-KIND_NAMES = {str: "text", int: "a whole number from 0 on", float: "a number from 0 on"}
+KIND_NAMES = {str: "text", int: "a whole number", float: "a number"}
 
 
 @dataclass(frozen=True)
@@ -138,21 +138,23 @@ def rates(values: object, where: str) -> dict[str, Rate]:
 
 def rate(value: object, where: str) -> Rate:
     expect(isinstance(value, dict), value, "an object", where)
-    # An interval made of few runs may reach below 0.
+    # Naming beyond false naming may lie below 0, and an interval made of few runs too.
     low, high = (plain(float, value.get(k), f"{where}.{k}", -MOST) for k in ("low", "high"))
+    found = plain(float, value.get("rate"), f"{where}.rate", -1)
     expect(low is None or high is None or low <= high, (low, high), "low below high", where)
     n = plain(int, value.get("n"), f"{where}.n") or 0
-    return Rate(plain(float, value.get("rate"), f"{where}.rate"), n, low, high)
+    return Rate(found, n, low, high)
 
 
 def plain(kind: type, value: object, where: str, least: float = 0) -> object:
     """A text, or a number; None stays None."""
     if value is None:
         return None
-    fits = isinstance(value, (int, float) if kind is float else kind)
+    fits, wanted = isinstance(value, (int, float) if kind is float else kind), KIND_NAMES[kind]
     if kind is not str:
         fits = fits and not isinstance(value, bool) and least <= value < MOST
-    return expect(fits, value, KIND_NAMES[kind], where)
+        wanted = f"{wanted} from {least:g} on"
+    return expect(fits, value, wanted, where)
 
 
 def expect(fine: bool, value: object, wanted: str, where: str) -> object:

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from hfru_core.adapter import versions
 from hfru_core.bench.entry import REFERENCES, Job
-from hfru_core.bench.make import make
+from hfru_core.bench.make import config_of, make
 from hfru_core.bench.measure import PICTURES, Bench, Tell
 from hfru_core.bench.record import SCHEMA, row_from
 from hfru_core.bench.table import group, markdown, variants
 from hfru_core.data import public_name
-from hfru_core.files import claim, write_file
+from hfru_core.files import alone, claim, write_file
 from hfru_core.methods import METHODS
 from hfru_core.types import UserError
 from hfru_core.vlm import BUNDLED, model_name
@@ -42,32 +42,48 @@ def run(
     for done, job in enumerate(jobs):
         path = out / ROWS / job.file
         bench.base.team.wait()  # Until all processes know whether the row is there.
-        row = read(path)
+        row = known(path, job, bench, seconds, audited)
         bench.base.team.wait()
         row = row or made(job, bench, path, seconds, audited, partial(tell, job, done))
         if row is not None:
             if bench.base.team.writes:
-                gather(out, {"pictures": bench.pictures, "model": bench.base.name})
+                gather(out)
             yield row
+
+
+def known(path: Path, job: Job, bench: Bench, seconds: float, audited: bool) -> dict | None:
+    """The row that is there, if it is of the same model, pictures and time, and has no error."""
+    row = read(path)
+    if row is None or row["error"] or row.get("budget_seconds", seconds) != seconds:
+        return None
+    fitting = [command(job, row["steps"], bench, a) for a in {audited, True}]
+    return row if row["command"] in fitting else None
 
 
 def made(
     job: Job, bench: Bench, path: Path, seconds: float, audited: bool, tell: Tell
 ) -> dict | None:
     """The row of a job, written; None where another process is at it."""
-    lock = path.with_suffix(".lock")
-    if not bench.base.team.writes:
-        return measured(job, bench, path.with_suffix(".work"), seconds, audited, tell)
-    try:
-        claim(lock)
-    except UserError:
+    lock, team = path.with_suffix(".lock"), bench.base.team
+    if not all(team.gathered([not team.writes or is_ours(lock)])):
         return None
     try:
         row = measured(job, bench, path.with_suffix(".work"), seconds, audited, tell)
-        write_file(path, lambda file: file.write_text(json.dumps(row, indent=1) + "\n"))
+        if team.writes:
+            write_file(path, lambda file: file.write_text(json.dumps(row, indent=1) + "\n"))
         return row
     finally:
-        lock.unlink(missing_ok=True)
+        if team.writes:
+            lock.unlink(missing_ok=True)
+
+
+def is_ours(lock: Path) -> bool:
+    """Whether no other process is at the row; it is ours from now on."""
+    try:
+        claim(lock)
+    except UserError:
+        return False
+    return True
 
 
 def measured(
@@ -75,7 +91,10 @@ def measured(
 ) -> dict:
     """Make the model, ask it, look inside it; what fails ends this row alone, with the reason."""
     row = {**blank(job), "versions": versions()}
+    row |= {"budget_seconds": seconds} if job.budget == "equal" and job.steps is None else {}
     try:
+        if row["kind"] == "method":
+            row["scope"] = config_of(job).scope
         tell("unlearn")
         reset_peak()
         began = time.perf_counter()
@@ -89,8 +108,8 @@ def measured(
             values, judged = bench.leakage(job, model.vlm, tell)
             row["values"] |= values
             row |= {**judged, "audit_seconds": round(time.perf_counter() - began, 1)}
-    except (UserError, ValueError, RuntimeError) as error:
-        row["error"] = str(error).splitlines()[0]
+    except Exception as error:  # Whatever it is, other rows do not depend on it.
+        row["error"] = next(iter(str(error).splitlines()), type(error).__name__)
     del row["vlm"]
     row["command"] = command(job, row["steps"], bench, audited)
     return row
@@ -113,7 +132,7 @@ def blank(job: Job) -> dict:
         "method": job.entry.name, "variant": "", "kind": kind, "task": job.task,
         "label": known.label if known else REFERENCES[job.entry.method],
         "scope": job.entry.scope or (known.scope if known else "all"),
-        "seed": job.seed, "budget": job.budget,
+        "seed": job.seed, "budget": f"{job.steps} steps" if job.steps else job.budget,
         "request": job.request, "source": public_name(job.source), "steps": job.steps, "values": {},
         "verdict": None, "reasons": [], "seconds": None, "audit_seconds": None, "peak_mb": None,
         "command": job.command, "error": None, "vlm": None,
@@ -127,14 +146,15 @@ def read(path: Path) -> dict | None:
         return None
 
 
-def gather(out: Path, settings: dict) -> None:
+def gather(out: Path) -> None:
     """All rows of the folder as one file, and as a table beside it."""
-    rows = [r for p in sorted((out / ROWS).glob("*.json")) if (r := read(p))]
-    whole = {"schema": SCHEMA, "note": NOTE, "settings": settings, "rows": rows}
-    write_file(out / FILE, lambda file: file.write_text(json.dumps(whole, indent=1) + "\n"))
-    groups = group(map(row_from, rows))
-    table = f"{markdown(groups)}\n{variants(groups)}"
-    write_file(out / TABLE, lambda file: file.write_text(table))
+    with alone(out / "bench.lock"):
+        rows = [r for p in sorted((out / ROWS).glob("*.json")) if (r := read(p))]
+        whole = {"schema": SCHEMA, "note": NOTE, "rows": rows}
+        write_file(out / FILE, lambda file: file.write_text(json.dumps(whole, indent=1) + "\n"))
+        groups = group(map(row_from, rows))
+        table = f"{markdown(groups)}\n{variants(groups)}"
+        write_file(out / TABLE, lambda file: file.write_text(table))
 
 
 def reset_peak() -> None:

@@ -182,6 +182,12 @@ def pool(data: UnlearnData, role: str, cfg: UnlearnConfig) -> tuple[Sample, ...]
 
 def draw(samples: Sequence[Sample], count: int, rng: random.Random) -> list[Sample]:
     """`count` samples, every picture as likely as any other and then every question."""
+    if count and not samples:
+        raise UserError(
+            "There is nothing to draw a batch from. Of what is to be forgotten only those samples "
+            "count whose answer tells of it: an anonymised request has none, and only the NSPU "
+            "idea (nspu) learns from it."
+        )
     by_image: dict[str, list[Sample]] = {}
     for s in samples:
         by_image.setdefault(s.image or s.id, []).append(s)
@@ -209,5 +215,10 @@ def wrong_answer(sample: Sample, data: UnlearnData, rng: random.Random) -> str:
         others = [s for s in concept.siblings if s.lower() not in names]
         if concept.kind == "identity":
             others = [s for s in others if " " in s] or others
+        if not others:
+            raise UserError(
+                f"{concept.name} has no siblings that could be named instead. Give it some in its "
+                "concept.json, or choose a method that teaches no wrong names."
+            )
         text = words.substitute(text, concept.aliases, rng.choice(others))
     return text

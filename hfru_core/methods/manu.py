@@ -2,7 +2,8 @@
 
 A neuron's importance is the sum of mean size, firing rate, variance and root mean square of its
 activation; those with the largest ratio of forget to retain are zeroed. Deviates: importance is
-taken on pictures only, not as the difference to text; the share is one that others searched over.
+taken on pictures only, not as the difference to text, at all positions, each measure in units of
+its layer's mean; a fifth of the neurons is zeroed (others searched 2, 5 and 10 %).
 """
 
 from __future__ import annotations

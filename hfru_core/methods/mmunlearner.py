@@ -1,9 +1,10 @@
 """MMUnlearner (Huo et al. 2025, arXiv 2502.11051): ascend only where the picture's name is kept.
 
-Weights whose squared gradient on forget pictures is at least that on retained pictures and on
-text are ascended on; retain steps move all. Follows the vision mask of its repository
-(Z1zs/MMUnlearner). Deviates: both gradients in one step; masks lie on LoRA weights, and text is in
-the preserved set for the vision mask too.
+Weights whose squared gradient on forget pictures is at least that on what is preserved are ascended
+on; retain steps move all. Preserved are retained pictures and, where the decoder is adapted, text
+(none passes through a tower). Follows the vision mask of its repository (Z1zs/MMUnlearner).
+Deviates: both gradients in one step; masks lie on LoRA's B alone, since the gradient of its A is
+zero at first: A is left free.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 
 from hfru_core.data import public_name
 from hfru_core.methods.base import Method, Step, draw
-from hfru_core.types import UserError
+from hfru_core.types import Sample, UserError
 from hfru_core.variants import text_samples
 
 TINY = 1e-15
@@ -30,21 +31,27 @@ class MMUnlearner(Method):
     changes = {"stage1_lr": 8e-3}
 
     def prepare(self) -> None:
-        text = text_samples(self.data)
-        if not text:
-            raise UserError(
-                f"{self.label} needs text-only questions to find the weights that hold words, and "
-                f"'{public_name(self.data.source)}' has none. Use a source that has them (world, "
-                "mllmu, clear)."
-            )
         rng = random.Random(f"saliency {self.config.seed}")
         forget = self.saliency(lambda: self.forget(rng))
         keep = self.saliency(lambda: self.retain(rng))
-        words = self.saliency(lambda: draw(text, self.config.stage1_retain, rng))
+        if self.config.scope in ("decoder", "all"):
+            text = self.text()
+            words = self.saliency(lambda: draw(text, self.config.stage1_retain, rng))
+            keep = {n: (k + words[n]) / 2 for n, k in keep.items()}
         self.mask = {
-            n: (f + TINY) / (keep[n] + words[n] + TINY) >= self.c["threshold"]
-            for n, f in forget.items()
+            n: (f + TINY) / (keep[n] + TINY) >= self.c["threshold"] for n, f in forget.items()
         }
+
+    def text(self) -> tuple[Sample, ...]:
+        """Text-only questions, which show the weights that hold words."""
+        found = text_samples(self.data)
+        if not found:
+            raise UserError(
+                f"With scope '{self.config.scope}' {self.label} needs text-only questions to find "
+                f"the weights that hold words, and '{public_name(self.data.source)}' has none to "
+                f"train on. Use the world, or scope {self.scope}."
+            )
+        return found
 
     def saliency(self, batch) -> dict[str, torch.Tensor]:
         """The mean squared gradient of the loss on some batches."""
@@ -52,12 +59,10 @@ class MMUnlearner(Method):
         total = {n: torch.zeros_like(p) for n, p in weights.items()}
         for _ in range(BATCHES):
             loss = self.nll(batch())
-            if not loss.requires_grad:  # Text does not pass through a tower.
-                break
             grads = torch.autograd.grad(loss, weights.values(), allow_unused=True)
             for n, g in zip(weights, grads):
                 total[n] += 0 if g is None else g**2 / BATCHES
-        return total
+        return {n: self.vlm.team.total(t) for n, t in total.items()}
 
     def backward(self, number: int, rng: random.Random) -> Step:
         weights = self.vlm.trainable()

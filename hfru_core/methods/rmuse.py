@@ -1,9 +1,12 @@
 """R-MUSE (arXiv 2512.17911): steer the decoder at answer time; the weights stay as they are.
 
-What is published: directions from "answer" to "refusal" on forget data, a subspace of the rest that
-is left alone, a gate, and a rotation that keeps a state's length. Not published, and ours: layer,
-gate, strength. Deviates: no chains of thought, so one span for answers; one mean direction of
-refusals instead of a transport barycentre.
+Published are a subspace of forget directions with 80 % of their energy, a retain subspace, a gate,
+and a rotation that keeps a state's length; no code. Here it is simpler: directions lead from the
+mean retained answer to each forget answer (published: from each answer to its refusal, z-scored);
+those of the rest are taken out of the subspace, as many as it has (published: out of the turn);
+the gate opens where a state lies along the subspace (published: where it does not lie along the
+retain one); the turn goes to the mean refusal (published: to a transport barycentre). No chains of
+thought, so one span for answers. Layer, gate and strength are not published.
 """
 
 from __future__ import annotations
@@ -56,7 +59,7 @@ class Steered(VLM):
 
 class RMUSE(Method):
     label, source = "R-MUSE", "arXiv 2512.17911"
-    variant = "steering at answer time, published parts only"
+    variant = "steering at answer time, simplified"
     scopes = ("decoder",)
     constants = {"energy": 0.8, "gate": 0.3, "angle": 1.0}
     published = ("energy",)

@@ -2,8 +2,8 @@
 
 Beside each loss, questions of the forget set are asked about harmless pictures and answered
 normally, so that wording alone is never refused. Weights as in its repository. Deviates: harmless
-pictures are retained ones instead of generated ones; LoRA on decoder and projector is replaced by
-the scope chosen.
+pictures are retained ones instead of generated ones; KL counts the tokens of answers, not of
+questions; LoRA on decoder and projector is replaced by the scope chosen.
 """
 
 from __future__ import annotations
@@ -25,21 +25,37 @@ class Decoupled(Method):
     published = ("decoupling",)
 
     def prepare(self) -> None:
-        """Pair every kind of forget question with retained pictures, which it is harmless about."""
-        asked = {s.question for s in self.data.select("forget", "train") if s.topic == "exists"}
+        """Ask forget questions about retained pictures, which they are harmless about."""
+        asked = self.asked()
         kept = [s for s in self.data.select("retain", "train") if s.image]
-        self.harmless = [s for s in kept if s.topic in self.config.topics and s.topic != "exists"]
-        if asked:
-            self.harmless += [
-                replace(s, question=q, answer="No.")
-                for s in kept if s.topic == "exists" for q in sorted(asked)
-            ]  # fmt: skip
+        worded = [s for s in kept if s.topic in self.config.topics and s.topic != "exists"]
+        self.harmless = [self.worded(s, i, asked) for i, s in enumerate(worded)]
+        self.harmless += [
+            replace(s, question=q, answer="No.")
+            for s in kept if s.topic == "exists" for q in asked.get("exists", ())
+        ]  # fmt: skip
         if not self.harmless:
             raise UserError(
                 f"{self.label} needs harmless pictures to ask the same questions about, and "
                 f"'{public_name(self.data.source)}' has no retained pictures. Add some, or "
                 "choose a method without prompt decoupling."
             )
+
+    def asked(self) -> dict[str, list[str]]:
+        """The questions of the forget set by topic."""
+        found: dict[str, set[str]] = {}
+        for s in self.data.select("forget", "train"):
+            found.setdefault(s.topic, set()).add(s.question)
+        return {topic: sorted(questions) for topic, questions in found.items()}
+
+    def worded(self, sample: Sample, number: int, asked: dict[str, list[str]]) -> Sample:
+        """A retained sample in the forget set's words, where those fit what is in the picture."""
+        by_id = {c.id: c for c in self.data.retained}
+        kinds = {c.kind for c in self.data.concepts}
+        words = asked.get(sample.topic, [])
+        if not words or sample.question in words or by_id[sample.concept_id].kind not in kinds:
+            return sample
+        return replace(sample, question=words[number % len(words)])
 
     def decoupled(self, rng: random.Random) -> torch.Tensor:
         rows: list[Sample] = draw(self.harmless, self.config.stage1_retain, rng)

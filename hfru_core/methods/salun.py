@@ -30,6 +30,7 @@ class SalUn(Method):
             loss = -self.nll(self.forget(rng))
             for n, g in zip(total, torch.autograd.grad(loss, [weights[n] for n in total])):
                 total[n] += g
+        total = {n: self.vlm.team.total(t) for n, t in total.items()}
         sizes = torch.cat([t.abs().flatten() for t in total.values()])
         least = sizes.sort(descending=True).values[int(self.c["share"] * (len(sizes) - 1))]
         self.mask = {n: t.abs() >= least for n, t in total.items()}
