@@ -70,7 +70,7 @@ def add_unlearn(p: argparse.ArgumentParser) -> None:
     p.add_argument("--method", default="hfru", help="hfru, or another method of the bench")
     p.add_argument("--set", type=setting, nargs="+", metavar="NAME=VALUE",
                    help="constants of a method, such as beta=0.2")
-    p.add_argument("--preset", default="default", help="default (ours) or paper")
+    p.add_argument("--preset", default="default", help="default (ours), deep or paper")
     p.add_argument("--steps", type=int, help="steps of both stages together")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--scope", choices=SCOPES, help="what is adapted (default: as published)")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+UNTOUCHED = "the language model is untouched"
+ADAPTED = {
+    "encoder": ("Vision encoder", f"the vision tower; {UNTOUCHED}"),
+    "encoder+projector": ("Vision encoder", f"the vision tower and the projector; {UNTOUCHED}"),
+    "decoder": ("Language model", "the language model; the vision encoder is untouched"),
+    "all": ("Model", "several parts of the model, its language model too"),
+}
+
 
 def adapter_card(info: dict) -> str:
     """The card of an adapter, from its `unlearning.json`."""
     return f"""{front_matter(info, "adapter", "peft", "lora")}
-# Vision encoder that has unlearned: {names(info)}
+# {adapted(info)[0]} that has unlearned: {names(info)}
 
-A LoRA adapter for the vision tower; the language model is untouched. {how(info)}
+A LoRA adapter for {adapted(info)[1]}. {how(info)}
 
 ```python
 from peft import PeftModel
@@ -25,9 +33,9 @@ name a concept do not prove that the encoder lost it.
 def merged_card(info: dict) -> str:
     """The card of a whole model that an adapter was merged into, from its `unlearning.json`."""
     return f"""{front_matter(info, "finetune", "transformers", "merged")}
-# Model whose vision encoder has unlearned: {names(info)}
+# Model that has unlearned: {names(info)}
 
-A whole model made from `{info["base"]["name"]}`; the language model is untouched. {how(info)}
+A whole model made from `{info["base"]["name"]}`, changed are {adapted(info)[1]}. {how(info)}
 `unlearning.json` beside this file is the record of what was merged.
 
 {measured(info)}
@@ -56,6 +64,13 @@ tags:
 
 def names(info: dict) -> str:
     return ", ".join(c["name"] for c in info["concepts"])
+
+
+def adapted(info: dict) -> tuple[str, str]:
+    """What the adapter changes, as a title and in words; of a sum, what any part does."""
+    made = info.get("parts") or [info.get("config") or {}]
+    scopes = {part.get("scope") or "encoder" for part in made}
+    return ADAPTED[scopes.pop()] if len(scopes) == 1 else ADAPTED["all"]
 
 
 def how(info: dict) -> str:
@@ -93,8 +108,15 @@ How the result answers was **not measured**: the rates of its parts do not carry
 {rows}
 
 Rates with 95 % Wilson intervals, on the few pictures that the session compared its steps on
-(`{info["data"]["source"]}`, fingerprint `{info["data"]["fingerprint"]}`): the best step was chosen
-by them. For an independent measure, run `python -m hfru_core evaluate`."""
+(`{info["data"]["source"]}`, fingerprint `{info["data"]["fingerprint"]}`): {chosen(info)}.
+For an independent measure, run `python -m hfru_core evaluate`."""
+
+
+def chosen(info: dict) -> str:
+    """What those pictures decided."""
+    if info["config"].get("select_best", True):
+        return "the best step was chosen\nby them"
+    return "they chose nothing,\nthe last step was kept"
 
 
 def percent(value: dict | None) -> str:
