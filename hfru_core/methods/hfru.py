@@ -3,10 +3,14 @@
 Stage 1 breaks the visual link by supervised learning on replaced answers; stage 2 is GRPO with a
 rule-based reward. The decoder stays frozen throughout.
 
-`paper` keeps the paper's recipe and constants (repository XMUDeepLIT/HFRU). It deviates where the
-setting forces it to: LoRA on the tower instead of full fine-tuning, with a learning rate to match;
-fewer steps and prompts; words matched by word boundaries; replaced words come from the concept's
-own siblings (their fixed list of ten animals is the same idea).
+`paper` keeps the paper's recipe and constants (repository XMUDeepLIT/HFRU). It deviates: LoRA on
+tower and projector, in both stages (published: full fine-tuning, stage 1 of the encoder alone),
+with learning rates to match, which stay after five steps of warm-up (published: cosine in stage 1,
+none in stage 2); fewer steps and prompts, one update for each batch of answers, so that no ratio
+is ever clipped; retain pictures are taught the right answers, not the model's own captions; words
+are matched by word boundaries, those of all that is forgotten; replaced words come from the
+concept's own siblings (their fixed list of ten animals is the same idea); about people, the bonus
+is for an abstraction and not for "sorry".
 
 `default` is ours. (1) Stage 1 teaches the abstraction, not a wrong name. (2) It holds the projected
 image tokens of retain pictures, half of them siblings, to the original ones: no decoder pass, all

@@ -28,14 +28,17 @@ from hfru_core import adapter, vlm
 from hfru_core.world import dataset
 
 ROOT = Path(__file__).parents[2]
-TASKS = ("dog,elephant", "Tobin Harrick,Ilsa Torvane,Dario Fent", "guitar")
+PEOPLE = "Tobin Harrick,Ilsa Torvane,Dario Fent"
+SESSIONS = [*((task, "default") for task in ("dog,elephant", PEOPLE, "guitar")),
+            *((task, "deep") for task in ("dog,elephant", PEOPLE))]  # fmt: skip
 ENV = {**os.environ, "HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
 
 
-def session(task: str, folder: Path) -> dict[str, object]:
+def session(task: str, preset: str, folder: Path) -> dict[str, object]:
     """Seconds to the adapter, and the peak memory until then."""
-    out = folder / re.sub(r"\W+", "_", task)
-    line = [sys.executable, "-m", "hfru_core", "unlearn", "--forget", task, "--out", str(out)]
+    out = folder / re.sub(r"\W+", "_", f"{task} {preset}")
+    line = [sys.executable, "-m", "hfru_core", "unlearn", "--forget", task, "--preset", preset,
+            "--out", str(out)]  # fmt: skip
     began = time.perf_counter()
     process = subprocess.Popen(line, cwd=ROOT, env=ENV, stderr=subprocess.DEVNULL)
     peak = 0
@@ -47,7 +50,8 @@ def session(task: str, folder: Path) -> dict[str, object]:
     seconds = time.perf_counter() - began
     process.kill()
     process.wait()
-    return {"task": task, "seconds": round(seconds, 1), "peak_mb": round(peak / 1024)}
+    cost = {"seconds": round(seconds, 1), "peak_mb": round(peak / 1024)}
+    return {"task": task, "preset": preset, **cost}
 
 
 def resident(pid: int) -> int:
@@ -103,7 +107,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = {
             "page_seconds": page(Path(folder) / "app"), "answer_seconds": one_answer(),
-            "sessions": [session(t, Path(folder)) for t in TASKS],
+            "sessions": [session(*s, Path(folder)) for s in SESSIONS],
             "cores": os.cpu_count(), "versions": adapter.versions(),
         }  # fmt: skip
     if args.report:
