@@ -19,9 +19,12 @@ from safetensors.torch import load_file
 from hfru_core import data, vlm
 from hfru_core.concepts import shipped
 from hfru_core.methods import hfru
+from hfru_core.methods.mmunlearner import MMUnlearner
+from hfru_core.methods.pubg import PUBG
+from hfru_core.methods.salun import SalUn
 from hfru_core.parallel import Team
 from hfru_core.session import values_of
-from hfru_core.types import UnlearnConfig
+from hfru_core.types import UnlearnConfig, UnlearnData
 from tests.conftest import ROOT, SMALL
 
 CONFIG = UnlearnConfig(
@@ -48,17 +51,37 @@ def gradients(model: vlm.VLM) -> dict[str, torch.Tensor]:
         found |= {f"{stage}/{n}": p.grad.clone() for n, p in model.trainable().items()}
         found[f"loss/{stage}"] = model.team.total(loss)
     told = {f"part/{k}": torch.tensor(v) for k, v in {**parts, "kl": kl}.items()}
-    return {**found, **told}
+    return {**found, **told, "guide": guide(model, request)}
+
+
+def guide(model: vlm.VLM, request: UnlearnData) -> torch.Tensor:
+    """What PUBG's teacher says of a batch, as bytes; each process asks about its own pictures."""
+    method = PUBG(model, request, CONFIG.with_(max_new_tokens=4))
+    _, texts = method.guided(method.forget(random.Random(3)))
+    return torch.tensor(list("|".join(model.team.gathered(texts)).encode()), dtype=torch.float)
+
+
+def masks(model: vlm.VLM) -> list[bool]:
+    """Which weights MMUnlearner and SalUn move, one after the other."""
+    request = data.build((shipped()["dog"],), amount=SMALL)
+    found = []
+    for kind in (MMUnlearner, SalUn):
+        method = kind(model, request, CONFIG)
+        method.prepare()
+        found += [m.flatten() for _, m in sorted(method.mask.items())]
+    return torch.cat(found).tolist()
 
 
 STEP = """
 import sys
 from safetensors.torch import save_file
-from tests.test_parallel import gradients
+from tests.test_parallel import gradients, masks
 from hfru_core import vlm
 model = vlm.load(sys.argv[1], device="cpu")
 assert model.team.size == 2
 found = gradients(model)
+first, second = model.team.gathered([masks(model)])
+assert first == second and any(first) and not all(first), "each process has its own mask"
 if model.team.writes:
     save_file(found, sys.argv[2])
 """
