@@ -31,7 +31,8 @@ SIGNS = {
     "ga": ("forget > 0.95", "retain < 0.5", "degenerate > 0.5"),
     "graddiff": ("forget > 0.95", "retain > ga", "degenerate < ga"),
     "klmin": ("forget > 0.95", "retain > ga"),
-    "npo": ("forget > 0.95", "retain > ga", "degenerate < ga"),
+    # On people NPO misses one seed of three and EUL two, which the README says.
+    "npo": ("forget > 0.8", "retain > ga", "degenerate < ga"),
     "simnpo": ("forget > base", "retain > npo", "degenerate < ga"),
     "idknll": REFUSES, "idkpo": REFUSES, "idkap": REFUSES, "evasive": REFUSES, "idk-pd": REFUSES,
     "me": ("degenerate > 0.1", "retain > 0.9"),
@@ -40,7 +41,7 @@ SIGNS = {
     "siu": WRONG_NAMES, "salun": WRONG_NAMES,
     "ga-pd": ("forget > 0.95", "retain > ga"), "graddiff-pd": ("forget > 0.95", "retain > ga"),
     "kl-pd": ("forget > 0.95", "retain > klmin"),
-    "eul": ("forget > 0.9", "retain > ga"),
+    "eul": ("forget > 0.5", "retain > ga"),
     "icu": ("forget > 0.9", "retain > ga"), "su": ("forget > 0.9", "retain > ga"),
     "leace": ("probe < base", "retain > 0.9"),
     "rmuse": ("nf4 > 0.9", "relearned > 0.9"),  # the weights stay as they are

@@ -1,0 +1,191 @@
+"""The tables of README.md and assets/reports/METHODS.md, made from the reports beside it.
+
+    python tests/benchmarks/tables.py --write
+
+Without `--write` it names the lines that are not what the reports say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from hfru_core.bench.record import Row, load  # noqa: E402
+
+REPORTS = ROOT / "assets" / "reports"
+OBJECTS = "dog,elephant"
+FIRST = ("base", "oracle", "output-filter", "hfru", "hfru:paper", "hfru:deep")
+NAMES = {"hfru": "HFRU default", "hfru:paper": "HFRU paper", "hfru:deep": "HFRU deep"}
+SAID = ("forget", "retain", "hallucination", "abstraction", "attributes", "refusal", "degenerate")
+LEFT = ("probe", "relearned")
+DEEP = {"base": "base", "oracle": "retrained oracle", "hfru": "`default`", "hfru:deep": "`deep`"}
+Table = list[str]
+
+
+def line(*cells: object) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def label(row: Row) -> str:
+    scope = f", {row.scope}" if "@" in row.method else ""
+    return NAMES.get(row.method, row.label) + scope
+
+
+def rates(rows: Iterable[Row], key: str) -> list[float]:
+    """A column in %, where it was measured."""
+    found = (row.values.get(key) for row in rows)
+    return [100 * r.rate for r in found if r and r.rate is not None]
+
+
+def mean(rows: Sequence[Row], key: str) -> str:
+    found = rates(rows, key)
+    return f"{sum(found) / len(found):.0f}" if found else "–"
+
+
+def spread(rows: Sequence[Row], key: str) -> str:
+    """The mean, lowest and highest in brackets."""
+    found = rates(rows, key)
+    more = f" ({min(found):.1f} to {max(found):.1f})" if len(found) > 1 else ""
+    return f"{sum(found) / len(found):.1f} %{more}"
+
+
+def verdicts(rows: Sequence[Row]) -> str:
+    found = Counter(row.verdict for row in rows if row.verdict)
+    if len(found) == 1:
+        return next(iter(found))
+    return ", ".join(f"{n} {k}" for k, n in sorted(found.items(), reverse=True))
+
+
+def by_method(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows of each method: references and ours first, then by name."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.method, []).append(row)
+    rank = {m: FIRST.index(m) if m in FIRST else len(FIRST) for m in found}
+    return {m: found[m] for m in sorted(found, key=lambda m: (rank[m], label(found[m][0])))}
+
+
+def own_budgets(rows: Sequence[Row]) -> Table:
+    return [
+        line(label(own[0]), own[0].scope, len(own), verdicts(own),
+             *(mean(own, k) for k in (*SAID, *LEFT)))
+        for own in by_method(plain(rows)).values()
+    ]  # fmt: skip
+
+
+def plain(rows: Iterable[Row]) -> list[Row]:
+    return [r for r in rows if r.source == "world" and not r.error
+            and (r.budget, r.request) == ("own", "plain")]  # fmt: skip
+
+
+def first_seed(rows: Iterable[Row]) -> list[Row]:
+    return [r for r in rows if r.source == "world" and (r.task, r.seed) == (OBJECTS, 0)]
+
+
+def equal_time(rows: Sequence[Row]) -> Table:
+    """What 60 s of steps give; in brackets the method's own budget, where it differs."""
+    own = {r.method: r for r in first_seed(plain(rows))}
+    timed = by_method(r for r in first_seed(rows) if r.budget == "equal" and r.steps)
+    return [
+        line(label(row), either(row.steps, own[method].steps),
+             *(either(mean([row], k), mean([own[method]], k)) for k in SAID))
+        for method, (row,) in timed.items()
+    ]  # fmt: skip
+
+
+def either(now: object, other: object) -> str:
+    return f"{now}" if now == other else f"{now} ({other})"
+
+
+def requests(rows: Sequence[Row]) -> Table:
+    asked = by_method(r for r in first_seed(rows) if r.request in ("polite", "single"))
+    made = []
+    for own in asked.values():
+        polite, single = ([r for r in own if r.request == q] for q in ("polite", "single"))
+        made.append(line(
+            label(own[0]), own[0].scope, *(mean(polite, k) for k in ("forget", "polite", "retain")),
+            *(mean(single, k) for k in ("forget", "hallucination", "abstraction", "retain")),
+        ))  # fmt: skip
+    return made
+
+
+def deep(rows: Sequence[Row]) -> Table:
+    made = []
+    for title, objects in (("dog + elephant", True), ("three people", False)):
+        for method, name in DEEP.items():
+            own = [r for r in plain(rows)
+                   if r.method == method and (r.task == OBJECTS) == objects]  # fmt: skip
+            told = (spread(own, k) for k in (*SAID[:5], *LEFT))
+            made.append(line(f"{title}, {name}", len(own), *told, verdicts(own)))
+    return made
+
+
+def pacs(rows: Sequence[Row]) -> Table:
+    there = by_method(r for r in rows if r.source.startswith("pacs") and not r.error)
+    return [line(label(row), *(mean([row], k) for k in SAID)) for (row,) in there.values()]
+
+
+def continual(methods: dict) -> Table:
+    """The end of a series of requests: each concept forgotten, and what is kept."""
+    made = []
+    for method, run in methods.items():
+        last = run["rows"][-1]
+        gone = (f"{100 * c['forget']['rate']:.0f}" for c in last["forgotten"].values())
+        kept = (f"{100 * last['kept_of_base'][k]:.0f}" for k in ("retain", "attributes", "facts"))
+        made.append(line(f"`{method}`", *gone, *kept))
+    return made
+
+
+def placed(text: str, table: Table) -> str:
+    """The text with a table's rows in place of those that begin and are as wide as they do."""
+    lines, head = text.split("\n"), f"{table[0].split(' | ')[0]} |"
+    width = table[0].count("|")
+    found = [i for i, s in enumerate(lines) if s.startswith(head) and s.count("|") == width]
+    if not found:
+        raise SystemExit(f"There is no table whose first row begins with '{head}'.")
+    start = found[0]
+    end = next(i for i in range(start, len(lines)) if not lines[i].startswith("|"))
+    return "\n".join([*lines[:start], *table, *lines[end:]])
+
+
+def pages() -> dict[Path, str]:
+    """Each page as it would be, its tables made anew."""
+    rows = load(REPORTS / "bench.json").rows
+    series = json.loads((REPORTS / "continual.json").read_text())["methods"]
+    tables = {
+        ROOT / "README.md": (own_budgets(rows),),
+        REPORTS / "METHODS.md": (equal_time(rows), requests(rows), deep(rows), pacs(rows),
+                                 continual(series)),
+    }  # fmt: skip
+    made = {}
+    for path, own in tables.items():
+        made[path] = path.read_text(encoding="utf-8")
+        for table in own:
+            made[path] = placed(made[path], table)
+    return made
+
+
+def main() -> int:
+    p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    p.add_argument("--write", action="store_true", help="put the tables in their places")
+    args = p.parse_args()
+    changed = 0
+    for path, text in pages().items():
+        old = set(path.read_text(encoding="utf-8").split("\n"))
+        new = [s for s in text.split("\n") if s not in old]
+        changed += len(new)
+        print("\n".join(f"{path.name}: {s}" for s in new), end="\n" if new else "")
+        if args.write:
+            path.write_text(text, encoding="utf-8")
+    return 0 if args.write else min(1, changed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
