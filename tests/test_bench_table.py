@@ -172,6 +172,8 @@ def test_other_requests_and_a_visitors_own_settings_are_not_mixed_with_others() 
     mine = [row_from(raw(steps=s), mine=True) for s in (2, 60)]
     others = made(request="polite"), made(source="pacs:file")
     assert len(group([made(), made(seed=1), *others, *mine], "tasks")) == 5
+    asked = [made(steps=s, seed=s, budget="set") for s in (2, 2, 60)]
+    assert len(group([made(), *asked], "tasks")) == 3, "other numbers of steps are no other seeds"
 
 
 def test_naming_beyond_false_naming_may_lie_below_nought() -> None:

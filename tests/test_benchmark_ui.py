@@ -133,7 +133,7 @@ def test_other_pictures_and_budgets_are_seen_where_they_are_asked_for(tmp_path: 
     count = lambda **chosen: len(labels(drawn(panel, **chosen)[2]))  # noqa: E731
     usual = {part.elem_id.partition("-")[2]: part.value
              for part in (*panel.filters, panel.budgets, panel.requests) if part.value}  # fmt: skip
-    assert usual == {"sources": ["world"], "budgets": ["own"], "requests": ["plain"]}
+    assert usual == {"sources": ["world"], "budgets": ["own", "set"], "requests": ["plain"]}
     assert (count(), count(**usual)) == (4, 2)
     assert count(sources=["pacs:a.parquet"]) == 1 and count(budgets=["equal"]) == 2
 

@@ -132,7 +132,7 @@ def blank(job: Job) -> dict:
         "method": job.entry.name, "variant": "", "kind": kind, "task": job.task,
         "label": known.label if known else REFERENCES[job.entry.method],
         "scope": job.entry.scope or (known.scope if known else "all"),
-        "seed": job.seed, "budget": f"{job.steps} steps" if job.steps else job.budget,
+        "seed": job.seed, "budget": "set" if job.steps else job.budget,
         "request": job.request, "source": public_name(job.source), "steps": job.steps, "values": {},
         "verdict": None, "reasons": [], "seconds": None, "audit_seconds": None, "peak_mb": None,
         "command": job.command, "error": None, "vlm": None,

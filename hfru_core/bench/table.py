@@ -105,8 +105,9 @@ def group(rows: Iterable[Row], over: Over = "seeds") -> list[Group]:
 
 
 def key_of(row: Row, over: Over) -> tuple:
-    """What the rows of a group have in common; a visitor's own settings are kept apart."""
-    own = ("mine", row.steps) if row.mine else ()
+    """What the rows of a group have in common; a visitor's own, and numbers of steps, are apart."""
+    own = ("mine",) if row.mine else ()
+    own += (row.steps,) if row.mine or row.budget == "set" else ()
     key = (row.method, row.scope, row.budget, row.request, row.source, *own)
     if over == "tasks":
         return key

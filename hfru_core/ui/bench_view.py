@@ -9,7 +9,7 @@ from hfru_core.bench.columns import BETTER, COLUMNS, LEAKAGE, MISSING, Column
 from hfru_core.bench.record import Bench
 from hfru_core.bench.table import Group, between
 
-BUDGETS = {"own": "its own", "equal": "the same for all"}
+BUDGETS = {"own": "its own", "equal": "the same for all", "set": "as many steps as asked for"}
 REQUESTS = {
     "plain": "as they are", "polite": "with common words in their questions",
     "single": "one picture of each", "anonymised": "without names and faces",
@@ -88,8 +88,9 @@ def chips(g: Group) -> str:
 
 
 def setting(g: Group) -> list[str]:
-    """What is not as usual: an equal budget, another kind of request, other pictures."""
-    found = f"{g.first.budget} budget", f"{g.first.request} request", g.first.source
+    """What is not as usual: another budget, another kind of request, other pictures."""
+    budget = f"{g.first.steps} steps" if g.first.budget == "set" else f"{g.first.budget} budget"
+    found = budget, f"{g.first.request} request", g.first.source
     usual = "own budget", " budget", "plain request", " request", "world", ""
     return [t for t in found if t not in usual]
 

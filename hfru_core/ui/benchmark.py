@@ -26,7 +26,8 @@ REPORT = ASSETS / "reports" / "bench.json"
 OVER = tuple((t(f"bench.over.{n}"), n) for n in ("tasks", "seeds", "runs"))
 REQUESTS = [(told, name) for name, told in view.REQUESTS.items()]
 BUDGETS = [(told, name) for name, told in view.BUDGETS.items()]
-USUAL = {"sources": ["world"], "budgets": ["own"], "requests": ["plain"]}  # what is seen at first
+USUAL = {"sources": ["world"], "budgets": ["own", "set"],
+         "requests": ["plain"]}  # what is seen at first  # fmt: skip
 FILTERS = ("methods", "scopes", "tasks", "sources")
 AXES = [(c.title, c.key) for c in COLUMNS]
 QUICK = ((t("bench.quick.retain"), "retain", "forget"),
