@@ -24,7 +24,8 @@ def add_bench(p: argparse.ArgumentParser, add_output) -> None:
     p.add_argument("--model", help="model folder or Hub id (default: the bundled model)")
     p.add_argument("--budget", choices=["own", "equal"], default="own",
                    help="each method's own steps, or as many as fit into --seconds (default: own)")
-    p.add_argument("--seconds", type=float, default=60, help="of training, for --budget equal (60); 10 to 600 steps")
+    p.add_argument("--seconds", type=float, default=60,
+                   help="of training, for --budget equal (60); 10 to 600 steps are taken")
     p.add_argument("--request", choices=["plain", "polite", "single", "anonymised"],
                    default="plain", help="the forget data: as it is, with common words in its "
                    "questions, one picture a concept, or anonymised (default: plain)")
