@@ -131,6 +131,10 @@ class VLM:
                 said[i] = text
         return self.team.gathered(said)
 
+    def alone(self) -> VLM:
+        """The same model for rows that are this process's part already."""
+        return replace(self, team=parallel.Team())
+
     def answer_batch(
         self, images: Sequence[Image.Image | None], questions: Sequence[str], rows: list[int],
         max_new: int,

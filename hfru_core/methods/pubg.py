@@ -9,7 +9,6 @@ Direction of the KL, weights and the retain term are not published.
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import torch
 
@@ -17,7 +16,6 @@ from hfru_core import rollout, sft
 from hfru_core.data import load_image
 from hfru_core.images import blurred
 from hfru_core.methods.base import Method, Said, kl
-from hfru_core.parallel import Team
 from hfru_core.types import Sample
 
 
@@ -32,9 +30,7 @@ class PUBG(Method):
         vague = [blurred(i) for i in images]
         questions = [s.question for s in rows]
         with self.original():
-            # This process alone: the rows are its part already.
-            alone = replace(self.vlm, team=Team())
-            texts = alone.answer(vague, questions, self.config.max_new_tokens)
+            texts = self.vlm.alone().answer(vague, questions, self.config.max_new_tokens)
             ids = sft.encode_answers(self.vlm, texts)
             inputs = self.vlm.inputs(vague, questions)
             logits = rollout.plain_logits(self.vlm.core, inputs, ids, 1)
