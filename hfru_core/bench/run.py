@@ -54,10 +54,10 @@ def run(
 def known(path: Path, job: Job, bench: Bench, seconds: float, audited: bool) -> dict | None:
     """The row that is there, if it is of the same model, pictures and time, and has no error."""
     row = read(path)
-    if row is None or row["error"] or row.get("budget_seconds", seconds) != seconds:
+    if not row or row.get("error") or row.get("budget_seconds", seconds) != seconds:
         return None
-    fitting = [command(job, row["steps"], bench, a) for a in {audited, True}]
-    return row if row["command"] in fitting else None
+    fitting = [command(job, row.get("steps"), bench, a) for a in {audited, True}]
+    return row if row.get("command") in fitting else None
 
 
 def made(
