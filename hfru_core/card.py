@@ -35,7 +35,8 @@ def merged_card(info: dict) -> str:
     return f"""{front_matter(info, "finetune", "transformers", "merged")}
 # Model that has unlearned: {names(info)}
 
-A whole model made from `{info["base"]["name"]}`, changed are {adapted(info)[1]}. {how(info)}
+A whole model: `{info["base"]["name"]}` with a LoRA adapter merged into
+{adapted(info)[1]}. {how(info)}
 `unlearning.json` beside this file is the record of what was merged.
 
 {measured(info)}
@@ -70,6 +71,8 @@ def adapted(info: dict) -> tuple[str, str]:
     """What the adapter changes, as a title and in words; of a sum, what any part does."""
     made = info.get("parts") or [info.get("config") or {}]
     scopes = {part.get("scope") or "encoder" for part in made}
+    if scopes == {"encoder", "encoder+projector"}:
+        return ADAPTED["encoder+projector"]
     return ADAPTED[scopes.pop()] if len(scopes) == 1 else ADAPTED["all"]
 
 

@@ -44,6 +44,10 @@ def test_a_sum_changes_what_any_of_its_parts_does(info: dict) -> None:
     assert "the language model is untouched" in adapter_card(info)
 
 
+    info["parts"] = [{**part, "scope": "encoder"}, {**part, "scope": "encoder+projector"}]
+    assert "the projector; the language model is untouched" in adapter_card(info)
+
+
 def test_a_card_tells_which_step_was_kept(info: dict) -> None:
     info["config"]["select_best"] = True
     assert "the best step was chosen" in adapter_card(info)

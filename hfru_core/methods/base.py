@@ -184,9 +184,10 @@ def draw(samples: Sequence[Sample], count: int, rng: random.Random) -> list[Samp
     """`count` samples, every picture as likely as any other and then every question."""
     if count and not samples:
         raise UserError(
-            "There is nothing to draw a batch from. Of what is to be forgotten only those samples "
-            "count whose answer tells of it: an anonymised request has none, and only the NSPU "
-            "idea (nspu) learns from it."
+            "There is nothing to draw a batch from: no picture or question is left that this "
+            "method learns from. Of what is to be forgotten only those samples count whose answer "
+            "tells of it: an anonymised request has none, and only the NSPU idea (nspu) learns "
+            "from it."
         )
     by_image: dict[str, list[Sample]] = {}
     for s in samples:

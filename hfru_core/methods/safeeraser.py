@@ -26,10 +26,14 @@ class Decoupled(Method):
 
     def prepare(self) -> None:
         """Ask forget questions about retained pictures, which they are harmless about."""
-        asked = self.asked()
+        asked, kinds = self.asked(), {c.kind for c in self.data.concepts}
+        alike = {c.id for c in self.data.retained if c.kind in kinds}
         kept = [s for s in self.data.select("retain", "train") if s.image]
-        worded = [s for s in kept if s.topic in self.config.topics and s.topic != "exists"]
-        self.harmless = [self.worded(s, i, asked) for i, s in enumerate(worded)]
+        rest = [s for s in kept if s.topic in self.config.topics and s.topic != "exists"]
+        self.harmless = [
+            worded(s, asked.get(s.topic, []), i) if s.concept_id in alike else s
+            for i, s in enumerate(rest)
+        ]  # fmt: skip
         self.harmless += [
             replace(s, question=q, answer="No.")
             for s in kept if s.topic == "exists" for q in asked.get("exists", ())
@@ -48,18 +52,16 @@ class Decoupled(Method):
             found.setdefault(s.topic, set()).add(s.question)
         return {topic: sorted(questions) for topic, questions in found.items()}
 
-    def worded(self, sample: Sample, number: int, asked: dict[str, list[str]]) -> Sample:
-        """A retained sample in the forget set's words, where those fit what is in the picture."""
-        by_id = {c.id: c for c in self.data.retained}
-        kinds = {c.kind for c in self.data.concepts}
-        words = asked.get(sample.topic, [])
-        if not words or sample.question in words or by_id[sample.concept_id].kind not in kinds:
-            return sample
-        return replace(sample, question=words[number % len(words)])
-
     def decoupled(self, rng: random.Random) -> torch.Tensor:
         rows: list[Sample] = draw(self.harmless, self.config.stage1_retain, rng)
         return self.c["decoupling"] * self.nll(list(self.vlm.team.part(rows)))
+
+
+def worded(sample: Sample, asked: list[str], number: int) -> Sample:
+    """A retained sample in the forget set's words, if it is not asked in them already."""
+    if not asked or sample.question in asked:
+        return sample
+    return replace(sample, question=asked[number % len(asked)])
 
 
 class GAPD(Decoupled):

@@ -149,6 +149,7 @@ PHRASES: dict[str, str] = {
     "Audits failed": "失败的审计", "Failed": "失败", "Because of": "原因",
     "its own": "各方法自定",
     "the same for all": "全部相同",
+    "as many steps as asked for": "按指定步数",
     "as they are": "原样", "with common words in their questions": "问题中带常用词",
     "one picture of each": "每个概念一张图片", "without names and faces": "不含名字和面孔",
     "Retrained oracle": "重新训练的参照模型",

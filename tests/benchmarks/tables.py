@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from hfru_core.bench.record import Row, load  # noqa: E402
+from hfru_core.bench.table import Group  # noqa: E402
 
 REPORTS = ROOT / "assets" / "reports"
 OBJECTS = "dog,elephant"
@@ -38,29 +38,20 @@ def label(row: Row) -> str:
     return NAMES.get(row.method, row.label) + scope
 
 
-def rates(rows: Iterable[Row], key: str) -> list[float]:
-    """A column in %, where it was measured."""
-    found = (row.values.get(key) for row in rows)
-    return [100 * r.rate for r in found if r and r.rate is not None]
-
-
 def mean(rows: Sequence[Row], key: str) -> str:
-    found = rates(rows, key)
-    return f"{sum(found) / len(found):.0f}" if found else "–"
+    found = Group("", tuple(rows)).cell(key).mean if rows else None
+    return "–" if found is None else f"{100 * found:.0f}"
 
 
 def spread(rows: Sequence[Row], key: str) -> str:
     """The mean, lowest and highest in brackets."""
-    found = rates(rows, key)
-    more = f" ({min(found):.1f} to {max(found):.1f})" if len(found) > 1 else ""
-    return f"{sum(found) / len(found):.1f} %{more}"
+    cell = Group("", tuple(rows)).cell(key)
+    more = f" ({100 * cell.low:.1f} to {100 * cell.high:.1f})" if cell.runs > 1 else ""
+    return f"{100 * cell.mean:.1f} %{more}"
 
 
 def verdicts(rows: Sequence[Row]) -> str:
-    found = Counter(row.verdict for row in rows if row.verdict)
-    if len(found) == 1:
-        return next(iter(found))
-    return ", ".join(f"{n} {k}" for k, n in sorted(found.items(), reverse=True))
+    return ", ".join(Group("", tuple(rows)).verdicts.values())
 
 
 def by_method(rows: Iterable[Row]) -> dict[str, list[Row]]:
