@@ -44,6 +44,7 @@ def test_other_weights_words_or_packages_are_asked_again(
     monkeypatch.setattr(module, "version", lambda package: "another")
     assert recalled(studio, key, question, folder) is None
     monkeypatch.undo()
+    (folder / "README.md").write_text("Another card of the same weights.")
     assert recalled(studio, key, question, folder)
     weights = folder / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")
