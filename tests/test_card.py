@@ -42,8 +42,6 @@ def test_a_sum_changes_what_any_of_its_parts_does(info: dict) -> None:
     assert "its language model too" in adapter_card(info)
     info["parts"] = [part, {**part, "scope": "encoder"}]  # made before parts told their scope
     assert "the language model is untouched" in adapter_card(info)
-
-
     info["parts"] = [{**part, "scope": "encoder"}, {**part, "scope": "encoder+projector"}]
     assert "the projector; the language model is untouched" in adapter_card(info)
 

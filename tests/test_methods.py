@@ -14,6 +14,7 @@ from hfru_core.concepts import shipped
 from hfru_core.methods import METHODS, configured
 from hfru_core.methods.base import kl
 from hfru_core.methods.eul import merged
+from hfru_core.methods.rmuse import angle, barycentre, length
 from hfru_core.session import UnlearnSession
 from hfru_core.types import UnlearnConfig, UnlearnData, UserError
 from hfru_core.variants import anonymised, polite, single, text_samples
@@ -129,6 +130,31 @@ def test_merged_updates_act_as_each_did_on_its_own_inputs() -> None:
     both = merged(list(updates), [x.T @ x for x in wide])
     for x, w in zip(wide, updates):
         assert torch.allclose(x @ both.T, x @ w.T, atol=1e-4)
+
+
+def test_steering_leaves_retained_states_and_turns_others_no_further_than_the_target(
+    tiny: vlm.VLM, small_data: UnlearnData
+) -> None:
+    config = configured("rmuse", "default", small_data.concepts)
+    steered = METHODS["rmuse"](tiny, small_data, config).edit()
+    torch.manual_seed(0)
+    retained = steered.centre + torch.randn(5, len(steered.kept)) @ steered.kept
+    assert torch.equal(steered.steer(None, (), retained), retained)
+    states = torch.randn(50, len(steered.centre))
+    out = steered.steer(None, (), states)
+    moved = steered.outside(states).squeeze(-1)
+    assert moved.any() and torch.equal(out[~moved], states[~moved])
+    assert torch.allclose(length(out), length(states), rtol=1e-4)
+    units = states[moved] / length(states[moved])
+    turned = angle(units, out[moved] / length(out[moved]))
+    assert turned.min() > 0.01 and (turned <= 0.6 * angle(units, steered.target) + 1e-3).all()
+
+
+def test_a_barycentre_lies_between_directions() -> None:
+    units = torch.eye(3)[:2]
+    assert torch.allclose(barycentre(units), torch.tensor([0.5, 0.5, 0.0]).sqrt(), atol=1e-4)
+    skewed = torch.nn.functional.normalize(torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 1, 0]]))
+    assert float(angle(barycentre(skewed), skewed[1])) == pytest.approx(torch.pi / 6, abs=1e-3)
 
 
 def test_variants_change_forget_lessons_alone(small_data: UnlearnData) -> None:

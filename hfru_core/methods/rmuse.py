@@ -1,12 +1,12 @@
 """R-MUSE (arXiv 2512.17911): steer the decoder at answer time; the weights stay as they are.
 
-Published are a subspace of forget directions with 80 % of their energy, a retain subspace, a gate,
-and a rotation that keeps a state's length; no code. Here it is simpler: directions lead from the
-mean retained answer to each forget answer (published: from each answer to its refusal, z-scored);
-those of the rest are taken out of the subspace, as many as it has (published: out of the turn);
-the gate opens where a state lies along the subspace (published: where it does not lie along the
-retain one); the turn goes to the mean refusal (published: to a transport barycentre). No chains of
-thought, so one span for answers. Layer, gate and strength are not published.
+As published: directions lead from the own answer about each forgotten picture to a refusal,
+z-scored, and 80 % of their energy is kept; a state that lies in the retain subspace is left alone;
+another is rotated, its length kept, along its part within the directions and outside the retain
+subspace, at most as far as the barycentre of the directions on the sphere lies. No code was found.
+Differences: there are no chains of thought, so one span for an answer, and the retain subspace is
+that of retained answers about their mean, with the same energy (published: of what reasoning adds
+to them). Layer, gate and the share of the rotation that is made are not published.
 """
 
 from __future__ import annotations
@@ -22,18 +22,20 @@ from hfru_core.methods.base import Method, draw, pool
 from hfru_core.types import Sample
 from hfru_core.vlm import VLM
 
-ROWS = 96
+ROWS, BATCH = 384, 32
 
 
 @dataclass(kw_only=True)
 class Steered(VLM):
     """Answers under a hook; `merged()` and the weights show the model behind."""
 
-    towards: torch.Tensor  # (D,) of unit length
-    from_: torch.Tensor  # (k, D), orthonormal: directions of what is to be forgotten
+    directions: torch.Tensor  # (k, D), orthonormal: towards refusals
+    target: torch.Tensor  # (D,), of unit length: their barycentre
+    kept: torch.Tensor  # (r, D), orthonormal: the retain subspace
+    centre: torch.Tensor  # (D,): the mean retained state
     layer: int
     gate: float
-    angle: float
+    share: float
 
     def answer(
         self, images: Sequence[Image.Image | None], questions: Sequence[str], max_new: int = 32
@@ -45,23 +47,31 @@ class Steered(VLM):
             hook.remove()
 
     def steer(self, module: torch.nn.Module, args: tuple, out: torch.Tensor) -> torch.Tensor:
-        """Turn the states that lie along the forget directions towards a refusal."""
+        """Rotate the states (..., D) that lie outside the retain subspace."""
         h = out[0] if isinstance(out, tuple) else out
-        length = h.norm(dim=-1, keepdim=True)
-        unit = h / length.clamp(min=1e-6)
-        near = (unit @ self.from_.T).norm(dim=-1, keepdim=True) > self.gate
-        across = self.towards - (unit * self.towards).sum(-1, keepdim=True) * unit
-        across = across / across.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-        angle = torch.tensor(self.angle)
-        turned = torch.where(near, torch.cos(angle) * unit + torch.sin(angle) * across, unit)
-        return (turned * length, *out[1:]) if isinstance(out, tuple) else turned * length
+        steered = torch.where(self.outside(h), self.rotated(h), h)
+        return (steered, *out[1:]) if isinstance(out, tuple) else steered
+
+    def outside(self, h: torch.Tensor) -> torch.Tensor:
+        away = h - self.centre
+        return within(away, self.kept).norm(dim=-1, keepdim=True) < self.gate * length(away)
+
+    def rotated(self, h: torch.Tensor) -> torch.Tensor:
+        part = within(h, self.directions)
+        part = part - within(part, self.kept)
+        part = torch.where((part @ self.target < 0)[..., None], -part, part) / length(part)
+        unit = h / length(h)
+        full = angle(unit, part)
+        turn = self.share * torch.minimum(full, angle(unit, self.target))
+        turned = torch.sin(full - turn) * unit + torch.sin(turn) * part
+        return turned / length(turned) * length(h)
 
 
 class RMUSE(Method):
     label, source = "R-MUSE", "arXiv 2512.17911"
-    variant = "steering at answer time, simplified"
+    variant = "steering at answer time, without chains of thought"
     scopes = ("decoder",)
-    constants = {"energy": 0.8, "gate": 0.3, "angle": 1.0}
+    constants = {"energy": 0.8, "gate": 0.65, "share": 0.6}
     published = ("energy",)
     trains = False
 
@@ -70,30 +80,68 @@ class RMUSE(Method):
         forget, retain = (
             draw(pool(self.data, role, self.config), ROWS, rng) for role in ("forget", "retain")
         )
-        told, kept = self.states(forget, layer), self.states(retain, layer)
-        towards = self.states(forget, layer, self.idk(forget, rng)).mean(0) - told.mean(0)
-        away = told - kept.mean(0)
-        _, sizes, found = torch.linalg.svd(away, full_matrices=False)
-        enough = int((sizes.square().cumsum(0) / sizes.square().sum() < self.c["energy"]).sum()) + 1
-        _, _, rest = torch.linalg.svd(kept - kept.mean(0), full_matrices=False)
-        free = found[:enough] - found[:enough] @ rest[:enough].T @ rest[:enough]
-        basis, _ = torch.linalg.qr(free.T)
+        refused = self.states(forget, self.idk(forget, rng), layer)
+        towards = refused - self.states(forget, answers(forget), layer)
+        towards = towards - towards.mean(-1, keepdim=True)
+        towards = towards / towards.std(-1, keepdim=True)
+        kept = self.states(retain, answers(retain), layer)
         own = {f.name: getattr(self.vlm, f.name) for f in fields(VLM)}
-        return Steered(**own, towards=towards / towards.norm(), from_=basis.T, layer=layer,
-                       gate=self.c["gate"], angle=self.c["angle"])  # fmt: skip
+        return Steered(
+            **own, directions=subspace(towards, self.c["energy"]),
+            target=barycentre(towards / length(towards)), centre=kept.mean(0),
+            kept=subspace(kept - kept.mean(0), self.c["energy"]),
+            layer=layer, gate=self.c["gate"], share=self.c["share"],
+        )  # fmt: skip
 
     @torch.no_grad()
-    def states(
-        self, rows: Sequence[Sample], layer: int, answers: Sequence[str] | None = None
-    ) -> torch.Tensor:
+    def states(self, rows: Sequence[Sample], told: Sequence[str], layer: int) -> torch.Tensor:
         """The mean state (N, D) of each answer at a layer."""
-        kept: list[torch.Tensor] = []
+        seen: list[torch.Tensor] = []
         hook = self.vlm.decoder.layers[layer].register_forward_hook(
-            lambda m, args, out: kept.append(out[0] if isinstance(out, tuple) else out)
+            lambda m, args, out: seen.append(out[0] if isinstance(out, tuple) else out)
         )
+        means = []
         try:
-            said = self.said(rows, answers)
+            for start in range(0, len(rows), BATCH):
+                part = slice(start, start + BATCH)
+                said = self.said(rows[part], told[part])
+                span = seen.pop()[:, -said.ids.shape[1] :] * said.mask[..., None]
+                means.append(span.sum(1) / said.mask.sum(1, keepdim=True))
         finally:
             hook.remove()
-        span = kept[0][:, -said.ids.shape[1] :] * said.mask[..., None]
-        return span.sum(1) / said.mask.sum(1, keepdim=True)
+        return torch.cat(means)
+
+
+def answers(rows: Sequence[Sample]) -> list[str]:
+    return [s.answer for s in rows]
+
+
+def subspace(rows: torch.Tensor, energy: float) -> torch.Tensor:
+    """The fewest right singular vectors (k, D) that hold a share of the rows' energy."""
+    _, sizes, found = torch.linalg.svd(rows, full_matrices=False)
+    held = sizes.square().cumsum(0) / sizes.square().sum()
+    return found[: int((held < energy).sum()) + 1]
+
+
+def barycentre(units: torch.Tensor, rounds: int = 20) -> torch.Tensor:
+    """The point (D,) of the sphere with the least squared angles to unit vectors (N, D)."""
+    mean = units.mean(0) / length(units.mean(0))
+    for _ in range(rounds):
+        angles = angle(units, mean)
+        step = (angles / torch.sin(angles) * (units - torch.cos(angles) * mean)).mean(0)
+        mean = torch.cos(length(step)) * mean + torch.sin(length(step)) * step / length(step)
+    return mean
+
+
+def within(states: torch.Tensor, basis: torch.Tensor) -> torch.Tensor:
+    """The part of states (..., D) in the span of orthonormal rows (k, D)."""
+    return states @ basis.T @ basis
+
+
+def length(states: torch.Tensor) -> torch.Tensor:
+    return states.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+
+
+def angle(units: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Angles (..., 1) between unit vectors (..., D)."""
+    return (units * other).sum(-1, keepdim=True).clamp(-0.9999, 0.9999).acos()

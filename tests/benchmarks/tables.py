@@ -82,13 +82,19 @@ def first_seed(rows: Iterable[Row]) -> list[Row]:
 
 def equal_time(rows: Sequence[Row]) -> Table:
     """What 60 s of steps give; in brackets the method's own budget, where it differs."""
-    own = {r.method: r for r in first_seed(plain(rows))}
-    timed = by_method(r for r in first_seed(rows) if r.budget == "equal" and r.steps)
+    timed = [r for r in rows if (r.source, r.task, r.budget) == ("world", OBJECTS, "equal")
+             and r.steps and not r.error]  # fmt: skip
+    seeds = {r.seed for r in timed}
+    own = by_method(r for r in plain(rows) if r.task == OBJECTS and r.seed in seeds)
     return [
-        line(label(row), either(row.steps, own[method].steps),
-             *(either(mean([row], k), mean([own[method]], k)) for k in SAID))
-        for method, (row,) in timed.items()
+        line(label(now[0]), either(steps(now), steps(own[method])),
+             *(either(mean(now, k), mean(own[method], k)) for k in SAID))
+        for method, now in by_method(timed).items()
     ]  # fmt: skip
+
+
+def steps(rows: Sequence[Row]) -> int:
+    return round(sum(r.steps for r in rows) / len(rows))
 
 
 def either(now: object, other: object) -> str:
