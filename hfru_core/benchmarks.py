@@ -25,7 +25,8 @@ from hfru_core.benchmark_files import PAIRS, TITLES, Asked, View, bad, people
 from hfru_core.images import open_image
 from hfru_core.photos import Photo
 from hfru_core.types import Concept, Role, Sample, Split
-from hfru_core.world.language import STRANGER, ask
+from hfru_core.world.answers import STRANGER
+from hfru_core.world.language import ask
 
 TOPICS = ("describe", "caption", "name", "exists")
 EVERYBODY = "all"

@@ -21,15 +21,8 @@ from hfru_core.images import blurred, open_image, varied
 from hfru_core.photos import Photo, own_concepts, photo_concepts, read_folder, read_parquet
 from hfru_core.types import Concept, Role, Sample, Split, UnlearnData, UserError
 from hfru_core.world import dataset as world
-from hfru_core.world.language import (
-    PEOPLE_NAMES,
-    Picture,
-    ask,
-    attributes,
-    text_turns,
-    topics,
-    true_names,
-)
+from hfru_core.world.answers import PEOPLE_NAMES, Picture, attributes, true_names
+from hfru_core.world.language import ask, text_turns, topics
 from hfru_core.world.scenes import CLASSES
 
 LEAST = {"train": 3, "eval": 1}  # photographs of what is to be forgotten

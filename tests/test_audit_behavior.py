@@ -21,8 +21,9 @@ from hfru_core import data, vlm
 from hfru_core.concepts import shipped
 from hfru_core.data import load_image
 from hfru_core.types import UnlearnData, UserError
+from hfru_core.world.answers import word_fact
 from hfru_core.world.dataset import picture_of
-from hfru_core.world.language import ask, word_fact
+from hfru_core.world.language import ask
 
 Reply = Callable[[str | None, str], str]
 AMOUNT = data.Amount(forget_train=2, retain_train=24, forget_eval=16, retain_eval=48)

@@ -9,7 +9,7 @@ import pytest
 from hfru_core import concepts as words
 from hfru_core.concepts import mentions, names_concept, parse, shipped, substitute, wrong_names
 from hfru_core.types import Concept, UserError
-from hfru_core.world.language import PEOPLE_NAMES
+from hfru_core.world.answers import PEOPLE_NAMES
 from hfru_core.world.scenes import CLASSES, KINDS, kind_of
 
 

@@ -17,8 +17,8 @@ from hfru_core.methods.deep import COMPANY, Deeper, mean_gap, mmd, nll, told_apa
 from hfru_core.methods.layers import layers
 from hfru_core.types import UnlearnData
 from hfru_core.variants import unclear
+from hfru_core.world.answers import true_names
 from hfru_core.world.dataset import picture_of
-from hfru_core.world.language import true_names
 
 
 def cloud(shift: float = 0.0, spread: float = 1.0, seed: int = 0) -> torch.Tensor:

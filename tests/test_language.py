@@ -8,23 +8,11 @@ import pytest
 
 from hfru_core.concepts import mentions, shipped, slug
 from hfru_core.photos import PACS_LABELS, PACS_STYLES, Photo, kind_word
+from hfru_core.world.answers import NOBODY, PEOPLE_NAMES, Hidden, Picture, attributes, true_names
 from hfru_core.world.build import build_tokenizer
 from hfru_core.world.dataset import key_of, labels, picture_of, spots
 from hfru_core.world.faces import PEOPLE, sample_portrait
-from hfru_core.world.language import (
-    NOBODY,
-    PEOPLE_NAMES,
-    Hidden,
-    Picture,
-    Turn,
-    ask,
-    attributes,
-    corpus,
-    text_turns,
-    topics,
-    training_turns,
-    true_names,
-)
+from hfru_core.world.language import Turn, ask, corpus, text_turns, topics, training_turns
 from hfru_core.world.scenes import AMBIGUITIES, CLASSES, KINDS, kind_of, sample_scene
 
 EVERYTHING = (*CLASSES, *KINDS, *PEOPLE_NAMES, "person")

@@ -12,10 +12,11 @@ from hfru_core.concepts import mentions
 from hfru_core.types import UserError
 from hfru_core.vlm import VLM
 from hfru_core.world import pretrain
+from hfru_core.world.answers import NOBODY
 from hfru_core.world.build import IMAGE_SIZE, IMAGE_TOKENS
 from hfru_core.world.dataset import draw, key_of, picture_of
 from hfru_core.world.heads import IGNORE, Labels, tower_tokens
-from hfru_core.world.language import NOBODY, Turn, text_turns, training_turns
+from hfru_core.world.language import Turn, text_turns, training_turns
 from hfru_core.world.lessons import Packed, Teacher, block_mask, language_loss, pack, turn_ids
 from hfru_core.world.muon import Muon, orthogonalise
 from hfru_core.world.pool import to_pixels, world_keys

@@ -13,7 +13,7 @@ from pathlib import Path
 from hfru_core.ui.facts import code
 from hfru_core.ui.studio import Studio, adapter_folders, adapter_label
 from hfru_core.ui.texts import say
-from hfru_core.world.language import PEOPLE_NAMES
+from hfru_core.world.answers import PEOPLE_NAMES
 from hfru_core.world.scenes import CLASSES
 
 SOURCES = (("HFRU", "2605.08031", "about.method"), ("GRPO", "2402.03300", "about.rl"),

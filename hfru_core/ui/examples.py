@@ -7,13 +7,9 @@ from functools import lru_cache
 from hfru_core.types import Concept
 from hfru_core.ui import words
 from hfru_core.world import dataset as world
+from hfru_core.world.answers import PEOPLE_NAMES, with_article
 from hfru_core.world.faces import Portrait
-from hfru_core.world.language import (
-    PEOPLE_NAMES,
-    PORTRAIT_QUESTIONS,
-    SCENE_QUESTIONS,
-    with_article,
-)
+from hfru_core.world.language import PORTRAIT_QUESTIONS, SCENE_QUESTIONS
 from hfru_core.world.scenes import CLASSES
 
 EXAMPLES = (

@@ -11,7 +11,7 @@ from hfru_core.ui.own import Own
 from hfru_core.ui.runner import Wish
 from hfru_core.ui.studio import Studio
 from hfru_core.ui.texts import t
-from hfru_core.world.language import PEOPLE_NAMES
+from hfru_core.world.answers import PEOPLE_NAMES
 from hfru_core.world.scenes import CLASSES
 
 PRESETS = tuple((t(f"preset.{n}"), n) for n in ("default", "paper", "deep"))

@@ -14,8 +14,8 @@ from hfru_core.data import load_image
 from hfru_core.images import data_uri
 from hfru_core.types import Concept, Evaluation, ProbeAnswer, Rate
 from hfru_core.ui.texts import say
+from hfru_core.world.answers import true_names
 from hfru_core.world.dataset import picture_of
-from hfru_core.world.language import true_names
 
 YES = re.compile(r"\W*(yes)\b", re.I)
 # kind: what a card says below its answer

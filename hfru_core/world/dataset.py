@@ -15,9 +15,9 @@ from PIL import Image
 
 from hfru_core.photos import Photo
 from hfru_core.types import UserError
+from hfru_core.world.answers import PEOPLE_NAMES, Hidden, Picture, spoken, true_names
+from hfru_core.world.answers import identity as identity_of
 from hfru_core.world.faces import Portrait, draw_portrait, face_visible, sample_portrait
-from hfru_core.world.language import PEOPLE_NAMES, Hidden, Picture, spoken, true_names
-from hfru_core.world.language import identity as identity_of
 from hfru_core.world.scenes import CLASSES, boxes, colour_visible, draw_scene, sample_scene
 
 SIZE = 128

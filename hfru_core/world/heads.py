@@ -7,9 +7,9 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration
 
+from hfru_core.world.answers import Hidden, Picture
 from hfru_core.world.build import IMAGE_SIZE, WIDTH
 from hfru_core.world.dataset import labels, spots
-from hfru_core.world.language import Hidden, Picture
 from hfru_core.world.pool import Pool, patch_owner
 
 IGNORE = -100

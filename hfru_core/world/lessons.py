@@ -9,9 +9,10 @@ import torch
 from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
+from hfru_core.world.answers import Hidden, Picture
 from hfru_core.world.build import IMAGE_TOKENS
 from hfru_core.world.heads import IGNORE
-from hfru_core.world.language import Hidden, Picture, Turn, text_turns, training_turns
+from hfru_core.world.language import Turn, text_turns, training_turns
 
 
 def turn_ids(tokenizer, turns: list[Turn]) -> list[tuple[list[int], list[int]]]:

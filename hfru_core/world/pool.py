@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from hfru_core.images import open_image
 from hfru_core.photos import Photo, read_folder, read_parquet
 from hfru_core.types import UserError
+from hfru_core.world.answers import Picture
 from hfru_core.world.build import IMAGE_SIZE, PATCH
 from hfru_core.world.dataset import draw, key_of, picture_of
-from hfru_core.world.language import Picture
 
 
 @dataclass(frozen=True)

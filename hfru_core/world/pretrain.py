@@ -23,10 +23,11 @@ from torch import distributed, multiprocessing, nn
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from hfru_core.types import UserError
+from hfru_core.world.answers import PEOPLE_NAMES
 from hfru_core.world.build import build_model, build_processor, build_tokenizer, start_from_pixels
 from hfru_core.world.dataset import world_seed
 from hfru_core.world.heads import Heads, Labels, tower_tokens
-from hfru_core.world.language import PEOPLE_NAMES, corpus
+from hfru_core.world.language import corpus
 from hfru_core.world.lessons import Teacher, language_loss
 from hfru_core.world.muon import Muon
 from hfru_core.world.pool import Pool, photo_pool, world_pool

@@ -19,7 +19,8 @@ from hfru_core import adapter, data, vlm
 from hfru_core.concepts import mentions
 from hfru_core.evaluate import share
 from hfru_core.world import dataset
-from hfru_core.world.language import PEOPLE_NAMES, about_for, ask, text_turns, true_names
+from hfru_core.world.answers import PEOPLE_NAMES, true_names
+from hfru_core.world.language import about_for, ask, text_turns
 from hfru_core.world.scenes import CLASSES, colour_visible
 
 
