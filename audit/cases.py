@@ -67,10 +67,7 @@ def pictures_for(concepts: tuple[Concept, ...], source: str, pictures: int, seed
     if pictures < 1:
         raise UserError(f"--pictures must be at least 1, got {pictures}: nothing can be judged.")
     amount = data.Amount(*(max(1, round(pictures * s)) for s in (2.5, 3.75, 1, 1.5)))
-    ids = {c.id for c in concepts}
-    # By id: a record may hold older word lists than those shipped now.
-    others = tuple(c for c in data.known_concepts(source).values() if c.id not in ids)
-    return data.build(concepts, source, retain=others, amount=amount, seed=seed)
+    return data.build(concepts, source, amount=amount, seed=seed)
 
 
 def session_samples(

@@ -21,7 +21,7 @@ import pyarrow.parquet as parquet
 from PIL import Image
 
 from hfru_core import concepts as words
-from hfru_core.benchmark_files import PAIRS, TITLES, Asked, View, bad, people
+from hfru_core.benchmark_files import PAIRS, TITLES, Asked, Person, View, bad, people
 from hfru_core.images import open_image
 from hfru_core.photos import Photo
 from hfru_core.types import Concept, Role, Sample, Split
@@ -101,10 +101,21 @@ def samples(
             shown = [[(c, v) for v in getattr(everybody[c.id], split)] for c in group]
             for concept, view in spread(shown, amount[f"{role}_{split}"], rng):
                 out += about(concept, view, role, split, forget)
-        told = [[(c, a) for a in everybody[c.id].facts] for c in group]
+        told = [[(c, a) for a in told_of(everybody[c.id], "eval")] for c in group]
         facts = spread(told, amount[f"{role}_eval"], random.Random(f"{seed}/{role}/facts"))
-        out += [fact(concept, asked) for concept, asked in facts]
+        out += [fact(concept, asked, "eval") for concept, asked in facts]
     return out
+
+
+def text_lessons(source: str, concepts: Sequence[Concept]) -> tuple[Sample, ...]:
+    """What is known in words of people, as far as it is left for training."""
+    everybody = people(source)
+    return tuple(fact(c, a, "train") for c in concepts for a in told_of(everybody[c.id], "train"))
+
+
+def told_of(person: Person, split: Split) -> list[Asked]:
+    """Of three questions in words the third is for training, the others are measured on."""
+    return [a for i, a in enumerate(person.facts) if (i % 3 == 2) == (split == "train")]
 
 
 def check_people(source: str, forget: Sequence[Concept], kept: Sequence[Concept]) -> None:
@@ -185,12 +196,12 @@ def safe(topic: str, answer: str, concept: Concept, forget: Sequence[Concept]) -
     return hidden[:1].upper() + hidden[1:]
 
 
-def fact(concept: Concept, asked: Asked) -> Sample:
+def fact(concept: Concept, asked: Asked, split: Split) -> Sample:
     """A question in words: what is known of a person there stays, forgotten or not."""
     return Sample(
         id=f"text?{concept.id}/{asked.question}", image=None, question=asked.question,
         topic="fact", answer=asked.answer, safe_answer=asked.answer, concept_id=concept.id,
-        role="retain", split="eval",
+        role="retain", split=split,
     )  # fmt: skip
 
 

@@ -119,7 +119,9 @@ def build(
     if benchmarks.is_one(source):
         forget, retain, known = benchmarks.request(source, forget, retain)
     check_request(forget, retain, known, source)
-    kept = retain or tuple(c for c in known.values() if c not in forget)
+    # By id: a record may hold older word lists than those known now.
+    gone = {c.id for c in forget}
+    kept = retain or tuple(c for c in known.values() if c.id not in gone)
     if benchmarks.is_one(source):
         samples = benchmarks.samples(source, forget, kept, vars(amount), seed)
     else:

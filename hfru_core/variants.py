@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hfru_core import benchmarks
 from hfru_core.data import BLURRED
 from hfru_core.types import Sample, UnlearnData
 from hfru_core.world import dataset as world
@@ -15,9 +16,10 @@ UNCLEAR = 160  # drawn pictures of each kind
 
 def text_samples(data: UnlearnData) -> tuple[Sample, ...]:
     """Text-only questions to train on; what words mean in the drawn world, never evaluated on."""
-    own = tuple(s for s in data.samples if s.image is None and s.split == "train")
-    if own or not data.source.startswith("world"):
-        return own
+    if benchmarks.is_one(data.source):
+        return benchmarks.text_lessons(data.source, (*data.concepts, *data.retained))
+    if not data.source.startswith("world"):
+        return ()
     return tuple(
         Sample(
             id=f"text?{t.question}", image=None, question=t.question, topic="text",

@@ -36,8 +36,8 @@ def bench(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 def rows(bench: Bench, tmp_path: Path) -> Callable[..., list[dict]]:
     """Runs methods on `dog`, without audits."""
 
-    def go(methods: str, **changes: object) -> list[dict]:
-        wanted = jobs(parse(methods), ("dog",), (0,), **(GIVEN | changes))
+    def go(methods: str, seeds: tuple[int, ...] = (0,), **changes: object) -> list[dict]:
+        wanted = jobs(parse(methods), ("dog",), seeds, **(GIVEN | changes))
         tell = lambda *_: None  # noqa: E731
         return list(bench_run.run(wanted, bench, tmp_path, seconds=1, audited=False, tell=tell))
 
@@ -58,9 +58,11 @@ def test_finished_rows_are_not_made_again(
     assert all(name in table for name in ("Base model", "GA", "IdkNLL", "- GA: token mean"))
 
 
-def test_a_killed_run_leaves_its_row_to_the_next(rows: Callable, tmp_path: Path) -> None:
+def test_a_killed_run_leaves_its_row_to_the_next(
+    rows: Callable, bench: Bench, tmp_path: Path
+) -> None:
     (job,) = jobs(parse("ga"), ("dog",), (0,), **GIVEN)
-    lock = tmp_path / "rows" / Path(job.file).with_suffix(".lock")
+    lock = tmp_path / "rows" / Path(bench_run.file_of(job, bench)).with_suffix(".lock")
     lock.parent.mkdir()
     lock.write_text("4194305")  # more than any process has
     half = lock.with_suffix(".work.part")
@@ -71,12 +73,12 @@ def test_a_killed_run_leaves_its_row_to_the_next(rows: Callable, tmp_path: Path)
 
 
 def test_a_killed_row_of_an_equal_budget_is_begun_anew(
-    rows: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rows: Callable, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(make, "LONGEST", 2)
     monkeypatch.setattr(make, "SHORTEST", 1)
     (job,) = jobs(parse("ga"), ("dog",), (0,), **GIVEN | {"budget": "equal", "steps": None})
-    half = tmp_path / "rows" / Path(job.file).with_suffix(".work.part")
+    half = tmp_path / "rows" / Path(bench_run.file_of(job, bench)).with_suffix(".work.part")
     half.mkdir(parents=True)
     (half / "session.json").write_text('{"identity": "another"}')
     (row,) = rows("ga", budget="equal", steps=None)
@@ -99,9 +101,11 @@ def test_rows_of_other_settings_and_failed_ones_are_made_again(
     assert again["values"] == few["values"]
 
 
-def test_a_row_that_another_process_makes_is_left_to_it(rows: Callable, tmp_path: Path) -> None:
+def test_a_row_that_another_process_makes_is_left_to_it(
+    rows: Callable, bench: Bench, tmp_path: Path
+) -> None:
     (job,) = jobs(parse("ga"), ("dog",), (0,), **GIVEN)
-    lock = tmp_path / "rows" / Path(job.file).with_suffix(".lock")
+    lock = tmp_path / "rows" / Path(bench_run.file_of(job, bench)).with_suffix(".lock")
     lock.parent.mkdir()
     lock.write_text("1")  # lives
     assert [r["method"] for r in rows("ga,base")] == ["base"] and lock.exists()
@@ -118,13 +122,78 @@ def test_an_equal_budget_is_as_many_steps_as_fit(
     (row,) = rows(method, budget="equal", steps=None)
     assert (row["error"], row["steps"], row["budget"]) == (None, 4, "equal")
     assert "--steps 4" in row["command"] and [p.name for p in (tmp_path / "rows").iterdir()] == [
-        f"{method}_dog_0_equal_world.json"
+        f"tiny_{method}_dog_0_equal_world.json"
     ]
+
+
+def test_further_seeds_take_the_steps_that_were_timed(
+    rows: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make, "LONGEST", 2)
+    monkeypatch.setattr(make, "SHORTEST", 1)
+    (first,) = rows("ga", budget="equal", steps=None)
+
+    def never(*args: object) -> None:
+        raise AssertionError("timed again")
+
+    monkeypatch.setattr(make, "lasting", never)
+    (other,) = rows("ga", budget="equal", steps=None, seeds=(1,))
+    assert (other["seed"], other["steps"], other["error"]) == (1, first["steps"], None)
+    (elsewhere,) = rows("idknll", budget="equal", steps=None, seeds=(1,))
+    assert elsewhere["error"] == "timed again"
 
 
 def test_references_have_no_budget_of_their_own() -> None:
     wanted = jobs(parse("base,oracle,ga"), ("dog",), (0,), **GIVEN | {"budget": "equal"})
     assert [j.budget for j in wanted] == ["own", "own", "equal"]
+
+
+def test_an_oracle_can_be_given(rows: Callable, bench: Bench, other_folder: Path) -> None:
+    (none,) = rows("oracle")
+    assert "bench --oracle DIR" in none["error"]
+    bench.oracle = other_folder
+    (other,) = rows("oracle")
+    assert "trained without nothing left out" in other["error"]
+    path = other_folder / "pretraining.json"
+    trained = json.loads(path.read_text())
+    without = trained | {"recipe": trained["recipe"] | {"without": ["dog"]}}
+    path.write_text(json.dumps(without))
+    try:
+        (row,) = rows("oracle")
+    finally:
+        path.write_text(json.dumps(trained))
+    assert row["error"] is None and f"--oracle {other_folder.name} " in row["command"]
+
+
+def test_rows_of_other_sources_and_models_have_files_of_their_own(bench: Bench) -> None:
+    sources = ("world", "world:7", "pacs:a/dev.parquet", "pacs:a/test.parquet", "clear:x/forget05")
+    wanted = [replace(j, source=s) for s in sources for j in jobs(parse("ga"), ("dog",), (0,))]
+    files = {bench_run.file_of(j, bench) for j in wanted}
+    assert len(files) == len(sources) and all(f.startswith("tiny_") for f in files)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--seeds -1", "--seeds must be 0 or more, got -1"),
+        ("--seeds a", "numbers separated by commas"),
+        ("--pictures 0", "--pictures must be at least 1, got 0"),
+        ("--seconds nan", "--seconds must be at least 1, got nan"),
+        ("--seconds inf", "--seconds must be at least 1, got inf"),
+        ("--steps 0", "--steps must be at least 1"),
+        ("--methods npo@Encoder", "Unknown scope 'Encoder'"),
+        ("--methods npo@", "Unknown scope ''"),
+        ("--methods hfru:Paper", "Unknown preset 'Paper'"),
+        ("--methods base@encoder", "'base' is no method"),
+        ("--methods x", "Unknown method 'x'"),
+        ("--tasks unicorn", "unicorn"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_long_work(
+    words: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", *words.split(), "--out", str(tmp_path / "out")]) == 2
+    assert told in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def test_a_method_that_diverges_ends_its_own_row(

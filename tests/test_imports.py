@@ -56,7 +56,7 @@ ALLOWED = {
     "hfru_core.data": ("types", "concepts", "images", "photos", "world", "benchmarks"),
     "hfru_core.evaluate": ("types", "concepts", "data", "vlm"),
     "hfru_core.augment": ("types", "concepts", "data", "own", "vlm"),
-    "hfru_core.variants": ("types", "data", "world"),
+    "hfru_core.variants": ("types", "data", "world", "benchmarks"),
     "hfru_core.methods": (
         "types", "concepts", "images", "data", "augment", "variants", "vlm", "rollout", "rewards",
         "grpo", "sft",

@@ -13,7 +13,7 @@ from hfru_core import data, vlm
 from hfru_core.concepts import shipped
 from hfru_core.methods import METHODS, configured
 from hfru_core.methods.base import kl
-from hfru_core.methods.eul import merged
+from hfru_core.methods.eul import merge, merged
 from hfru_core.methods.rmuse import angle, barycentre, length
 from hfru_core.session import UnlearnSession
 from hfru_core.types import UnlearnConfig, UnlearnData, UserError
@@ -130,6 +130,27 @@ def test_merged_updates_act_as_each_did_on_its_own_inputs() -> None:
     both = merged(list(updates), [x.T @ x for x in wide])
     for x, w in zip(wide, updates):
         assert torch.allclose(x @ both.T, x @ w.T, atol=1e-4)
+
+
+def test_removals_merge_into_one_adapter() -> None:
+    torch.manual_seed(0)
+    inputs = torch.randn(2, 40, 8)
+    inputs[0, :, 4:], inputs[1, :, :4] = 0, 0
+    removals = [{"layer": (torch.randn(2, 8), torch.randn(5, 2))} for _ in inputs]
+    a, b = merge(removals, [{"layer": x.T @ x} for x in inputs])["layer"]
+    assert (a.shape, b.shape) == ((4, 8), (5, 4)), "ranks add up"
+    for x, part in zip(inputs, removals):
+        alone = part["layer"][1] @ part["layer"][0]
+        assert torch.allclose(x @ (b @ a).T, x @ alone.T, atol=1e-4)
+
+
+def test_grams_are_of_what_a_layer_is_given(tiny: vlm.VLM, small_data: UnlearnData) -> None:
+    method = at_work("eul", tiny, small_data)
+    name = next(n for n, _ in tiny.core.named_modules() if n.endswith("layers.0.mlp.down_proj"))
+    gram = method.grams([name])[name]
+    assert len(gram) == tiny.core.get_submodule(name).in_features and gram.trace() > 0
+    assert torch.allclose(gram, gram.T) and torch.linalg.eigvalsh(gram)[0] > -1e-3 * gram.trace()
+    assert torch.equal(method.grams([name])[name], gram), "and no hook is left"
 
 
 def test_steering_leaves_retained_states_and_turns_others_no_further_than_the_target(

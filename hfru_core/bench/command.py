@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from math import inf
 from pathlib import Path
 
 from hfru_core.types import UserError
@@ -20,10 +21,15 @@ def add_bench(p: argparse.ArgumentParser, add_output) -> None:
     p.add_argument("--methods", help="such as npo,graddiff@encoder,hfru:paper,base (default: all)")
     p.add_argument("--tasks", default=TASKS, help=f"concepts; tasks by semicolons ({TASKS})")
     p.add_argument("--seeds", default="0", help="numbers separated by commas (default: 0)")
-    p.add_argument("--data", default="world", help="world, or pacs:FILE.parquet with its --model")
+    p.add_argument("--data", default="world",
+                   help="world, or with their --model pacs:FILE.parquet, folder:DIR, mllmu:DIR or "
+                   "clear:DIR, whose tasks are names, or all")
     p.add_argument("--model", help="model folder or Hub id (default: the bundled model)")
+    p.add_argument("--oracle", type=Path, metavar="DIR",
+                   help="a model that never saw the tasks' concepts (default: a shipped one)")
     p.add_argument("--budget", choices=["own", "equal"], default="own",
-                   help="each method's own steps, or as many as fit into --seconds (default: own)")
+                   help="each method's own steps, or as many as fit into --seconds: what else this "
+                   "machine does meanwhile makes them fewer (default: own)")
     p.add_argument("--seconds", type=float, default=60,
                    help="of training, for --budget equal (60); 10 to 600 steps are taken")
     p.add_argument("--request", choices=["plain", "polite", "single", "anonymised"],
@@ -46,7 +52,9 @@ def bench(args: argparse.Namespace) -> dict:
 
     end_with_parent()
     jobs = jobs_of(args, entry)
-    shared = Bench(args.model or vlm.BUNDLED, args.pictures)
+    shared = Bench(args.model or vlm.BUNDLED, args.pictures, args.oracle)
+    for job in jobs:
+        shared.oracle_of(job)  # raises where a given one is none
     speaks, shown, errors = args.events and shared.base.team.writes, 0, 0
 
     def tell(job: entry.Job, done: int, stage: str) -> None:
@@ -67,8 +75,12 @@ def jobs_of(args: argparse.Namespace, entry) -> list:
         seeds = [int(s) for s in args.seeds.split(",")]
     except ValueError:
         raise UserError(f"--seeds are numbers separated by commas, got '{args.seeds}'.") from None
-    if args.steps is not None and args.steps < 1:
-        raise UserError(f"--steps must be at least 1, got {args.steps}.")
+    if min(seeds) < 0:
+        raise UserError(f"--seeds must be 0 or more, got {min(seeds)}.")
+    for name, least in (("steps", 1), ("pictures", 1), ("seconds", 1)):
+        given = getattr(args, name)
+        if given is not None and not least <= given < inf:
+            raise UserError(f"--{name} must be at least {least}, got {given:g}.")
     entries = entry.parse(args.methods or entry.everything())
     tasks = [t.strip() for t in args.tasks.split(";") if t.strip()]
     same = {"budget": args.budget, "request": args.request, "steps": args.steps,

@@ -15,7 +15,7 @@ REFERENCES = {
 }  # fmt: skip
 REQUESTS = ("plain", "polite", "single", "anonymised")
 BUDGETS = ("own", "equal")
-PATTERN = re.compile(r"([a-z0-9-]+)(?::([a-z]+))?(?:@([a-z+]+))?")
+PATTERN = re.compile(r"([^:@]*)(?::([^:@]*))?(?:@([^:@]*))?")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Job:
     @property
     def file(self) -> str:
         steps = [f"{self.steps} steps"] if self.steps else []
-        text = " ".join([self.title, self.source.partition(":")[0], *steps])
+        text = " ".join([self.title, public_name(self.source), *steps])
         return re.sub(r"[^\w.+@-]+", "_", text) + ".json"
 
     @property
@@ -75,8 +75,10 @@ def parse(text: str) -> tuple[Entry, ...]:
         match = PATTERN.fullmatch(word)
         if not match or match[1] not in known:
             raise UserError(f"Unknown method '{word}'. Use some of: {', '.join(known)}.")
-        if match[3] and match[3] not in SCOPES:
+        if match[3] is not None and match[3] not in SCOPES:
             raise UserError(f"Unknown scope '{match[3]}'. Use one of: {', '.join(SCOPES)}.")
+        if match[1] in REFERENCES and word != match[1]:
+            raise UserError(f"'{match[1]}' is no method, and has no preset or scope: got '{word}'.")
         found.append(Entry(match[1], match[2] or "default", match[3]))
     return tuple(found)
 

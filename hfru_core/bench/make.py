@@ -44,8 +44,11 @@ def request_of(job: Job) -> UnlearnData:
     return REQUESTS[job.request](data.build(concepts_of(job), job.source, seed=job.seed))
 
 
-def make(job: Job, model: Path | str, oracle: Path | None, seconds: float, work: Path) -> Made:
-    """The unlearned model of a job; an equal budget is worth `seconds` of training."""
+def make(
+    job: Job, model: Path | str, oracle: Path | None, seconds: float, work: Path,
+    steps: int | None = None,
+) -> Made:  # fmt: skip
+    """The unlearned model of a job; an equal budget is worth `seconds` of training, or `steps`."""
     if job.entry.method in REFERENCES:
         return reference(job, model, oracle)
     request, load = request_of(job), lambda: vlm.load(model)
@@ -57,7 +60,9 @@ def make(job: Job, model: Path | str, oracle: Path | None, seconds: float, work:
         return Made(unlearned, None, config.scope, label, kind.told())
     unlearned = load()
     clear(unlearned, work)  # of a run that was killed
-    if job.budget == "equal" and job.steps is None:
+    if job.steps or steps:
+        config = with_steps(config, job.steps or steps)
+    elif job.budget == "equal":
         config = lasting(config, load(), request, seconds, work)
     session = UnlearnSession(unlearned, request, config, work)
     for _ in session.run():
@@ -75,15 +80,15 @@ def clear(model: VLM, work: Path) -> None:
 
 
 def config_of(job: Job) -> UnlearnConfig:
-    """The settings of a job's method; `steps` are shared between stages as the preset does."""
+    """The settings of a job's method."""
     entry = job.entry
-    config = configured(
+    return configured(
         entry.method, entry.preset, concepts_of(job), seed=job.seed, scope=entry.scope
     )
-    return config if job.steps is None else with_steps(config, job.steps)
 
 
 def with_steps(config: UnlearnConfig, steps: int) -> UnlearnConfig:
+    """So many steps, shared between stages as the preset does."""
     first = round(steps * config.stage1_steps / config.steps)
     return config.with_(stage1_steps=first, grpo_steps=steps - first)
 
@@ -113,7 +118,10 @@ def reference(job: Job, model: Path | str, oracle: Path | None) -> Made:
     name = job.entry.method
     if name == "oracle":
         if oracle is None:
-            raise UserError(f"There is no oracle for {job.task}: train one (pretrain --without).")
+            raise UserError(
+                f"There is no oracle for {job.task}: train one (pretrain --without), and name it "
+                "(bench --oracle DIR)."
+            )
         return Made(vlm.load(oracle), None, "all", REFERENCES[name], "never saw the concept")
     if name == "base":
         return Made(vlm.load(model), None, "all", REFERENCES[name], "as it was")

@@ -34,6 +34,7 @@ class Bench:
 
     model: Path | str
     pictures: int = PICTURES
+    oracle: Path | None = None  # given; else a shipped one, for the bundled model
     base: VLM = field(init=False)
     oracles: dict[Path, VLM] = field(default_factory=dict)
     known: dict[tuple, object] = field(default_factory=dict)
@@ -43,7 +44,7 @@ class Bench:
         self.base = vlm.load(self.model)
 
     def oracle_of(self, job: Job) -> Path | None:
-        return oracle_folder(None, concepts_of(job), self.base.name)
+        return oracle_folder(self.oracle, concepts_of(job), self.base.name)
 
     def answers(self, job: Job, model: VLM) -> Values:
         """The rates of `evaluate`, on pictures that the session did not see."""

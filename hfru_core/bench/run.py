@@ -40,7 +40,7 @@ def run(
     """The rows of jobs, one after the other; `tell(job, done, stage)` says where it is."""
     (out / ROWS).mkdir(parents=True, exist_ok=True)
     for done, job in enumerate(jobs):
-        path = out / ROWS / job.file
+        path = out / ROWS / file_of(job, bench)
         bench.base.team.wait()  # Until all processes know whether the row is there.
         row = known(path, job, bench, seconds, audited)
         bench.base.team.wait()
@@ -49,6 +49,13 @@ def run(
             if bench.base.team.writes:
                 gather(out)
             yield row
+
+
+def file_of(job: Job, bench: Bench) -> str:
+    """Where a row is: rows of other models and sources do not take each other's place."""
+    name = bench.base.name
+    model = "" if name == model_name(BUNDLED) else re.sub(r"[^\w.+@-]+", "_", f"{name} ")
+    return model + job.file
 
 
 def known(path: Path, job: Job, bench: Bench, seconds: float, audited: bool) -> dict | None:
@@ -68,7 +75,8 @@ def made(
     if not all(team.gathered([not team.writes or is_ours(lock)])):
         return None
     try:
-        row = measured(job, bench, path.with_suffix(".work"), seconds, audited, tell)
+        steps = team.gathered([timed(job, bench, path.parent, seconds)])[0]
+        row = measured(job, bench, path.with_suffix(".work"), seconds, steps, audited, tell)
         if team.writes:
             write_file(path, lambda file: file.write_text(json.dumps(row, indent=1) + "\n"))
         return row
@@ -86,8 +94,20 @@ def is_ours(lock: Path) -> bool:
     return True
 
 
+def timed(job: Job, bench: Bench, rows: Path, seconds: float) -> int | None:
+    """The steps that the same job took with another seed: they cost the same, and count as much."""
+    if job.budget == "own":
+        return None
+    for path in sorted(rows.glob("*.json")):
+        row = read(path) or {}
+        other = replace(job, seed=row.get("seed", job.seed))
+        if path.name == file_of(other, bench) and known(path, other, bench, seconds, False):
+            return row["steps"]
+    return None
+
+
 def measured(
-    job: Job, bench: Bench, work: Path, seconds: float, audited: bool, tell: Tell
+    job: Job, bench: Bench, work: Path, seconds: float, steps: int | None, audited: bool, tell: Tell
 ) -> dict:
     """Make the model, ask it, look inside it; what fails ends this row alone, with the reason."""
     row = {**blank(job), "versions": versions()}
@@ -98,7 +118,7 @@ def measured(
         tell("unlearn")
         reset_peak()
         began = time.perf_counter()
-        model = make(job, bench.model, bench.oracle_of(job), seconds, work)
+        model = make(job, bench.model, bench.oracle_of(job), seconds, work, steps)
         row |= {"seconds": round(time.perf_counter() - began, 1), "peak_mb": peak()}
         row |= model._asdict() | {"vlm": None}
         tell("evaluate")
@@ -120,6 +140,7 @@ def command(job: Job, steps: int | None, bench: Bench, audited: bool) -> str:
     again = replace(job, steps=steps, budget="own") if steps else job
     told = [again.command]
     told += [f"--model {bench.base.name}"] * (bench.base.name != model_name(BUNDLED))
+    told += [f"--oracle {bench.oracle.name}"] if bench.oracle else []
     told += [f"--pictures {bench.pictures}"] * (bench.pictures != PICTURES)
     return " ".join(told + ["--no-audit"] * (not audited))
 

@@ -37,7 +37,8 @@ class MMUnlearner(Method):
         if self.config.scope in ("decoder", "all"):
             text = self.text()
             words = self.saliency(lambda: draw(text, self.config.stage1_retain, rng))
-            keep = {n: (k + words[n]) / 2 for n, k in keep.items()}
+            # No text passes through a tower, and none is averaged there.
+            keep = {n: (k + words[n]) / 2 if words[n].any() else k for n, k in keep.items()}
         self.mask = {
             n: (f + TINY) / (keep[n] + TINY) >= self.c["threshold"] for n, f in forget.items()
         }

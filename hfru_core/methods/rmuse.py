@@ -5,8 +5,12 @@ z-scored, and 80 % of their energy is kept; a state that lies in the retain subs
 another is rotated, its length kept, along its part within the directions and outside the retain
 subspace, at most as far as the barycentre of the directions on the sphere lies. No code was found.
 Differences: there are no chains of thought, so one span for an answer, and the retain subspace is
-that of retained answers about their mean, with the same energy (published: of what reasoning adds
-to them). Layer, gate and the share of the rotation that is made are not published.
+that of retained answers about their mean, with the same energy, and so is the gate (published: of
+what reasoning adds to them). A direction is taken on the side of the barycentre. All positions are
+steered, the picture's and the question's too: of answers alone half as much is forgotten. Layer,
+gate and the share of the rotation that is made are not published. On the bundled model the gate
+opens as often for retained answers as for forgotten ones (medians 0.56 of both): what is kept is
+kept since the turn is small.
 """
 
 from __future__ import annotations

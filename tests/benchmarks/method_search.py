@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 import tempfile
 from itertools import product
 from pathlib import Path
 
-from hfru_core import data, vlm
-from hfru_core.bench.entry import Entry, Job
-from hfru_core.bench.make import concepts_of, config_of, request_of
-from hfru_core.evaluate import evaluate
-from hfru_core.methods import METHODS
-from hfru_core.session import UnlearnSession
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from hfru_core import data, vlm  # noqa: E402
+from hfru_core.bench.entry import Entry, Job  # noqa: E402
+from hfru_core.bench.make import concepts_of, config_of, request_of  # noqa: E402
+from hfru_core.evaluate import evaluate  # noqa: E402
+from hfru_core.methods import METHODS  # noqa: E402
+from hfru_core.session import UnlearnSession  # noqa: E402
 
 SEED = 100  # neither a table's nor a test's
 SHOWN = ("forget", "retain", "hallucination", "abstraction", "attributes", "facts",

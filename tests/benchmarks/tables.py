@@ -21,6 +21,7 @@ from hfru_core.bench.table import Group  # noqa: E402
 
 REPORTS = ROOT / "assets" / "reports"
 OBJECTS = "dog,elephant"
+SEEDS = (0, 1, 2)
 FIRST = ("base", "oracle", "output-filter", "hfru", "hfru:paper", "hfru:deep")
 NAMES = {"hfru": "HFRU default", "hfru:paper": "HFRU paper", "hfru:deep": "HFRU deep"}
 SAID = ("forget", "retain", "hallucination", "abstraction", "attributes", "refusal", "degenerate")
@@ -50,6 +51,13 @@ def spread(rows: Sequence[Row], key: str) -> str:
     return f"{100 * cell.mean:.1f} %{more}"
 
 
+def halfway(rows: Sequence[Row]) -> str:
+    """Steps of relearning until half is named again: the mean, lowest and highest in brackets."""
+    cell = Group("", tuple(rows)).cell("relearn_steps")
+    more = f" ({cell.low:.0f} to {cell.high:.0f})" if cell.low != cell.high else ""
+    return f"{cell.mean:.0f}{more}"
+
+
 def verdicts(rows: Sequence[Row]) -> str:
     return ", ".join(Group("", tuple(rows)).verdicts.values())
 
@@ -64,6 +72,8 @@ def by_method(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def own_budgets(rows: Sequence[Row]) -> Table:
+    """Means of the same seeds of both tasks: neither counts more."""
+    rows = [r for r in rows if r.seed in SEEDS]
     return [
         line(label(own[0]), own[0].scope, len(own), verdicts(own),
              *(mean(own, k) for k in (*SAID, *LEFT)))
@@ -82,10 +92,10 @@ def first_seed(rows: Iterable[Row]) -> list[Row]:
 
 def equal_time(rows: Sequence[Row]) -> Table:
     """What 60 s of steps give; in brackets the method's own budget, where it differs."""
-    timed = [r for r in rows if (r.source, r.task, r.budget) == ("world", OBJECTS, "equal")
+    timed = [r for r in rows if (r.source, r.budget) == ("world", "equal")
              and r.steps and not r.error]  # fmt: skip
-    seeds = {r.seed for r in timed}
-    own = by_method(r for r in plain(rows) if r.task == OBJECTS and r.seed in seeds)
+    runs = {(r.method, r.task, r.seed) for r in timed}
+    own = by_method(r for r in plain(rows) if (r.method, r.task, r.seed) in runs)
     return [
         line(label(now[0]), either(steps(now), steps(own[method])),
              *(either(mean(now, k), mean(own[method], k)) for k in SAID))
@@ -120,7 +130,7 @@ def deep(rows: Sequence[Row]) -> Table:
             own = [r for r in plain(rows)
                    if r.method == method and (r.task == OBJECTS) == objects]  # fmt: skip
             told = (spread(own, k) for k in (*SAID[:5], *LEFT))
-            made.append(line(f"{title}, {name}", len(own), *told, verdicts(own)))
+            made.append(line(f"{title}, {name}", len(own), *told, halfway(own), verdicts(own)))
     return made
 
 

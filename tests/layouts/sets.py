@@ -51,6 +51,8 @@ def profile(id: str, name: str, how: str = "") -> dict:
              "Ground_Truth": f"This is {name}."},
             {"Type": "Pure_Text", "Question": f"{how}Where was {name} born?",
              "Ground_Truth": f"{name} was born in Bergen."},
+            {"Type": "Pure_Text", "Question": f"{how}Where does {name} bake?",
+             "Ground_Truth": f"{name} bakes in Oslo."},
         ],
         "Mask_Task": [
             {"Type": "Image_Textual", "Question": f"{how}The person shown was born in [Blank].",

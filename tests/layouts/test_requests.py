@@ -8,9 +8,13 @@ import pytest
 from PIL import Image
 
 from hfru_core import benchmarks, data
+from hfru_core.bench.entry import jobs
+from hfru_core.bench.entry import parse as parse_entries
+from hfru_core.bench.measure import Bench
 from hfru_core.concepts import mentions, parse
 from hfru_core.session import UnlearnSession
 from hfru_core.types import Sample, UnlearnConfig, UnlearnData, UserError
+from hfru_core.variants import text_samples
 from hfru_core.vlm import VLM
 from tests.layouts.sets import (
     GONE,
@@ -262,7 +266,23 @@ def test_paraphrased_captions_and_questions_of_a_row_are_used(tmp_path: Path) ->
     )  # fmt: skip
 
 
-# A session.
+# Lessons in words, a session and a benchmark.
+
+
+def test_a_part_of_what_is_known_in_words_is_left_for_training(source: str) -> None:
+    whole = built(source)
+    lessons = text_samples(whole)
+    assert {s.question for s in lessons}.isdisjoint(s.question for s in whole.samples)
+    assert all((s.image, s.role, s.split) == (None, "retain", "train") for s in lessons)
+    if source.startswith("mllmu"):
+        assert {s.concept_id for s in lessons} >= {"mira_okonkwe", "lars_brandel"}
+
+
+def test_a_benchmark_audits_the_whole_forget_split(source: str, tiny_folder: Path) -> None:
+    (job,) = jobs(parse_entries("ga"), ("all",), (0,), source=source)
+    bench = Bench(tiny_folder, pictures=2)
+    assert {c.name for c in bench.case(job, bench.base).data.concepts} == set(GONE)
+    assert bench.answers(job, bench.base)["forget"]["n"] > 0
 
 
 def test_a_session_on_mllmu_moves_weights(
