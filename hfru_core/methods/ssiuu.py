@@ -22,7 +22,7 @@ from hfru_core.vlm import swapped
 class Ssiuu(Method):
     label, source = "Ssiuu", "arXiv 2509.22263"
     variant = "GradDiff, attribution held where negative"
-    constants = {"lambda": 1.0}
+    constants = {"lambda": 0.01}
 
     def attributions(self, rows: Sequence[Sample]) -> tuple[torch.Tensor, Said]:
         """Mean attribution of each MLP neuron of the decoder (layers, neurons)."""

@@ -97,7 +97,7 @@ def equal_time(rows: Sequence[Row]) -> Table:
     runs = {(r.method, r.task, r.seed) for r in timed}
     own = by_method(r for r in plain(rows) if (r.method, r.task, r.seed) in runs)
     return [
-        line(label(now[0]), either(steps(now), steps(own[method])),
+        line(label(now[0]), len(now), either(steps(now), steps(own[method])),
              *(either(mean(now, k), mean(own[method], k)) for k in SAID))
         for method, now in by_method(timed).items()
     ]  # fmt: skip
