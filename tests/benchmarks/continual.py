@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hfru_core import adapter, data, vlm  # noqa: E402
 from hfru_core.__main__ import main as command  # noqa: E402
+from hfru_core.combine import parts_of  # noqa: E402
 from hfru_core.concepts import parse  # noqa: E402
 from hfru_core.evaluate import evaluate, relative, summary, wilson  # noqa: E402
 from hfru_core.methods import configured, eul  # noqa: E402
@@ -50,11 +51,12 @@ def merged(args: argparse.Namespace, requests: list[str]) -> Path:
     folders = [args.out / f"{number}" for number, _ in enumerate(requests, 1)]
     parts, out = [adapter.read(f) for f in folders], args.out / f"merged-{len(folders)}"
     grams = [grams_of(f, r, args.seed, tuple(p)) for f, r, p in zip(folders, requests, parts)]
+    infos = [adapter.describe(f) for f in folders]
+    record = {"concepts": [c for i in infos for c in i["concepts"]],
+              "parts": [p for i in infos for p in parts_of(i, 1.0)]}  # fmt: skip
     if not out.exists():
         with whole(out) as made:
-            adapter.write(eul.merge(parts, grams), made, adapter.describe(folders[0])["base"], {
-                "concepts": [c for f in folders for c in adapter.describe(f)["concepts"]],
-            })  # fmt: skip
+            adapter.write(eul.merge(parts, grams), made, infos[0]["base"], record)
     return out
 
 
