@@ -124,8 +124,15 @@ def local(url: str, address: str) -> bool:
     return url.startswith((address, "data:", "blob:"))
 
 
+# A spinner's animation never ends; a button that is enabled again is half clear for a moment.
+SETTLED = """() => Promise.all(document.getAnimations()
+    .filter(a => a.effect.getComputedTiming().endTime !== Infinity)
+    .map(a => a.finished.catch(() => {})))"""
+
+
 def barriers(page: Page) -> list[str]:
-    """What axe calls a serious barrier, and where."""
+    """What axe calls a serious barrier, and where, once nothing fades in or out any more."""
+    page.evaluate(SETTLED)
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe").Axe()
     return [
         f"{broken['id']}: {[n['target'] for n in broken['nodes']]}"

@@ -102,6 +102,7 @@ def test_a_session_ends_with_an_adapter_that_peft_loads(
     expect(page.locator("#summary table.rates")).to_contain_text("Forgotten")
     expect(page.locator("#probes table.set tbody tr")).not_to_have_count(0)
     assert page.locator(".js-plotly-plot").count() == 2
+    expect(page.locator("#start")).to_be_enabled()
     assert not barriers(page)
     with page.expect_download() as download:
         page.locator("#download").click()
