@@ -77,10 +77,10 @@ def jobs_of(args: argparse.Namespace, entry) -> list:
         raise UserError(f"--seeds are numbers separated by commas, got '{args.seeds}'.") from None
     if min(seeds) < 0:
         raise UserError(f"--seeds must be 0 or more, got {min(seeds)}.")
-    for name, least in (("steps", 1), ("pictures", 1), ("seconds", 1)):
+    for name in ("steps", "pictures", "seconds"):
         given = getattr(args, name)
-        if given is not None and not least <= given < inf:
-            raise UserError(f"--{name} must be at least {least}, got {given:g}.")
+        if given is not None and not 1 <= given < inf:
+            raise UserError(f"--{name} must be at least 1, got {given:g}.")
     entries = entry.parse(args.methods or entry.everything())
     tasks = [t.strip() for t in args.tasks.split(";") if t.strip()]
     same = {"budget": args.budget, "request": args.request, "steps": args.steps,
