@@ -49,10 +49,10 @@ class Job:
         more = [w for w in (self.budget, self.request) if w not in ("own", "plain")]
         return " · ".join([self.entry.name, self.task, str(self.seed), *more])
 
-    @property
-    def file(self) -> str:
-        steps = [f"{self.steps} steps"] if self.steps else []
-        text = " ".join([self.title, public_name(self.source), *steps])
+    def file(self, model: str = "") -> str:
+        """The name of its row's file: other models and sources have names of their own."""
+        parts = [self.title, public_name(self.source)] + [f"{self.steps} steps"] * bool(self.steps)
+        text = " ".join([model] * bool(model) + parts)
         return re.sub(r"[^\w.+@-]+", "_", text) + ".json"
 
     @property
@@ -79,7 +79,7 @@ def parse(text: str) -> tuple[Entry, ...]:
             raise UserError(f"Unknown scope '{match[3]}'. Use one of: {', '.join(SCOPES)}.")
         if match[1] in REFERENCES and word != match[1]:
             raise UserError(f"'{match[1]}' is no method, and has no preset or scope: got '{word}'.")
-        found.append(Entry(match[1], match[2] or "default", match[3]))
+        found.append(Entry(match[1], "default" if match[2] is None else match[2], match[3]))
     return tuple(found)
 
 

@@ -52,10 +52,8 @@ def run(
 
 
 def file_of(job: Job, bench: Bench) -> str:
-    """Where a row is: rows of other models and sources do not take each other's place."""
-    name = bench.base.name
-    model = "" if name == model_name(BUNDLED) else re.sub(r"[^\w.+@-]+", "_", f"{name} ")
-    return model + job.file
+    """The name of a row's file; the bundled model is not named in it."""
+    return job.file("" if bench.base.name == model_name(BUNDLED) else bench.base.name)
 
 
 def known(path: Path, job: Job, bench: Bench, seconds: float, audited: bool) -> dict | None:
