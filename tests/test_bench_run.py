@@ -18,6 +18,7 @@ from hfru_core.bench.entry import jobs, parse
 from hfru_core.bench.measure import Bench
 from hfru_core.bench.record import load
 from hfru_core.methods.ga import GradientAscent
+from hfru_core.methods.npo import NPO
 from hfru_core.session import UnlearnSession
 
 GIVEN = {"budget": "own", "request": "plain", "steps": 1, "source": "world"}
@@ -101,6 +102,16 @@ def test_rows_of_other_settings_and_failed_ones_are_made_again(
     assert again["values"] == few["values"]
 
 
+def test_a_row_of_another_variant_is_made_again(
+    rows: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (old,) = rows("npo")
+    monkeypatch.setattr(NPO, "variant", "of another year")
+    (new,) = rows("npo")
+    assert new["variant"] == "of another year" != old["variant"] and not new["error"]
+    assert rows("npo") == [new]
+
+
 def test_a_row_that_another_process_makes_is_left_to_it(
     rows: Callable, bench: Bench, tmp_path: Path
 ) -> None:
@@ -109,6 +120,19 @@ def test_a_row_that_another_process_makes_is_left_to_it(
     lock.parent.mkdir()
     lock.write_text("1")  # lives
     assert [r["method"] for r in rows("ga,base")] == ["base"] and lock.exists()
+
+
+def test_a_row_that_another_process_wrote_just_before_is_not_made_twice(
+    rows: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = rows("base")
+    (path,) = (tmp_path / "rows").glob("*.json")
+    theirs = path.read_text()
+    path.unlink()
+    plain = bench_run.is_ours
+    monkeypatch.setattr(bench_run, "is_ours", lambda k: path.write_text(theirs) and plain(k))
+    monkeypatch.setattr(bench_run, "make", lambda *_: pytest.fail("made twice"))
+    assert rows("base") == [first] and not path.with_suffix(".lock").exists()
 
 
 @pytest.mark.parametrize(("method", "timed"), [("ga", 6), ("hfru", 1)])  # 6: a checkpoint is due

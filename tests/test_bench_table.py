@@ -162,6 +162,12 @@ def test_sorting_puts_the_best_first_and_the_missing_last(
     assert sorted(g.id for g in groups) == sorted(g.id for g in group(rows))
 
 
+def test_tasks_count_alike_however_many_seeds_they_have() -> None:
+    things = [made(seed=i, values=measured(forget=0.9)) for i in range(3)]
+    (one,) = group([*things, made(task="guitar", values=measured(forget=0.5))], "tasks")
+    assert one.cell("forget").mean == pytest.approx(0.7) and one.cell("forget").runs == 4
+
+
 def test_one_run_has_its_interval_and_several_their_extremes() -> None:
     one, other = made(), made(seed=1, values=measured(forget=0.7))
     assert group([one])[0].cell("forget").low == 0.8

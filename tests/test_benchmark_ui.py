@@ -99,9 +99,10 @@ def test_a_column_is_sorted_best_first_and_then_the_other_way_round(panel: Bench
     event = SimpleNamespace(key="probe")
     sorting, html = panel.resort(ANN, event, *look())
     assert sorting == ("probe", True) and labels(html)[:2] == ["Oracle", "NPO"]
+    assert 'aria-sort="ascending"' in html and "Probe ↓ ▴" in html, "the lowest is best"
     sorting, html = panel.resort(ANN, event, *look(sorting=sorting))
     assert sorting == ("probe", False) and labels(html)[:2] == ["NPO", "Oracle"]
-    assert 'aria-sort="ascending"' in html
+    assert 'aria-sort="descending"' in html and "Probe ↓ ▾" in html
     assert panel.resort(ANN, SimpleNamespace(key=EVIL), *look())[0] == ("label", True)
 
 

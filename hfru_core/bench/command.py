@@ -16,7 +16,8 @@ TASKS = "dog,elephant;Tobin Harrick,Ilsa Torvane,Dario Fent"
 def add_bench(p: argparse.ArgumentParser, add_output) -> None:
     p.description = (
         "Unlearn with several methods, ask and audit every result, and write one table. A run that "
-        "was ended goes on; several processes may share --out."
+        "was ended goes on; several processes may share --out. A row that is there stays: delete "
+        "its file in DIR/rows where a method's numbers changed and not its variant."
     )
     p.add_argument("--methods", help="such as npo,graddiff@encoder,hfru:paper,base (default: all)")
     p.add_argument("--tasks", default=TASKS, help=f"concepts; tasks by semicolons ({TASKS})")

@@ -55,9 +55,10 @@ def make(
     config = config_of(job)
     kind = METHODS[job.entry.method]
     label = kind.label if job.entry.method != "hfru" else f"HFRU {job.entry.preset}"
+    variant = kind.told(job.entry.preset)
     if not kind.trains:
         unlearned = kind(load(), request, config).edit()
-        return Made(unlearned, None, config.scope, label, kind.told())
+        return Made(unlearned, None, config.scope, label, variant)
     unlearned = load()
     clear(unlearned, work)  # of a run that was killed
     if job.steps or steps:
@@ -68,7 +69,7 @@ def make(
     for _ in session.run():
         pass
     clear(unlearned, work)
-    return Made(session.vlm, session.progress.step, config.scope, label, kind.told())
+    return Made(session.vlm, session.progress.step, config.scope, label, variant)
 
 
 def clear(model: VLM, work: Path) -> None:

@@ -41,10 +41,7 @@ def run(
     (out / ROWS).mkdir(parents=True, exist_ok=True)
     for done, job in enumerate(jobs):
         path = out / ROWS / file_of(job, bench)
-        bench.base.team.wait()  # Until all processes know whether the row is there.
-        row = known(path, job, bench, seconds, audited)
-        bench.base.team.wait()
-        row = row or made(job, bench, path, seconds, audited, partial(tell, job, done))
+        row = there_or_made(job, bench, path, seconds, audited, partial(tell, job, done))
         if row is not None:
             if bench.base.team.writes:
                 gather(out)
@@ -57,22 +54,27 @@ def file_of(job: Job, bench: Bench) -> str:
 
 
 def known(path: Path, job: Job, bench: Bench, seconds: float, audited: bool) -> dict | None:
-    """The row that is there, if it is of the same model, pictures and time, and has no error."""
+    """The row that is there without an error, if variant, model, pictures and time are the same."""
     row = read(path)
     if not row or row.get("error") or row.get("budget_seconds", seconds) != seconds:
+        return None
+    kind = METHODS.get(job.entry.method)
+    if kind and row.get("variant") != kind.told(job.entry.preset):  # The method is another by now.
         return None
     fitting = [command(job, row.get("steps"), bench, a) for a in {audited, True}]
     return row if row.get("command") in fitting else None
 
 
-def made(
+def there_or_made(
     job: Job, bench: Bench, path: Path, seconds: float, audited: bool, tell: Tell
 ) -> dict | None:
-    """The row of a job, written; None where another process is at it."""
+    """The row of a job, read or else made and written; None where another process is at it."""
     lock, team = path.with_suffix(".lock"), bench.base.team
     if not all(team.gathered([not team.writes or is_ours(lock)])):
-        return None
+        return known(path, job, bench, seconds, audited)
     try:
+        if row := known(path, job, bench, seconds, audited):  # Under the lock: nobody writes it.
+            return row
         steps = team.gathered([timed(job, bench, path.parent, seconds)])[0]
         row = measured(job, bench, path.with_suffix(".work"), seconds, steps, audited, tell)
         if team.writes:

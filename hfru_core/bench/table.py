@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
 from hfru_core.bench.columns import BEHAVIOUR, BY_KEY, COLUMNS, LEAKAGE, MISSING, Column
@@ -60,16 +61,22 @@ class Group:
         return f"{len(errors)} of {len(self.rows)} runs failed: {errors[0]}"
 
     def cell(self, key: str, beside: str = "") -> Cell:
-        """A column's mean over the rows that have it; of the base or the oracle beside them."""
-        found = [v for r in self.rows if not r.error and (v := r.value(key, beside))]
+        """A column's mean over the rows that have it; of the base or the oracle beside them.
+
+        Tasks count alike, however many seeds each has.
+        """
+        found = [(r.task, v) for r in self.rows if not r.error and (v := r.value(key, beside))]
         if not found:
             return Cell(None, None, None, 0, 0)
         if len(found) == 1:
-            return Cell(found[0].rate, found[0].low, found[0].high, found[0].n, 1)
-        rates = [v.rate for v in found]
-        low, high = min(rates), max(rates)
-        mean = min(high, max(low, sum(rates) / len(rates)))  # A sum may be off by a rounding.
-        return Cell(mean, low, high, sum(v.n for v in found), len(found))
+            ((_, v),) = found
+            return Cell(v.rate, v.low, v.high, v.n, 1)
+        by_task: dict[str, list[float]] = {}
+        for task, v in found:
+            by_task.setdefault(task, []).append(v.rate)
+        low, high = (f(v.rate for _, v in found) for f in (min, max))
+        mean = min(high, max(low, fmean(map(fmean, by_task.values()))))  # It may be off by a bit.
+        return Cell(mean, low, high, sum(v.n for _, v in found), len(found))
 
 
 @dataclass(frozen=True)
@@ -117,11 +124,16 @@ def key_of(row: Row, over: Over) -> tuple:
 def sort(groups: Sequence[Group], key: str, best_first: bool = True) -> list[Group]:
     """By a column (or by `label`), the missing last either way; equal ones keep their order."""
     if key == "label":
-        return sorted(groups, key=lambda g: g.first.label.lower(), reverse=not best_first)
+        return sorted(groups, key=lambda g: g.first.label.lower(), reverse=falls(key, best_first))
     there = [g for g in groups if g.cell(key).mean is not None]
-    falling = (BY_KEY[key].direction != "lower") == best_first
-    ordered = sorted(there, key=lambda g: g.cell(key).mean, reverse=falling)
+    ordered = sorted(there, key=lambda g: g.cell(key).mean, reverse=falls(key, best_first))
     return ordered + [g for g in groups if g.cell(key).mean is None]
+
+
+def falls(key: str, best_first: bool) -> bool:
+    """Whether the largest value comes first, or the last name."""
+    rising = key == "label" or BY_KEY[key].direction == "lower"
+    return rising != best_first
 
 
 def choices(rows: Iterable[Row], of: Callable[[Row], str]) -> list[str]:

@@ -64,7 +64,7 @@ class Method:
     label: ClassVar[str]
     source: ClassVar[str]
     variant: ClassVar[str]
-    scope: ClassVar[str] = "decoder"  # the paper's
+    scope: ClassVar[str] = "decoder"  # the paper's; ours where it says nothing of it
     scopes: ClassVar[tuple[str, ...]] = SCOPES
     constants: ClassVar[dict[str, float]] = {}
     published: ClassVar[tuple[str, ...]] = ()
@@ -83,8 +83,8 @@ class Method:
         self.c = {**self.constants, **dict(config.settings)}
 
     @classmethod
-    def told(cls) -> str:
-        """The variant, with the constants that its paper does not give."""
+    def told(cls, preset: str = "default") -> str:
+        """The variant, with the constants that its paper does not give; HFRU has presets."""
         ours = ", ".join(f"{k} {v:g}" for k, v in cls.constants.items() if k not in cls.published)
         return f"{cls.variant}; not published: {ours}" if ours else cls.variant
 

@@ -55,6 +55,11 @@ PRESETS = {
     ),
 }
 # fmt: on
+VARIANTS = {
+    "default": "ours: abstractions are taught, the reward knows siblings and attributes",
+    "paper": "wrong names are taught, published reward; not published: LoRA's rates of learning",
+    "deep": "default, with layers matched, the name pushed down, and what stands beside it held",
+}
 SECOND = 0.3  # share of the deeper terms in stage 2, whose own loss is small
 # What differs for people: the paper's; and ours, since faces held harder stay apart in the tower.
 IDENTITY = {
@@ -77,8 +82,13 @@ class HFRU(Method):
     """Both stages, as the config says; see the head of this file."""
 
     label, source = "HFRU", "arXiv 2605.08031"
-    variant = "two stages: disrupted alignment, then GRPO"
+    variant = "disrupted alignment, then GRPO"
     scope, scopes = "encoder", ("encoder", "encoder+projector")
+
+    @classmethod
+    def told(cls, preset: str = "default") -> str:
+        """The variant that a preset is."""
+        return f"{cls.variant}; {VARIANTS[preset]}"
 
     def first(self, number: int) -> bool:
         return number < self.config.stage1_steps

@@ -7,7 +7,7 @@ from html import escape
 
 from hfru_core.bench.columns import BETTER, COLUMNS, LEAKAGE, MISSING, Column
 from hfru_core.bench.record import Bench
-from hfru_core.bench.table import Group, between
+from hfru_core.bench.table import Group, between, falls
 
 BUDGETS = {"own": "its own", "equal": "the same for all", "set": "as many steps as asked for"}
 REQUESTS = {
@@ -59,7 +59,7 @@ def measured(groups: Sequence[Group]) -> list[Column]:
 
 
 def header(key: str, title: str, meaning: str, sort: str, best_first: bool) -> str:
-    state = ("descending" if best_first else "ascending") if key == sort else "none"
+    state = ("descending" if falls(key, best_first) else "ascending") if key == sort else "none"
     mark = {"descending": " ▾", "ascending": " ▴", "none": ""}[state]
     return (
         f'<th aria-sort="{state}"><button data-sort="{key}" title="{escape(meaning)}">'

@@ -69,7 +69,7 @@ def test_table_and_plot_are_drawn_and_a_header_sorts(bench: Page, outside: list[
     probe = bench.locator("#bench-board thead button", has_text="Probe")
     assert "lower is better" in probe.get_attribute("title")
     probe.click()
-    expect(bench.locator('#bench-board th[aria-sort="descending"]')).to_contain_text("Probe ↓")
+    expect(bench.locator('#bench-board th[aria-sort="ascending"]')).to_contain_text("Probe ↓")
     assert names(bench) == ["Oracle", "NPO", "Base", "GA"]
     assert bench.locator("#bench-board td.missing").first.inner_text() == "–"
     assert not outside
