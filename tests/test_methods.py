@@ -113,6 +113,26 @@ def test_masks_keep_what_they_should(tiny: vlm.VLM, small_data: UnlearnData) -> 
         assert not tiny.trainable()[name].grad[~mask].any()
 
 
+def test_ssiuu_charges_for_what_moved_since_the_step_before(
+    tiny: vlm.VLM, small_data: UnlearnData
+) -> None:
+    """Neurons that hide are charged whenever they grew, not only those of the start model."""
+    method = at_work("ssiuu", tiny, small_data, settings=(("lambda", 1e3),))
+
+    def charge() -> float:
+        rng = random.Random(0)
+        plain = -method.nll(method.forget(rng)) + method.nll(method.retain(rng))
+        return float(method.loss(random.Random(0)) - plain)
+
+    assert charge() == pytest.approx(0, abs=1e-3), "nothing moved yet"
+    for _ in range(2):
+        with torch.no_grad():
+            for p in tiny.trainable().values():
+                p += 0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1))
+        assert charge() > 0.1
+        assert charge() == pytest.approx(0, abs=1e-3), "it stayed since"
+
+
 def test_the_start_model_is_the_reference(tiny: vlm.VLM, small_data: UnlearnData) -> None:
     method = at_work("klmin", tiny, small_data)
     rows = method.retain(random.Random(0))

@@ -1,8 +1,7 @@
 """Ssiuu (arXiv 2509.22263): do not grow neurons that only hide the answer.
 
 GradDiff with a charge for changing neurons of negative attribution (activation times gradient of
-the answer's probability). Deviates: attributions are compared with the start model's, not with the
-step before, so that a run can go on after a stop; lambda is not published.
+the answer's probability) from one step to the next. Lambda is not published.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from hfru_core.vlm import swapped
 class Ssiuu(Method):
     label, source = "Ssiuu", "arXiv 2509.22263"
     variant = "GradDiff, attribution held where negative"
-    constants = {"lambda": 0.01}
+    constants = {"lambda": 0.03}
 
     def attributions(self, rows: Sequence[Sample]) -> tuple[torch.Tensor, Said]:
         """Mean attribution of each MLP neuron of the decoder (layers, neurons)."""
@@ -46,5 +45,7 @@ class Ssiuu(Method):
         with torch.enable_grad(), swapped(self.vlm.trainable(), self.reference):
             before = self.attributions(rows)[0].detach()
         now, said = self.attributions(rows)
+        # Kept in checkpoints, so that a run goes on with the weights of the step before.
+        self.reference = {n: p.detach().clone() for n, p in self.vlm.trainable().items()}
         moved = ((now - before) * (before < 0)).norm(dim=-1).sum()
         return -said.nll + self.nll(self.retain(rng)) + self.c["lambda"] * moved
