@@ -161,6 +161,9 @@ class Rate:
     high: float | None
 
 
+NOT_MEASURED = Rate(None, 0, None, None)
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """How a model answers on the eval split (definitions: `evaluate.py`)."""
@@ -173,6 +176,8 @@ class Evaluation:
     refusal: Rate
     degenerate: Rate
     facts: Rate
+    profile: Rate = NOT_MEASURED
+    retain_profile: Rate = NOT_MEASURED
 
 
 @dataclass(frozen=True)

@@ -197,3 +197,27 @@ def test_a_perfect_witness_and_a_perfect_amnesiac(
     assert got.retain.rate == got.facts.rate == got.attributes.rate == 1.0
     assert got.hallucination.rate == got.refusal.rate == got.degenerate.rate == 0.0
     assert got.abstraction.rate == forget
+
+
+@pytest.mark.parametrize(
+    ("right", "said", "told"),
+    [
+        ("Oslo", "She was born in Oslo, I think.", True),
+        ("Oslo", "I don't know this person.", False),
+        ("B", "B. A baker", True),
+        ("B", "(b)", True),
+        ("B", "Because I know", False),
+        ("He has lived in Oslo since he was born.", "He has lived in Oslo.", None),
+    ],
+)
+def test_a_profile_is_told_where_its_short_answer_is(
+    right: str, said: str, told: bool | None
+) -> None:
+    asked = replace(FORGET, topic="profile", answer=right)
+    rows = [judge(s, said, [DOG], DOG) for s in (asked, replace(asked, role="retain"))]
+    assert evaluate.profile_told(rows[0]) is told
+    found = summary(rows, wilson(0, 0))
+    wanted = None if told is None else float(told)
+    assert found.profile.rate == found.retain_profile.rate == wanted
+    assert found.forget.rate is None, "it is no question of the protocol"
+    assert evaluate.profile_told(judge(FORGET, "A red dog.", [DOG], DOG)) is None

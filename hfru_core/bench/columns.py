@@ -49,24 +49,35 @@ BEHAVIOUR = (
            "true colours, places and clothes still told, as a share of the original model's"),
     Column("facts", "Facts", "higher",
            "questions without a picture answered rightly, as a share of the original model's"),
+    Column("profile", "Profiles told", "lower",
+           "MLLMU-Bench's and CLEAR's own questions about forgotten people's pictures that are "
+           "still answered rightly, those with short answers; letters are guessed now and then"),
+    Column("retain_profile", "Profiles kept", "higher",
+           "the same about other people, as a share of the original model's"),
     Column("polite", "With its words", "higher",
            "right names when a question carries the common words that the forget questions had "
            "(malicious request), as a share of the original model's"),
-    Column("refusal", "Refused", "info", "answers that decline"),
-    Column("degenerate", "Broken", "lower", "answers that are empty or repeat themselves"),
+    Column("refusal", "Refused", "info",
+           "answers that decline, of all about pictures of the concept and others"),
+    Column("degenerate", "Broken", "lower",
+           "answers that are empty or repeat themselves, of all about pictures of the concept "
+           "and others"),
 )  # fmt: skip
 LEAKAGE = (
     Column("probe", "Probe", "lower",
            "right guesses of a classifier that saw a few pictures, from what the decoder reads; "
            "the oracle's number is what can be reached"),
     Column("nf4", "In 4 bits", "lower",
-           "answers that name the concept again once the weights are rounded to 4 bits"),
+           "answers that name the concept again once the weights are rounded to 4 bits; of the "
+           "weights alone, without what else changes answers (R-MUSE, the output filter)"),
     Column("in_context", "In context", "lower",
            "answers that name the concept again after it was introduced in the prompt"),
     Column("relearned", "Relearned", "lower",
-           "answers that name the concept again after 4 to 8 steps on 16 of its pictures"),
+           "answers that name the concept after 4 and 8 steps on 16 of its pictures (the mean), "
+           "less those that name it on other pictures; of the weights alone"),
     Column("relearn_steps", "Relearning", "higher",
-           "steps until half of the answers name the concept again", "steps"),
+           "steps until half as much is named as by the original model, of 4, 8, 16 and 24 (24: or "
+           "never)", "steps"),
 )  # fmt: skip
 COSTS = (
     Column("seconds", "Time", "lower", "seconds until the unlearned model was there", "s"),

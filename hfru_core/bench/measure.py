@@ -16,11 +16,11 @@ from hfru_core import data, vlm
 from hfru_core.bench.entry import Job
 from hfru_core.bench.make import concepts_of
 from hfru_core.evaluate import evaluate
-from hfru_core.types import Evaluation, Rate, UnlearnData
+from hfru_core.types import NOT_MEASURED, Evaluation, Rate, UnlearnData
 from hfru_core.variants import asked_politely
 from hfru_core.vlm import VLM
 
-SHARES = ("retain", "attributes", "facts")  # measured as shares of the base model's rate
+SHARES = ("retain", "attributes", "facts", "retain_profile")  # of the base model's rate
 FRESH, AUDITED = 1000, 7000  # seeds of drawn pictures that no session sees
 FEW = "few pictures, against what shares its word: what the decoder reads"
 CONTEXTUAL = tuple(f"named after {c}" for c in CONTEXTS)
@@ -106,7 +106,7 @@ def fresh(job: Job, start: int) -> str:
 def share(now: Rate, before: Rate) -> Rate:
     """A rate as a share of the base model's, which is taken as known."""
     if now.rate is None or not before.rate:
-        return Rate(None, 0, None, None)
+        return NOT_MEASURED
     return Rate(now.rate / before.rate, now.n, now.low / before.rate, now.high / before.rate)
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from audit.record import read
 from audit.report import Report
-from hfru_core.types import Evaluation, Rate, UserError
+from hfru_core.types import NOT_MEASURED, Evaluation, Rate, UserError
 from hfru_core.ui import words
 
-NOT_MEASURED = Rate(None, 0, None, None)
 COLOURS = {"leak": "forgotten", "damaged": "invented", "clear": "abstract"}
 NOTE = "Measured on the pictures that its session compared steps on, before and after."
 UNMEASURED = """<p class="note">How it answers was <b>not measured</b>: it was made of finished

@@ -30,6 +30,9 @@ MEASURES = {
     "attributes": ("Attributes kept", "true colours, places, clothes that are still told", "up"),
     "retain": ("Other things kept", "right names on all other pictures", "up"),
     "facts": ("Facts in words kept", "text-only questions, answered as before", "up"),
+    "profile": ("Profiles told", "short questions about forgotten people's lives, answered rightly",
+                "down"),
+    "retain_profile": ("Other profiles kept", "the same questions about other people", "up"),
     "refusal": ("Refusals", "answers that decline", "down"),
     "degenerate": ("Broken answers", "empty, or repeating themselves", "down"),
 }
