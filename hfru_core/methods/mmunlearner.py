@@ -3,8 +3,9 @@
 Weights whose squared gradient on forget pictures is at least that on what is preserved are ascended
 on; retain steps move all. Preserved are retained pictures and, where the decoder is adapted, text
 (none passes through a tower). Follows the vision mask of its repository (Z1zs/MMUnlearner).
-Deviates: both gradients in one step; masks lie on LoRA's B alone, since the gradient of its A is
-zero at first: A is left free.
+Deviates: the language model is frozen unless the scope says otherwise (there it is trained too,
+by forget steps that no mask limits); both gradients in one step; masks lie on LoRA's B alone, since
+the gradient of its A is zero at first: A is left free.
 """
 
 from __future__ import annotations

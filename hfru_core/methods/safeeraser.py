@@ -3,7 +3,8 @@
 Beside each loss, questions of the forget set are asked about harmless pictures and answered
 normally, so that wording alone is never refused. Weights as in its repository. Deviates: harmless
 pictures are retained ones instead of generated ones; KL counts the tokens of answers, not of
-questions; LoRA on decoder and projector is replaced by the scope chosen.
+questions; LoRA on the decoder with the whole projector is replaced by the scope chosen. Where a
+request asks about all pictures in the same words, only "is there any ...?" is new in it.
 """
 
 from __future__ import annotations

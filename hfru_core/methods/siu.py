@@ -2,8 +2,9 @@
 
 (1) Another name, as for things never seen; (2) another description; (3) text about the name stays;
 (4) other concepts stay. Cross-entropy and a dual masked KL: not on tokens that contradict what was
-known, not on the vocabulary of the name. Deviates: (2) is the description of another picture, (3)
-is left out where a source has no text.
+known, not on the vocabulary of the name. Deviates: (1) is the name of a sibling that exists instead
+of an invented one, so that the bench counts it as hallucinated; (2) is the description of another
+picture; (3) is left out where a source has no text; what is adapted is not published.
 """
 
 from __future__ import annotations
