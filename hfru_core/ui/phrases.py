@@ -56,6 +56,11 @@ PHRASES: dict[str, str] = {
     "right names on all other pictures": "在所有其他图片上说对的名称",
     "Facts in words kept": "文字知识保留",
     "text-only questions, answered as before": "回答与之前一致的纯文字问题",
+    "Profiles told": "人物档案说出",
+    "short questions about forgotten people's lives, answered rightly":
+        "对被遗忘者生平的简短问题仍答对的比例",
+    "Other profiles kept": "他人档案保留",
+    "the same questions about other people": "同样的问题，关于其他人",
     "Refusals": "拒答",
     "answers that decline": "拒绝回答",
     "Broken answers": "无效回答",
