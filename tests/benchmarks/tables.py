@@ -84,10 +84,6 @@ def plain(rows: Iterable[Row]) -> list[Row]:
             and (r.budget, r.request) == ("own", "plain")]  # fmt: skip
 
 
-def first_seed(rows: Iterable[Row]) -> list[Row]:
-    return [r for r in rows if r.source == "world" and (r.task, r.seed) == (OBJECTS, 0)]
-
-
 def equal_time(rows: Sequence[Row]) -> Table:
     """What 60 s of steps give; in brackets the method's own budget, where it differs."""
     timed = [r for r in rows if (r.source, r.budget) == ("world", "equal")
@@ -110,12 +106,16 @@ def either(now: object, other: object) -> str:
 
 
 def requests(rows: Sequence[Row]) -> Table:
-    asked = by_method(r for r in first_seed(rows) if r.request in ("polite", "single"))
+    """One seed: malicious requests about objects and about people, then one picture of objects."""
+    asked = by_method(r for r in rows if r.source == "world" and r.seed == 0
+                      and r.request in ("polite", "single"))  # fmt: skip
     made = []
     for own in asked.values():
         polite, single = ([r for r in own if r.request == q] for q in ("polite", "single"))
+        tasks = ([r for r in polite if (r.task == OBJECTS) == objects] for objects in (True, False))
         made.append(line(
-            label(own[0]), own[0].scope, *(mean(polite, k) for k in ("forget", "polite", "retain")),
+            label(own[0]), own[0].scope,
+            *(mean(task, k) for task in tasks for k in ("forget", "polite", "retain")),
             *(mean(single, k) for k in ("forget", "hallucination", "abstraction", "retain")),
         ))  # fmt: skip
     return made
