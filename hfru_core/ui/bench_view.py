@@ -23,8 +23,9 @@ NO_ROWS = '<div class="empty"><b>Nothing is left</b>No run passes these filters.
 PICK = "Choose a row of the table: what it is made of, and the command that makes it again."
 HINT = """<p class="note">↑ higher is better, ↓ lower is better; press a column's name to sort by
 it, best first, and again for the other way round. Below a value: the 95 % interval of one run, or
-the lowest and the highest of several. – was not measured. <i>Base</i>, <i>oracle</i> (a twin that
-never saw the concept) and other references stay in the table to be compared with.</p>"""
+the lowest and the highest of several, in whose mean all tasks count alike. – was not measured.
+<i>Base</i>, <i>oracle</i> (a twin that never saw the concept) and other references stay in the
+table to be compared with.</p>"""
 # A click on a header sorts, a click on a row chooses it; the mark is set at once.
 CLICKS = """
 element.addEventListener('click', (event) => {
