@@ -164,8 +164,8 @@ def profile_told(row: Judged) -> bool | None:
     right = row.sample.answer.strip(" .")
     if row.sample.topic != "profile" or len(right.split()) > SHORT:
         return None
-    if len(right) == 1:  # the letter of an option, as "B", "B." or "(B) a baker"
-        return bool(re.match(rf"\W*{re.escape(right)}\b", row.text, re.I))
+    if len(right) == 1:  # the letter of an option: "B", "B. A baker", "(b)", but not "A baker"
+        return bool(re.match(rf"\W*{re.escape(right)}\s*(?:[.):,]|$)", row.text, re.I))
     return words.mentions(row.text, (right,)) > 0
 
 

@@ -207,6 +207,8 @@ def test_a_perfect_witness_and_a_perfect_amnesiac(
         ("B", "B. A baker", True),
         ("B", "(b)", True),
         ("B", "Because I know", False),
+        ("A", "A baker.", False),
+        ("A", "a", True),
         ("He has lived in Oslo since he was born.", "He has lived in Oslo.", None),
     ],
 )

@@ -66,7 +66,7 @@ BEHAVIOUR = (
 LEAKAGE = (
     Column("probe", "Probe", "lower",
            "right guesses of a classifier that saw a few pictures, from what the decoder reads; "
-           "the oracle's number is what can be reached"),
+           "the oracle's number is what can be reached; of the weights alone"),
     Column("nf4", "In 4 bits", "lower",
            "answers that name the concept again once the weights are rounded to 4 bits; of the "
            "weights alone, without what else changes answers (R-MUSE, the output filter)"),
@@ -76,8 +76,8 @@ LEAKAGE = (
            "answers that name the concept after 4 and 8 steps on 16 of its pictures (the mean), "
            "less those that name it on other pictures; of the weights alone"),
     Column("relearn_steps", "Relearning", "higher",
-           "steps until half as much is named as by the original model, of 4, 8, 16 and 24 (24: or "
-           "never)", "steps"),
+           "steps until half as much is named as by the original model, of 0, 1, 2, 4, 8, 16 "
+           "and 24 (24: or never); of the weights alone", "steps"),
 )  # fmt: skip
 COSTS = (
     Column("seconds", "Time", "lower", "seconds until the unlearned model was there", "s"),

@@ -29,8 +29,8 @@ from hfru_core.vlm import BUNDLED, model_name
 
 FILE, TABLE, ROWS = "bench.json", "bench.md", "rows"
 NOTE = (
-    "Rates with 95 % intervals on pictures that no session saw; retain, attributes and facts as "
-    "shares of the original model's."
+    "Rates with 95 % intervals on pictures that no session saw; retain, attributes, facts, polite "
+    "and retain_profile as shares of the original model's."
 )
 
 
@@ -71,9 +71,10 @@ def there_or_made(
     """The row of a job, read or else made and written; None where another process is at it."""
     lock, team = path.with_suffix(".lock"), bench.base.team
     if not all(team.gathered([not team.writes or is_ours(lock)])):
-        return known(path, job, bench, seconds, audited)
+        return team.gathered([known(path, job, bench, seconds, audited)])[0]
     try:
-        if row := known(path, job, bench, seconds, audited):  # Under the lock: nobody writes it.
+        # Under the lock nobody else writes it, and what the first process reads holds for all.
+        if row := team.gathered([known(path, job, bench, seconds, audited)])[0]:
             return row
         steps = team.gathered([timed(job, bench, path.parent, seconds)])[0]
         row = measured(job, bench, path.with_suffix(".work"), seconds, steps, audited, tell)

@@ -111,8 +111,9 @@ def requests(rows: Sequence[Row]) -> Table:
                       and r.request in ("polite", "single"))  # fmt: skip
     made = []
     for own in asked.values():
-        polite, single = ([r for r in own if r.request == q] for q in ("polite", "single"))
+        polite = [r for r in own if r.request == "polite"]
         tasks = ([r for r in polite if (r.task == OBJECTS) == objects] for objects in (True, False))
+        single = [r for r in own if (r.request, r.task) == ("single", OBJECTS)]
         made.append(line(
             label(own[0]), own[0].scope,
             *(mean(task, k) for task in tasks for k in ("forget", "polite", "retain")),
