@@ -25,6 +25,8 @@ FIRST = ("base", "oracle", "output-filter", "hfru", "hfru:paper", "hfru:deep")
 NAMES = {"hfru": "HFRU default", "hfru:paper": "HFRU paper", "hfru:deep": "HFRU deep"}
 SAID = ("forget", "retain", "hallucination", "abstraction", "attributes", "refusal", "degenerate")
 LEFT = ("probe", "relearned")
+POLITE = ("forget", "polite", "retain")
+SINGLE = ("forget", "hallucination", "abstraction", "retain")
 DEEP = {"base": "base", "oracle": "retrained oracle", "hfru": "`default`", "hfru:deep": "`deep`"}
 Table = list[str]
 
@@ -105,20 +107,14 @@ def either(now: object, other: object) -> str:
     return f"{now}" if now == other else f"{now} ({other})"
 
 
-def requests(rows: Sequence[Row]) -> Table:
-    """One seed: malicious requests about objects and about people, then one picture of objects."""
-    asked = by_method(r for r in rows if r.source == "world" and r.seed == 0
-                      and r.request in ("polite", "single"))  # fmt: skip
+def asked(rows: Sequence[Row], request: str, keys: Sequence[str]) -> Table:
+    """One seed of another request: objects, then people."""
+    found = by_method(r for r in rows if r.source == "world" and r.seed == 0 and not r.error
+                      and r.request == request)  # fmt: skip
     made = []
-    for own in asked.values():
-        polite = [r for r in own if r.request == "polite"]
-        tasks = ([r for r in polite if (r.task == OBJECTS) == objects] for objects in (True, False))
-        single = [r for r in own if (r.request, r.task) == ("single", OBJECTS)]
-        made.append(line(
-            label(own[0]), own[0].scope,
-            *(mean(task, k) for task in tasks for k in ("forget", "polite", "retain")),
-            *(mean(single, k) for k in ("forget", "hallucination", "abstraction", "retain")),
-        ))  # fmt: skip
+    for own in found.values():
+        tasks = ([r for r in own if (r.task == OBJECTS) == objects] for objects in (True, False))
+        made.append(line(label(own[0]), *(mean(task, k) for task in tasks for k in keys)))
     return made
 
 
@@ -167,7 +163,8 @@ def pages() -> dict[Path, str]:
     series = json.loads((REPORTS / "continual.json").read_text())["methods"]
     tables = {
         ROOT / "README.md": (own_budgets(rows),),
-        REPORTS / "METHODS.md": (equal_time(rows), requests(rows), deep(rows), pacs(rows),
+        REPORTS / "METHODS.md": (equal_time(rows), asked(rows, "polite", POLITE),
+                                 asked(rows, "single", SINGLE), deep(rows), pacs(rows),
                                  continual(series)),
     }  # fmt: skip
     made = {}
