@@ -23,14 +23,7 @@ from math import sqrt
 
 from hfru_core import concepts as words
 from hfru_core.data import PROTOCOL, load_image
-from hfru_core.types import (
-    NOT_MEASURED,
-    Concept,
-    Evaluation,
-    Rate,
-    Sample,
-    UnlearnData,
-)
+from hfru_core.types import NOT_MEASURED, Concept, Evaluation, Rate, Sample, UnlearnData
 from hfru_core.vlm import BATCH, VLM
 
 REFUSAL = re.compile(

@@ -69,10 +69,8 @@ def published_scope(method: str, scope: str) -> str:
 
 
 def test_every_method_and_reference_is_there(shipped: dict[str, Group]) -> None:
-    measured = {m.partition(":")[0] for m in shipped}
-    assert {*SIGNS} == {*shipped} and measured >= {*REFERENCES}
-    if missing := {*METHODS} - measured:
-        pytest.skip(f"not measured yet: {', '.join(sorted(missing))}")
+    assert {m.partition(":")[0] for m in shipped} >= {*METHODS, *REFERENCES}
+    assert {*SIGNS} == {*shipped}
 
 
 def wrong(method: str, signs: tuple[str, ...], shipped: dict[str, Group]) -> list[str]:
