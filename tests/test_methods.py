@@ -133,6 +133,25 @@ def test_ssiuu_charges_for_what_moved_since_the_step_before(
         assert charge() == pytest.approx(0, abs=1e-3), "it stayed since"
 
 
+def test_ssiuu_goes_on_from_a_checkpoint_with_the_step_before(
+    tiny_folder: Path, small_data: UnlearnData, tmp_path: Path
+) -> None:
+    config = quick("ssiuu", small_data, settings=(("lambda", 10.0),), checkpoint_every=1)
+
+    def begun(name: str) -> UnlearnSession:
+        model = vlm.load(tiny_folder, device="cpu")
+        return UnlearnSession(model, small_data, config.with_(stage1_steps=3), tmp_path / name)
+
+    whole, cut = begun("whole"), begun("cut").run()
+    list(whole.run())
+    next(cut), next(cut)
+    cut.close()
+    again = begun("cut")
+    list(again.run())
+    assert again.progress.history[2]["loss"] == whole.progress.history[2]["loss"]
+    assert all(torch.equal(again.weights[n], p) for n, p in whole.weights.items())
+
+
 def test_the_start_model_is_the_reference(tiny: vlm.VLM, small_data: UnlearnData) -> None:
     method = at_work("klmin", tiny, small_data)
     rows = method.retain(random.Random(0))
