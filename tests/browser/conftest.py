@@ -28,7 +28,8 @@ QUIET = [
 ]  # fmt: skip
 READY = {  # what a tab shows once it is filled
     "compare": "#set table.set", "unlearn": "#status .empty", "adapters": "#adapter-rates table",
-    "audit": "#audit-plot .scatterlayer", "benchmark": "#bench-run", "about": ".drawing svg",
+    "audit": "#audit-plot .scatterlayer", "benchmark": "#bench-plot .scatterlayer",
+    "about": ".drawing svg",
 }  # fmt: skip
 TRAIN = data.Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
 JUDGE = data.Amount(0, 0, 2, 2)
