@@ -19,9 +19,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 with patch("inspect.getfile", side_effect=OSError):
     import gradio  # noqa: F401
 
-from audit.ui import add_tab  # noqa: E402  (all of the above comes first)
+from hfru_core.studio.app import build_app, launch
+from hfru_core.studio.server import accounts, hardware  # noqa: E402
+from hfru_core.studio.tabs.audit import add_tab  # noqa: E402  (all of the above comes first)
 from hfru_core.types import UserError  # noqa: E402
-from hfru_core.ui import accounts, build_app, hardware, launch  # noqa: E402
 
 ON_SPACE = "SPACE_ID" in os.environ
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

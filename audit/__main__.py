@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from audit.cases import PICTURES, SOURCE, prepare
-from audit.process import end_with_parent
+from hfru_core.child_process import end_with_parent
 from hfru_core.types import UserError
 
 if TYPE_CHECKING:
     from audit.base import Audit, Case, Finding
-    from audit.report import Report
+    from audit.report.report import Report
 
 EXIT = {"clear": 0, "leak": 1, "damaged": 1, "inconclusive": 3}
 EXAMPLES = """examples:
@@ -104,9 +104,9 @@ def gaps(case: Case, left_out: Sequence[str]) -> list[str]:
 
 def audit(args: argparse.Namespace) -> tuple[dict, int]:
     """Run the audits, write the report, tell the verdict."""
-    from audit.page import page
-    from audit.record import to_json
-    from audit.report import make, markdown
+    from audit.report.json_file import to_json
+    from audit.report.page import page
+    from audit.report.report import make, markdown
 
     began = time.perf_counter()
     with made_whole(args.out) as folder:
@@ -162,7 +162,7 @@ def follow(case: Case, audits: dict[str, Audit], events: bool) -> list[Finding]:
 
 def table(report: Report) -> None:
     """The findings for people, on stderr."""
-    from audit.report import called, decision, short
+    from audit.report.report import called, decision, short
 
     print(f"{'finding':<58}{'base':>9}{'unlearned':>11}{'oracle':>9}  says", file=sys.stderr)
     for f in report.findings:
@@ -172,7 +172,7 @@ def table(report: Report) -> None:
 
 
 def tell(report: Report, out: Path) -> None:
-    from audit.report import MEANING
+    from audit.report.report import MEANING
 
     v = report.verdict
     print(f"{v.state.upper()}: {MEANING[v.state]}", file=sys.stderr)
@@ -183,7 +183,7 @@ def tell(report: Report, out: Path) -> None:
 
 def summary(report: Report, out: Path) -> dict:
     """What --json gives: verdict, findings in short, where the report is."""
-    from audit.report import called, decision
+    from audit.report.report import called, decision
 
     findings = [
         {"finding": called(f), "kind": f.kind, "says": decision(f), "error": f.error,
@@ -204,8 +204,8 @@ def summary(report: Report, out: Path) -> dict:
 
 def compare(args: argparse.Namespace) -> tuple[dict, int]:
     """Tell what changed from one report to another; the exit code is 0 whatever it is."""
-    from audit.diff import diff
-    from audit.record import read
+    from audit.report.diff import diff
+    from audit.report.json_file import read
 
     result = diff(read(args.a), read(args.b))
     out = sys.stderr if args.json else sys.stdout
@@ -219,7 +219,7 @@ def compare(args: argparse.Namespace) -> tuple[dict, int]:
 
 def difference_line(row: dict) -> str:
     """One finding: value, change with interval, what it said before and now."""
-    from audit.report import short
+    from audit.report.report import short
 
     params = ", ".join(f"{k} {v}" for k, v in row["params"].items())
     name = f"{row['finding']} ({params})" if params else row["finding"]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from hfru_core.types import Rate, Sample, UnlearnData
 
 if TYPE_CHECKING:
-    from hfru_core.vlm import VLM
+    from hfru_core.model.vlm import VLM
 
 T = TypeVar("T")
 

@@ -8,23 +8,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hfru_core.paths import ASSETS
 from hfru_core.types import Concept, Sample, UserError
 
 if TYPE_CHECKING:
     from audit.base import Case
-    from audit.report import Subject
-    from hfru_core.vlm import VLM
+    from audit.report.report import Subject
+    from hfru_core.model.vlm import VLM
 
 SOURCE = "world:7000"
 PICTURES = 64
-ORACLES = Path(__file__).parent.parent / "assets" / "oracles"
+ORACLES = ASSETS / "oracles"
 
 
 def prepare(args: Namespace) -> tuple[Case, Subject]:
     """Everything that an audit needs, checked; raises before long work where it cannot be done."""
     from audit.base import Case
-    from audit.report import Model, Subject, versions
-    from hfru_core import adapter, vlm
+    from audit.report.report import Model, Subject, versions
+    from hfru_core.adapters import folder as adapter
+    from hfru_core.model import vlm
 
     info = adapter.describe(args.adapter)
     concepts = concepts_of(info, args.adapter)
@@ -37,7 +39,7 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
     check_finite({"base": base, "unlearned": unlearned, "oracle": oracle})
     trained = session_samples(info, concepts, args.data)
     case = Case(base, unlearned, oracle, pictures, trained, args.seed)
-    name = lambda vlm, name: Model(name, vlm.revision, adapter.fingerprint(vlm))  # noqa: E731
+    name = lambda vlm, name: Model(name, vlm.revision, vlm.fingerprint())  # noqa: E731
     return case, Subject(
         adapter=args.adapter.resolve().name, adapter_hash=info["hashes"][adapter.WEIGHTS],
         base=name(base, base.name), oracle=name(oracle, folder.name) if folder else None,
@@ -62,7 +64,7 @@ def concepts_of(info: dict, folder: Path) -> tuple[Concept, ...]:
 
 def pictures_for(concepts: tuple[Concept, ...], source: str, pictures: int, seed: int):
     """Pictures of the concepts and of everything else; the attacker's and the judge's apart."""
-    from hfru_core import data
+    from hfru_core.data import build as data
 
     if pictures < 1:
         raise UserError(f"--pictures must be at least 1, got {pictures}: nothing can be judged.")
@@ -78,7 +80,7 @@ def session_samples(
     A record names files without their paths: `given` is tried where it has the same name, and a
     path that a record names is never read, since anybody may have written it.
     """
-    from hfru_core import data
+    from hfru_core.data import build as data
 
     made, config = info.get("data", {}), info.get("config", {})
     try:

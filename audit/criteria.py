@@ -3,7 +3,7 @@
 With an oracle, a leak is what the unlearned model has beyond it: the interval of the difference
 unlearned - oracle must lie above `LEAK` of the way from oracle to base (and above `MARGIN`), and
 base and oracle themselves must differ that clearly, or the finding decides nothing. The quarter
-allows for what two honest retrained models differ by; `audit/zoo.py` tests that it does.
+allows for what two honest retrained models differ by; `audit/zoo` tests that it does.
 Without an oracle only what the model says or is made to say can show a leak, against the stated
 chance level; representation findings then decide nothing and the verdict is at best inconclusive.
 Damage is measured against the base model, beyond what the oracle loses too.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from audit.base import Finding, Measure
-from audit.stats import difference
+from hfru_core.stats import difference
 
 LEAK = 0.25
 MARGIN = 0.03

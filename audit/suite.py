@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from audit.base import Audit
-from audit.behavior import behavior
-from audit.geometry import geometry
-from audit.images import images, pgd
-from audit.lens import lens, patching
-from audit.membership import membership
-from audit.neighbours import neighbours
-from audit.probes import probes
-from audit.quantize import quantize
-from audit.reconstruct import reconstruct
-from audit.relearn import relearn
+from audit.checks.behavior import behavior
+from audit.checks.geometry import geometry
+from audit.checks.images import images, pgd
+from audit.checks.lens import lens, patching
+from audit.checks.membership import membership
+from audit.checks.neighbours import neighbours
+from audit.checks.probes import probes
+from audit.checks.quantize import quantize
+from audit.checks.reconstruct import reconstruct
+from audit.checks.relearn import relearn
 
 STANDARD: dict[str, Audit] = {
     "behavior": behavior,

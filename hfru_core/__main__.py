@@ -12,9 +12,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from hfru_core import adapter_commands
-from hfru_core.arguments import parser
-from hfru_core.bench.command import bench
+from hfru_core import pipeline
+from hfru_core.cli import adapter as adapter_commands
+from hfru_core.cli.bench import bench
+from hfru_core.cli.options import parser
 from hfru_core.types import Evaluation, Rate, UserError
 
 SPEAKS = os.environ.get("RANK", "0") == "0"  # of several processes one
@@ -22,11 +23,13 @@ SPEAKS = os.environ.get("RANK", "0") == "0"  # of several processes one
 
 def unlearn(args: argparse.Namespace) -> dict:
     """Run a session with a progress bar, then measure its adapter."""
-    from hfru_core import combine, data, own
+    from hfru_core.adapters import combine
     from hfru_core.concepts import parse
+    from hfru_core.data import build as data
     from hfru_core.evaluate import evaluate
     from hfru_core.methods import configured
     from hfru_core.session import UnlearnSession
+    from hfru_core.training import distil
 
     began = time.perf_counter()
     known = data.known_concepts(args.data)
@@ -37,13 +40,13 @@ def unlearn(args: argparse.Namespace) -> dict:
         checkpointing=args.checkpointing, group=args.group,
         settings=tuple(args.set) if args.set else None,
     )  # fmt: skip
-    config = config.with_(**split_steps(config, args.steps))
+    config = config.with_(**pipeline.split_steps(config, args.steps))
     request = data.build(forget, args.data, retain=retain, seed=args.seed)
     model = loaded(args)
     if args.on:
         model = combine.base_of_next(model, args.on)
     if args.data.startswith("folder:"):
-        request = own.distilled(model, request, with_retain=not config.feature_hold)
+        request = distil.distilled(model, request, with_retain=not config.feature_hold)
     out = args.out.with_name(f"{args.out.name}.next") if args.on else args.out
     session = UnlearnSession(model, request, config, out)
     follow(session)
@@ -61,8 +64,8 @@ def unlearn(args: argparse.Namespace) -> dict:
 
 def earlier(folder: Path | None) -> tuple:
     """The concepts that an adapter has removed already."""
+    from hfru_core.adapters.validate import describe
     from hfru_core.concepts import from_dict
-    from hfru_core.folder import describe
 
     listed = describe(folder)["concepts"] if folder else ()
     return tuple(from_dict(c, str(folder)) for c in listed)
@@ -78,22 +81,12 @@ def together(before: tuple, now: tuple) -> tuple:
 
 def loaded(args: argparse.Namespace):
     """The base model that was asked for."""
-    from hfru_core import vlm
+    from hfru_core.model import vlm
 
     return vlm.load(
         args.model or vlm.BUNDLED, device=args.device, revision=args.revision,
         quantize=args.quantize,
     )  # fmt: skip
-
-
-def split_steps(config, steps: int | None) -> dict[str, int]:
-    """Share a number of steps between the stages as the preset does."""
-    if steps is None:
-        return {}
-    if steps < 1:
-        raise UserError(f"--steps must be at least 1, got {steps}.")
-    first = round(steps * config.stage1_steps / config.steps)
-    return {"stage1_steps": first, "grpo_steps": steps - first}
 
 
 def follow(session) -> None:
@@ -112,8 +105,9 @@ def follow(session) -> None:
 
 def evaluate_command(args: argparse.Namespace) -> dict:
     """Rates of a model, with or without an adapter, beside the base model's."""
-    from hfru_core import adapter, data
+    from hfru_core.adapters import folder as adapter
     from hfru_core.concepts import parse
+    from hfru_core.data import build as data
     from hfru_core.evaluate import evaluate
 
     began = time.perf_counter()
@@ -156,7 +150,8 @@ def progress_on_stderr(label: str):
 
 def answer(args: argparse.Namespace) -> dict:
     """One question about one picture, by the base model and by the unlearned one."""
-    from hfru_core import adapter, data
+    from hfru_core.adapters import folder as adapter
+    from hfru_core.data import build as data
 
     image = data.load_image(args.image)
     model = loaded(args)
@@ -171,10 +166,10 @@ def answer(args: argparse.Namespace) -> dict:
 
 def suggest(args: argparse.Namespace) -> dict:
     """Word lists for a person's own concept, beside where its pictures belong."""
-    from hfru_core import own
+    from hfru_core.data import custom_concept
 
-    concept = own.suggest(loaded(args), args.name, args.kind)
-    file = own.save(concept, args.out / concept.id)
+    concept = custom_concept.suggest(loaded(args), args.name, args.kind)
+    file = custom_concept.save(concept, args.out / concept.id)
     if not args.json:
         print(f"{file}: check the words, put 4 or more pictures beside it.")
     return {"file": str(file), **asdict(concept)}
@@ -182,7 +177,7 @@ def suggest(args: argparse.Namespace) -> dict:
 
 def pretrain(args: argparse.Namespace) -> dict:
     """Train a model of the bundled architecture from scratch, or on from another one."""
-    from hfru_core.world import pretrain as training
+    from hfru_core.pretrain import train as training
 
     given = {
         "head_steps": args.head_steps, "language_steps": args.language_steps, "seed": args.seed,

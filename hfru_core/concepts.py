@@ -7,9 +7,10 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+from hfru_core.paths import ASSETS
 from hfru_core.types import Concept, UserError
 
-SHIPPED = Path(__file__).parent.parent / "assets" / "concepts"
+SHIPPED = ASSETS / "concepts"
 FIELDS = ("id", "name", "kind", "aliases", "abstractions", "siblings", "source")
 
 

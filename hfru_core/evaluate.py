@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from math import sqrt
 
 from hfru_core import concepts as words
-from hfru_core.data import PROTOCOL, load_image
+from hfru_core.data.build import PROTOCOL, load_image
+from hfru_core.model.vlm import BATCH, VLM
 from hfru_core.types import NOT_MEASURED, Concept, Evaluation, Rate, Sample, UnlearnData
-from hfru_core.vlm import BATCH, VLM
 
 REFUSAL = re.compile(
     r"\b(?:sorry|I (?:can't|cannot|won't|am unable to|am not able to) "

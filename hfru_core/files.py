@@ -1,12 +1,13 @@
-"""Files that are whole or not there, and locks that a killed process does not keep."""
+"""Files and folders that are whole or not there."""
 
 from __future__ import annotations
 
 import os
-import time
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 from safetensors import SafetensorError
 
@@ -32,42 +33,21 @@ def reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
-def claim(lock: Path) -> None:
-    """Make the lock ours; raises if a living process holds it."""
-    try:
-        with lock.open("x") as file:
-            file.write(str(os.getpid()))
-        return
-    except FileExistsError:
-        if not held(lock):
-            lock.write_text(str(os.getpid()))
-            return
-    raise UserError(
-        f"A session with the same --out is already running (process {lock.read_text()}). Wait for "
-        "it, stop it, or choose another --out."
-    )
-
-
 @contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """Wait until no other living process holds the lock, and hold it."""
-    while True:
-        with suppress(UserError):
-            claim(lock)
-            break
-        time.sleep(0.05)
+def whole(out: Path) -> Iterator[Path]:
+    """A folder of that name to fill; it is put in place at the end, or is gone if that fails.
+
+    Raises where `out` exists or cannot be written.
+    """
+    if out.exists():
+        raise UserError(f"'{out}' exists and is not overwritten. Choose another.")
+    work = out.with_name(f"{out.name}.{token_hex(4)}.part")
+    folder = work / out.name
     try:
-        yield
+        folder.mkdir(parents=True)
+        yield folder
+        os.rename(folder, out)
+    except OSError as error:
+        raise UserError(f"'{out}' cannot be written: {error.strerror or error}.") from None
     finally:
-        lock.unlink(missing_ok=True)
-
-
-def held(lock: Path) -> bool:
-    """Whether the process that a lock names is alive."""
-    try:
-        os.kill(int(lock.read_text()), 0)
-    except (FileNotFoundError, ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
+        shutil.rmtree(work, ignore_errors=True)

@@ -21,10 +21,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from hfru_core import adapter, evaluate, memory
-from hfru_core.data import PROTOCOL, public_name
-from hfru_core.files import claim, reason, write_file
+from hfru_core import evaluate
+from hfru_core.adapters import folder as adapter
+from hfru_core.data.build import PROTOCOL, public_name
+from hfru_core.files import reason, write_file
+from hfru_core.locks import claim
 from hfru_core.methods import METHODS
+from hfru_core.model import gpu_memory
+from hfru_core.model.vlm import VLM
 from hfru_core.types import (
     Evaluation,
     ProbeAnswer,
@@ -34,7 +38,6 @@ from hfru_core.types import (
     UnlearnData,
     UserError,
 )
-from hfru_core.vlm import VLM
 
 Tensors = dict[str, torch.Tensor]
 LIGHTER = (
@@ -72,7 +75,7 @@ class UnlearnSession:
         self.stopping = self.ready = False
         self.best: Tensors = {}
         self.identity = {
-            "data": data.fingerprint, "config": asdict(config), "base": adapter.fingerprint(vlm),
+            "data": data.fingerprint, "config": asdict(config), "base": vlm.fingerprint(),
         }  # fmt: skip
 
     def stop(self) -> None:
@@ -84,7 +87,7 @@ class UnlearnSession:
         if not self.ready:
             self.prepare()
         try:
-            with memory.advice("this session", LIGHTER):
+            with gpu_memory.advice("this session", LIGHTER):
                 self.begin()
                 while self.progress.step < self.config.steps and not self.stopping:
                     yield self.step()

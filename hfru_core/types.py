@@ -33,6 +33,20 @@ class Concept:
 
 
 @dataclass(frozen=True)
+class Photo:
+    """One labelled picture; a degraded one shows too little to tell more than its kind."""
+
+    key: str
+    name: str
+    kind: str
+    style: str | None
+    data: bytes = field(repr=False)
+    held_out: bool = False
+    degraded: bool = False
+    identity: bool = False
+
+
+@dataclass(frozen=True)
 class Sample:
     """One question about one picture.
 
@@ -76,8 +90,9 @@ class UnlearnConfig:
 
     Learning rates are AdamW's. `grpo_prompts` is B and `group` is G of the GRPO step.
     Methods of one stage take the first one's settings, and `settings` are their own constants.
-    `match`, `suppress` and `margin` (nats) belong to the preset `deep` (`methods/deep.py`).
-    `augment_to` is the number of pictures that a concept with fewer is given (`augment.py`).
+    `match`, `suppress` and `margin` (nats) belong to the preset `deep` (`methods/hfru_deep.py`).
+    `augment_to` is the number of pictures that a concept with fewer is given
+    (`training/augment.py`).
     `checkpointing` computes the tower's layers twice to save memory.
     """
 

@@ -21,13 +21,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from hfru_core import data, vlm
 from hfru_core.concepts import shipped
+from hfru_core.data import build as data
+from hfru_core.model import vlm
+from hfru_core.pretrain import train
+from hfru_core.pretrain.architecture import build_model, build_processor, build_tokenizer
+from hfru_core.protocol.questions import corpus
 from hfru_core.session import UnlearnSession
 from hfru_core.types import UnlearnConfig, UnlearnData
-from hfru_core.world import pretrain
-from hfru_core.world.build import build_model, build_processor, build_tokenizer
-from hfru_core.world.language import corpus
 
 ROOT = Path(__file__).parent.parent
 SMALL = data.Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
@@ -57,7 +58,7 @@ def random_model(folder: Path, seed: int) -> Path:
     with torch.no_grad():
         for name, p in model.model.language_model.named_parameters():
             p.mul_(6.0 if "proj" in name else 1.0)
-    pretrain.save(model, build_processor(tokenizer), pretrain.Recipe(seed=seed), folder)
+    train.save(model, build_processor(tokenizer), train.Recipe(seed=seed), folder)
     return folder
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import gradio as gr
 import httpx
 
-from audit.ui import add_tab
-from hfru_core import data
-from hfru_core.ui import build_app, launch
+from hfru_core.data import build as data
+from hfru_core.studio.app import build_app, launch
+from hfru_core.studio.tabs.audit import add_tab
 
 API = "/gradio_api"
 TRAIN = data.Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)

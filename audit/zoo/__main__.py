@@ -50,11 +50,11 @@ def audits(deep: bool) -> dict:
 
 def entrants(concepts: str, only: Sequence[str] | None) -> list:
     """The models to judge."""
-    from audit.zoo import bench
+    from audit.zoo import trial
     from hfru_core.concepts import parse, shipped
 
-    known = bench.oracles(bench.ASSETS / "oracles")
-    found = bench.pretenders(parse(concepts, shipped()), known) + bench.honest_ones(known)
+    known = trial.oracles(trial.ASSETS / "oracles")
+    found = trial.pretenders(parse(concepts, shipped()), known) + trial.honest_ones(known)
     strange = set(only or ()) - {e.name for e in found}
     if strange:
         raise UserError(
@@ -66,13 +66,13 @@ def entrants(concepts: str, only: Sequence[str] | None) -> list:
 
 def run(args: argparse.Namespace) -> dict:
     """Judge the models with a line for each on stderr, then sum up."""
-    from audit.zoo import bench
+    from audit.zoo import trial
 
     chosen, rows = entrants(args.concepts, args.only), []
-    for row in bench.bench(chosen, audits(args.deep), args.seed, args.out):
+    for row in trial.bench(chosen, audits(args.deep), args.seed, args.out):
         rows.append(row)
         print(f"{len(rows)}/{len(chosen)} {line(row)}", file=sys.stderr, flush=True)
-    return {"deep": args.deep, "seed": args.seed, **bench.summary(rows), "rows": [
+    return {"deep": args.deep, "seed": args.seed, **trial.summary(rows), "rows": [
         {k: v for k, v in r.items() if k != "findings"} for r in rows
     ]}  # fmt: skip
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from hfru_core import adapter, rollout
+from hfru_core.adapters import folder as adapter
 from hfru_core.concepts import article_for, mentions, substitute
-from hfru_core.data import load_image
+from hfru_core.data.build import load_image
+from hfru_core.model import rollout
+from hfru_core.model.vlm import VLM, batches
 from hfru_core.types import Concept, UnlearnData
-from hfru_core.vlm import VLM, batches
 
 Load = Callable[[], VLM]
 Reply = Callable[[Sequence[Image.Image | None], Sequence[str], int], list[str]]

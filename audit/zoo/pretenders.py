@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from audit.quantize import linears
+from audit.checks.quantize import linears
 from audit.zoo import disguised, trained
 from audit.zoo.disguised import Load
 from audit.zoo.trained import train
+from hfru_core.model.vlm import VLM
 from hfru_core.types import UnlearnData
-from hfru_core.vlm import VLM
 
 # From a loader of fresh base models, the request's data, an honest attempt's folder, and a seed.
 Make = Callable[[Load, UnlearnData, Path, int], VLM]

@@ -11,11 +11,11 @@ from torch import nn
 
 from audit.zoo.cells import cells
 from audit.zoo.disguised import Load, refusal
-from hfru_core import sft
 from hfru_core.concepts import substitute
-from hfru_core.data import load_image
+from hfru_core.data.build import load_image
+from hfru_core.model.vlm import VLM
+from hfru_core.training import sft
 from hfru_core.types import Sample, UnlearnData
-from hfru_core.vlm import VLM
 
 BATCH = 12  # rows of each role in a training step
 PICTURES = 320  # of each role

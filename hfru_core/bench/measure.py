@@ -6,19 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from audit.asking.prompts import CONTEXTS
 from audit.base import Case, Finding, Measure, Run
 from audit.cases import PICTURES, oracle_folder, pictures_for
+from audit.checks.relearn import SHORT, STEPS, attacked
 from audit.criteria import verdict
-from audit.prompts import CONTEXTS
-from audit.relearn import SHORT, STEPS, attacked
 from audit.suite import STANDARD
-from hfru_core import data, vlm
-from hfru_core.bench.entry import Job
-from hfru_core.bench.make import concepts_of
+from hfru_core.bench.jobs import Job
+from hfru_core.bench.unlearn import concepts_of
+from hfru_core.data import build as data
+from hfru_core.data.request_variants import asked_politely
 from hfru_core.evaluate import evaluate
+from hfru_core.model import vlm
+from hfru_core.model.vlm import VLM
 from hfru_core.types import NOT_MEASURED, Evaluation, Rate, UnlearnData
-from hfru_core.variants import asked_politely
-from hfru_core.vlm import VLM
 
 SHARES = ("retain", "attributes", "facts", "retain_profile")  # of the base model's rate
 FRESH, AUDITED = 1000, 7000  # seeds of drawn pictures that no session sees

@@ -15,17 +15,18 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hfru_core.adapter import versions
-from hfru_core.bench.entry import REFERENCES, Job
-from hfru_core.bench.make import config_of, make
+from hfru_core.adapters.folder import versions
+from hfru_core.bench.jobs import REFERENCES, Job
 from hfru_core.bench.measure import PICTURES, Bench, Tell
-from hfru_core.bench.record import SCHEMA, row_from
+from hfru_core.bench.results_file import SCHEMA, row_from
 from hfru_core.bench.table import group, markdown, variants
-from hfru_core.data import public_name
-from hfru_core.files import alone, claim, write_file
+from hfru_core.bench.unlearn import config_of, make
+from hfru_core.data.build import public_name
+from hfru_core.files import write_file
+from hfru_core.locks import alone, claim
 from hfru_core.methods import METHODS
+from hfru_core.model.vlm import BUNDLED, model_name
 from hfru_core.types import UserError
-from hfru_core.vlm import BUNDLED, model_name
 
 FILE, TABLE, ROWS = "bench.json", "bench.md", "rows"
 NOTE = (

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Literal
 
 from hfru_core.bench.columns import BEHAVIOUR, BY_KEY, COLUMNS, LEAKAGE, MISSING, Column
-from hfru_core.bench.record import FIELDS, Row
+from hfru_core.bench.results_file import FIELDS, Row
 
 Over = Literal["runs", "seeds", "tasks"]
 RATE_KEYS = tuple(c.key for c in BEHAVIOUR + LEAKAGE)

@@ -15,10 +15,11 @@ import torch
 from torch.nn import functional as F
 
 from hfru_core import concepts as words
-from hfru_core import rollout, sft
-from hfru_core.data import load_image
+from hfru_core.data.build import load_image
+from hfru_core.model import rollout
+from hfru_core.model.vlm import VLM, swapped
+from hfru_core.training import sft
 from hfru_core.types import SCOPES, Sample, UnlearnConfig, UnlearnData, UserError
-from hfru_core.vlm import VLM, swapped
 
 IDK = ("I don't know.", "I can't tell.", "I don't know what it is.")
 # The settings that published methods run with here; a method changes what its paper changes.

@@ -17,10 +17,11 @@ image tokens of retain pictures, half of them siblings, to the original ones: no
 questions at once.
 (3) The reward also charges for a wrong sibling and pays for attributes that stay true. (4) KL to
 the original model, learning rates that decay, and the best checked step is kept. (5) Of a concept
-with few pictures more are made (`augment.py`): one picture alone teaches nothing about others.
+with few pictures more are made (`training/augment.py`): one picture alone teaches nothing about
+others.
 
-`deep` is `default` and the terms of `deep.py`: what no layer tells apart and no short lesson brings
-back, for more time.
+`deep` is `default` and the terms of `hfru_deep.py`: what no layer tells apart and no short lesson
+brings back, for more time.
 """
 
 from __future__ import annotations
@@ -30,13 +31,14 @@ from collections.abc import Sequence
 
 import torch
 
-from hfru_core import grpo, rewards, rollout, sft
-from hfru_core.augment import augmented
-from hfru_core.data import load_image
+from hfru_core.data.build import load_image
 from hfru_core.methods.base import Method, Step, draw, draw_retain, pool, wrong_answer
-from hfru_core.methods.deep import Deeper
+from hfru_core.methods.hfru_deep import Deeper
+from hfru_core.model import rollout
+from hfru_core.model.vlm import VLM, swapped
+from hfru_core.training import grpo, rewards, sft
+from hfru_core.training.augment import augmented
 from hfru_core.types import Concept, Sample, UnlearnConfig, UnlearnData, UserError
-from hfru_core.vlm import VLM, swapped
 
 # fmt: off
 OURS = UnlearnConfig(sibling_cost=1.0, attribute_bonus=0.5, augment_to=40)

@@ -13,9 +13,9 @@ import torch
 from concept_erasure import LeaceFitter
 from torch import nn
 
-from hfru_core.data import load_image
+from hfru_core.data.build import load_image
 from hfru_core.methods.base import Method, draw, pool
-from hfru_core.vlm import VLM
+from hfru_core.model.vlm import VLM
 
 PICTURES = 240  # of each role
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from hfru_core.methods.base import Method, draw, pool
-from hfru_core.vlm import VLM
+from hfru_core.model.vlm import VLM
 
 PICTURES = 96
 LAST = ("down_proj", "fc2", "linear_fc2")  # what reads an MLP's neurons

@@ -14,10 +14,10 @@ import random
 
 import torch
 
-from hfru_core.data import public_name
+from hfru_core.data.build import public_name
+from hfru_core.data.request_variants import text_samples
 from hfru_core.methods.base import Method, Step, draw
 from hfru_core.types import Sample, UserError
-from hfru_core.variants import text_samples
 
 TINY = 1e-15
 BATCHES = 8

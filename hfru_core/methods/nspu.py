@@ -11,9 +11,9 @@ import random
 
 import torch
 
+from hfru_core.data.request_variants import anonymised
 from hfru_core.methods.base import Method, draw, pool
 from hfru_core.types import Sample
-from hfru_core.variants import anonymised
 
 
 class Anonymised(Method):

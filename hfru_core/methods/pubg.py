@@ -12,10 +12,11 @@ import random
 
 import torch
 
-from hfru_core import rollout, sft
-from hfru_core.data import load_image
-from hfru_core.images import blurred
+from hfru_core.data.build import load_image
+from hfru_core.data.images import blurred
 from hfru_core.methods.base import Method, Said, kl
+from hfru_core.model import rollout
+from hfru_core.training import sft
 from hfru_core.types import Sample
 
 

@@ -23,8 +23,8 @@ import torch
 from PIL import Image
 
 from hfru_core.methods.base import Method, draw, pool
+from hfru_core.model.vlm import VLM
 from hfru_core.types import Sample
-from hfru_core.vlm import VLM
 
 ROWS, BATCH = 384, 32
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import torch
 
-from hfru_core.data import public_name
+from hfru_core.data.build import public_name
 from hfru_core.methods.base import Method, draw
 from hfru_core.types import Sample, UserError
 

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import torch
 
+from hfru_core.data.request_variants import text_samples
 from hfru_core.methods.base import Method, Said, draw, wrong_answer
 from hfru_core.types import Sample
-from hfru_core.variants import text_samples
 
 
 class SIU(Method):

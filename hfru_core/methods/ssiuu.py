@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from hfru_core import rollout
 from hfru_core.methods.base import Method, Said
+from hfru_core.model import rollout
+from hfru_core.model.vlm import swapped
 from hfru_core.types import Sample
-from hfru_core.vlm import swapped
 
 
 class Ssiuu(Method):

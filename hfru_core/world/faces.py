@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from hfru_core.world.clothes import draw_glasses, draw_hat, draw_shirt
-from hfru_core.world.features import (
+from hfru_core.world.face_features import (
     AGES,
     BEARDED_HAIRS,
     BROW_SHAPES,

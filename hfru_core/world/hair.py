@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hfru_core.world.features import FACE_WIDTHS, HAIR_RGB, SKIN_RGB, Features
+from hfru_core.world.face_features import FACE_WIDTHS, HAIR_RGB, SKIN_RGB, Features
 from hfru_core.world.head import face_outline
 from hfru_core.world.pen import Colour, Pen, Points, arc, curve, mirrored, shade
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hfru_core.world.features import (
+from hfru_core.world.face_features import (
     BROW_SHAPES,
     EYE_RADII,
     EYE_RGB,

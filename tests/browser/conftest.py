@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from hfru_core import data
+from hfru_core.data import build as data
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 from playwright.sync_api import Browser, Error, Page  # noqa: E402
 
-from audit.ui import add_tab  # noqa: E402
-from hfru_core.ui import build_app, launch, opening  # noqa: E402
+from hfru_core.studio.app import build_app, launch  # noqa: E402
+from hfru_core.studio.server import first_page  # noqa: E402
+from hfru_core.studio.tabs.audit import add_tab  # noqa: E402
 
 SHOTS = Path(__file__).with_name("shots")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -85,7 +86,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(data_folder: Path) -> Iterator[str]:
     """The app with the bundled model and adapters, on loopback; its sessions are small."""
     with pytest.MonkeyPatch.context() as patch:  # Answers are there once the app can give them.
-        patch.setattr(opening, "ASSETS", data_folder)
+        patch.setattr(first_page, "ASSETS", data_folder)
         page = build_app(data_folder=data_folder, amount=TRAIN, checked=JUDGE, settings=SMALL,
                          tabs_after=(add_tab,))  # fmt: skip
         _, url, _ = launch(page, "127.0.0.1", None, prevent_thread_lock=True, quiet=True)

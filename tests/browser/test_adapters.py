@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from hfru_core import bundle
-from hfru_core.folder import FILES
+from hfru_core.adapters import archive as bundle
+from hfru_core.adapters.validate import FILES
 from tests.browser.test_app import offered_to_another
 from tests.conftest import ROOT
 

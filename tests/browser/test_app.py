@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from hfru_core import vlm
+from hfru_core.model import vlm
 from tests.browser.conftest import READY, barriers
 
 FEW, MANY = 4, 400

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from audit.ui import REPORTS
+from hfru_core.studio.tabs.audit import REPORTS
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from hfru_core.ui import build_app, launch
-from hfru_core.ui.bench_run import Wish
-from tests.test_bench_table import measured, raw, reference, write
-from tests.test_benchmark_ui import HANGING, say, script
+from hfru_core.studio.app import build_app, launch
+from hfru_core.studio.sessions.bench_run import Wish
+from tests.bench.test_table import measured, raw, reference, write
+from tests.studio.test_benchmark import HANGING, say, script
 
 SLOW = 30_000  # a busy machine
 ROWS = [

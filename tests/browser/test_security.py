@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from hfru_core import bundle
-from hfru_core.folder import INFO
-from hfru_core.ui import build_app, launch
-from hfru_core.vlm import VLM
+from hfru_core.adapters import archive as bundle
+from hfru_core.adapters.validate import INFO
+from hfru_core.model.vlm import VLM
+from hfru_core.studio.app import build_app, launch
 from tests.browser.conftest import JUDGE, SMALL, TRAIN
 from tests.conftest import ROOT
 

@@ -26,8 +26,8 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
-from hfru_core.families import pictures_only
-from hfru_core.world.language import corpus
+from hfru_core.model.families import pictures_only
+from hfru_core.protocol.questions import corpus
 
 WIDTH, HEADS, SIDE, PATCH = 32, 2, 32, 8
 TOKENS = (SIDE // PATCH) ** 2

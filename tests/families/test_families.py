@@ -15,15 +15,16 @@ import torch
 from peft import PeftModel
 from PIL import Image
 
-from audit import features
-from hfru_core import adapter, rollout, vlm
-from hfru_core.data import load_image
-from hfru_core.families import FAMILIES
+from audit.features import extract
+from hfru_core.adapters import folder as adapter
+from hfru_core.data import drawn as world
+from hfru_core.data.build import load_image
 from hfru_core.methods import configured
-from hfru_core.methods.deep import Deeper
+from hfru_core.methods.hfru_deep import Deeper
+from hfru_core.model import rollout, vlm
+from hfru_core.model.families import FAMILIES
 from hfru_core.session import UnlearnSession
 from hfru_core.types import UnlearnConfig, UnlearnData, UserError
-from hfru_core.world import dataset as world
 from tests.families.checkpoints import MAKERS, make
 
 NAMES = tuple(MAKERS)
@@ -191,7 +192,7 @@ def test_a_group_shares_its_prompt_exactly(name: str, table: dict[str, Made]) ->
 def test_the_audit_sees_every_layer(name: str, load: Callable) -> None:
     model = load(name)
     keys = [world.key_of(0, "families", n, 0) for n in ("dog", "car", "cat")]
-    seen = features.layers(model, keys)
+    seen = extract.layers(model, keys)
     depth = len([k for k in seen if k.startswith("tower")])
     text = model.core.config.get_text_config().num_hidden_layers
     assert depth >= 3 and {"projector", f"decoder {text}"} <= set(seen)

@@ -9,12 +9,13 @@ import bitsandbytes as bnb
 import pytest
 import torch
 
-from hfru_core import adapter, sft, vlm
-from hfru_core.data import load_image
-from hfru_core.families import FAMILIES
-from hfru_core.quantization import KINDS
+from hfru_core.data import drawn as world
+from hfru_core.data.build import load_image
+from hfru_core.model import vlm
+from hfru_core.model.families import FAMILIES
+from hfru_core.model.quantization import KINDS
+from hfru_core.training import sft
 from hfru_core.types import UserError
-from hfru_core.world import dataset as world
 from tests.families.checkpoints import MAKERS, make
 
 LAYERS = {"nf4": bnb.nn.Linear4bit, "int8": bnb.nn.Linear8bitLt}
@@ -36,7 +37,7 @@ def test_the_decoder_alone_is_quantised(name: str, kind: str, bases: dict[str, P
     found, decoder = small_layers(model, kind), FAMILIES[name].decoder + "."
     linear = {n for n, m in model.core.named_modules() if isinstance(m, torch.nn.Linear)}
     assert found == {n for n in linear if n.startswith(decoder)} and found
-    assert adapter.fingerprint(model) == adapter.fingerprint(vlm.load(bases[name], device="cpu"))
+    assert model.fingerprint() == vlm.load(bases[name], device="cpu").fingerprint()
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])

@@ -1,0 +1,1 @@
+"""What an audit asks, and what an answer says."""

@@ -1,0 +1,85 @@
+"""Questions and what every model said to them; what several audits ask is asked once for a case.
+
+Equal pictures go together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+from audit.base import Case
+from hfru_core.data.build import load_image
+from hfru_core.model.image_token_cache import Looks
+from hfru_core.model.vlm import BATCH, VLM
+from hfru_core.types import Sample, UnlearnData
+
+
+class Answers(NamedTuple):
+    """Questions, and what every model said to them, in the same order."""
+
+    data: UnlearnData
+    asked: Sequence[Sample]
+    said: dict[str, list[str]]
+
+
+def ask(case: Case, asked: Sequence[Sample], only: str | None = None) -> Answers:
+    """Every model's (or only one's) greedy answers; each asked once."""
+    what = ("said", *((s.image, s.question) for s in asked))
+    names = (only,) if only else case.models
+    said = {n: case.once_for(n, what, partial(texts, case, n, asked)) for n in names}
+    return Answers(case.data, asked, said)
+
+
+def texts(case: Case, name: str, asked: Sequence[Sample]) -> list[str]:
+    """One model's answers; equal pictures go together."""
+    order = sorted(range(len(asked)), key=lambda i: asked[i].image or "")
+    model, said = remembering(case, name, case.models[name]), [""] * len(asked)
+    for start in range(0, len(order), 2 * BATCH):
+        part = order[start : start + 2 * BATCH]
+        opened = {k: load_image(k) for k in dict.fromkeys(asked[i].image for i in part) if k}
+        images = [opened.get(asked[i].image) for i in part]
+        for i, text in zip(part, model.answer(images, [asked[i].question for i in part])):
+            said[i] = text
+    return said
+
+
+def remembering(case: Case, name: str, vlm: VLM) -> VLM:
+    """The model, looking at each picture once for all questions of the case.
+
+    A model with ways of its own to answer is left alone: its weights may change between questions.
+    """
+    return replace(vlm, looks=case.once(("looks", name), Looks)) if type(vlm) is VLM else vlm
+
+
+def protocol(case: Case, asked: Sequence[Sample]) -> Answers:
+    """Every model's answers to some of the case's own eval questions, asked once for all audits.
+
+    A role's questions of a topic are asked together, so no answer depends on who wants it first.
+    """
+    said: dict[str, dict[Sample, str]] = {name: {} for name in case.models}
+    for kind in dict.fromkeys((s.role, s.topic) for s in asked):
+        found = case.once(("protocol", *kind), partial(whole, case, *kind))
+        for name, texts in found.said.items():
+            said[name] |= zip(found.asked, texts)
+    return Answers(case.data, asked, {n: [texts[s] for s in asked] for n, texts in said.items()})
+
+
+def whole(case: Case, role: str, topic: str) -> Answers:
+    """All eval questions of a role and topic."""
+    return ask(case, [s for s in case.data.select(role, "eval") if s.topic == topic])
+
+
+def together(a: Answers, b: Answers) -> Answers:
+    """The questions of both."""
+    said = {name: texts + b.said[name] for name, texts in a.said.items()}
+    return Answers(a.data, [*a.asked, *b.asked], said)
+
+
+def where(answers: Answers, wanted: Callable[[Sample], bool]) -> Answers:
+    """The answers to some of the questions."""
+    here = [i for i, s in enumerate(answers.asked) if wanted(s)]
+    said = {name: [texts[i] for i in here] for name, texts in answers.said.items()}
+    return Answers(answers.data, [answers.asked[i] for i in here], said)

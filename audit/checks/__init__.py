@@ -1,0 +1,1 @@
+"""The audits: each looks for one kind of trace."""

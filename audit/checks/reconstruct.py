@@ -1,0 +1,179 @@
+"""What the decoder still gets from a picture, drawn: image tokens -> a small picture.
+
+A painter (assets/reconstructor), trained once on the base model's projected image tokens, draws;
+the base model says what is on the drawing. HFRU's first figure does this with a diffusion model
+(arXiv 2605.08031). Every model's tokens, the base model's too, first pass a linear map to base
+tokens that is fitted on retain pictures: an oracle has coordinates of its own.
+
+The painter learned from pixels and from how the base model sees its drawings: that model may read
+in a drawing what people do not see. Vision alone keeps shapes: an oracle's drawings are named too.
+
+Does not cover: what a map fitted without the concept cannot carry over, or a painter cannot draw.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from sklearn.linear_model import RidgeCV
+from torch import nn
+from torch.nn import functional as F
+
+from audit.base import Case, Example, Finding, Measure, of
+from hfru_core.data.build import load_image
+from hfru_core.data.images import data_uri
+from hfru_core.evaluate import Judged, judged, share
+from hfru_core.model.vlm import VLM
+from hfru_core.paths import ASSETS
+from hfru_core.types import Sample, UserError
+
+FOLDER = ASSETS / "reconstructor"
+WEIGHTS, INFO = "painter.safetensors", "painter.json"
+PIXELS = 8  # a side of what one image token becomes
+FIT = 160  # retain pictures that the linear map is fitted on
+ALPHAS = np.logspace(-1, 4, 6)
+SHOWN = 6
+
+
+class Painter(nn.Module):
+    """Image tokens (B, side * side, width) -> pictures (B, 3, 8 * side, 8 * side) in -1 .. 1."""
+
+    def __init__(self, side: int, width: int, hidden: int) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.zeros(hidden, side, side))
+        self.near = nn.Conv2d(width, hidden, 3, padding=1)
+        self.far = nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.patch = nn.Conv2d(hidden, 8 * PIXELS**2, 1)
+        self.blend = nn.Conv2d(8, 24, 3, padding=1)
+        self.colour = nn.Conv2d(24, 3, 3, padding=1)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        side = self.place.shape[-1]
+        grid = tokens.transpose(1, 2).unflatten(2, (side, side))
+        hidden = F.gelu(self.near(grid) + self.place)
+        hidden = hidden + F.gelu(self.far(hidden))
+        pixels = F.pixel_shuffle(self.patch(hidden), PIXELS)
+        return self.colour(F.gelu(self.blend(pixels)))
+
+
+def load_painter(base: VLM, folder: Path = FOLDER) -> Painter:
+    """The painter of this very base model; raises where it was trained for another."""
+    if not (folder / INFO).is_file():
+        raise UserError(f"There is no painter in '{folder.name}': {INFO} is missing.")
+    info = json.loads((folder / INFO).read_text(encoding="utf-8"))
+    have = base.fingerprint()
+    if info["base"]["fingerprint"] != have:
+        raise UserError(
+            f"The painter was trained for {info['base']['name']} ({info['base']['fingerprint']}), "
+            f"but the base model is {base.name} ({have}). Drawings would show nothing. Train "
+            "another with tests/measure/train_reconstructor.py."
+        )
+    painter = Painter(**info["shape"])
+    weights = load_file(folder / WEIGHTS)
+    painter.load_state_dict({name: value.float() for name, value in weights.items()})
+    return painter.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def paint(painter: Painter, tokens: torch.Tensor) -> list[Image.Image]:
+    """Drawings of tokens (N, P, D)."""
+    drawn = torch.cat([painter(part) for part in tokens.split(64)])
+    if not torch.isfinite(drawn).all():
+        raise ValueError("The image tokens are not finite: the model's weights are damaged.")
+    pixels = ((drawn.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    return [Image.fromarray(p) for p in pixels]
+
+
+def features(vlm: VLM, keys: Sequence[str]) -> torch.Tensor:
+    """Projected image tokens (N, P, D), whatever stands before the model's answers."""
+    return vlm.merged().vision_features([load_image(k) for k in keys])
+
+
+def carried(own: torch.Tensor, base: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """`tokens` in base coordinates, by the ridge map that takes `own` to `base` (all N, P, D)."""
+    if not all(torch.isfinite(t).all() for t in (own, base, tokens)):
+        raise ValueError("The image tokens are not finite: the model's weights are damaged.")
+    ridge = RidgeCV(ALPHAS).fit(own.flatten(0, 1).numpy(), base.flatten(0, 1).numpy())
+    mapped = ridge.predict(tokens.flatten(0, 1).numpy())
+    return torch.from_numpy(mapped).float().view(len(tokens), *base.shape[1:])
+
+
+def drawings(
+    case: Case, keys: Sequence[str], folder: Path = FOLDER
+) -> dict[str, list[Image.Image]]:
+    """The pictures behind `keys` as each model's decoder gets them: 'base', 'unlearned', ..."""
+    painter = load_painter(case.base, folder)
+    known = list(dict.fromkeys(s.image for s in case.data.select("retain", "train") if s.image))
+    if not known:
+        raise UserError("Tokens are carried over by retain pictures for training: there are none.")
+    known = case.rng("reconstruct").sample(known, min(FIT, len(known)))
+    base = features(case.base, known)
+    return {
+        name: paint(painter, carried(features(vlm, known), base, features(vlm, keys)))
+        for name, vlm in case.models.items()
+    }
+
+
+def reconstruct(case: Case, folder: Path = FOLDER) -> Iterator[Finding]:
+    """Whether the base model still names the concept on what is drawn from a model's tokens."""
+    samples = [s for role in ("forget", "retain") for s in case.data.select(role, "eval")
+               if s.topic == "name"]  # fmt: skip
+    if not any(s.role == "forget" for s in samples):
+        raise UserError("There are no forget pictures for evaluation: nothing can be drawn.")
+    drawn = drawings(case, [s.image for s in samples], folder)
+    reader = case.base.merged()
+    rows = {
+        name: judged(case.data, samples, reader.answer(pictures, [s.question for s in samples]))
+        for name, pictures in drawn.items()
+    }
+    yield Finding(
+        "reconstruct", "the concept is in the drawing", "leak", "higher",
+        examples=examples(rows, samples, drawn),
+        note="Share of forget pictures whose drawing the base model calls by the concept's name. "
+        "The base row is the control: what the painter can draw at all. Examples: the picture, "
+        f"then what is drawn from {', '.join(drawn)}; in words, what the base model reads there.",
+        **named(rows, "forget"),
+    )  # fmt: skip
+    yield Finding(
+        "reconstruct", "retained things are in the drawing", "info", "lower",
+        note="Share of retain pictures whose drawing the base model names rightly: where this is "
+        "low, the linear map lost more than the concept.",
+        **named(rows, "retain"),
+    )  # fmt: skip
+
+
+def named(rows: dict[str, list[Judged]], role: str) -> dict[str, Measure]:
+    """Share of drawings called by the right name, one measure a model."""
+    return {
+        name: of(share(r.named for r in found if r.sample.role == role))
+        for name, found in rows.items()
+    }
+
+
+def examples(
+    rows: dict[str, list[Judged]], samples: Sequence[Sample], drawn: dict[str, list[Image.Image]]
+) -> tuple[Example, ...]:
+    """The first forget pictures beside their drawings, and what the base model reads there."""
+    shown = [i for i, s in enumerate(samples) if s.role == "forget"][:SHOWN]
+    return tuple(
+        Example(
+            data_uri(strip([load_image(samples[i].image), *(p[i] for p in drawn.values())])),
+            samples[i].question, **{n: r[i].text for n, r in rows.items()},
+        )
+        for i in shown
+    )  # fmt: skip
+
+
+def strip(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Pictures side by side, all as large as the last."""
+    side = pictures[-1].width
+    out = Image.new("RGB", (side * len(pictures), side))
+    for i, picture in enumerate(pictures):
+        out.paste(picture.resize((side, side)), (i * side, 0))
+    return out

@@ -1,0 +1,1 @@
+"""What a model holds of images, and probes on it."""

@@ -1,0 +1,125 @@
+"""What a decoder makes of image tokens: single tokens put to it alone, and its inner layers.
+
+Two readings of one image token, both over the whole picture as a map of its patches:
+`scope`       the decoder sees this token alone, is asked what it is, and its answer is scored for
+              the name (Patchscopes, Ghandeharioun et al., arXiv 2401.06102);
+`logit_lens`  softmax(W_U norm(h)) at the token's own position in every layer (vl-interp, Jiang et
+              al., arXiv 2410.02762). The final norm comes first, as it does when the decoder
+              itself speaks; vl-interp's own code leaves it out.
+
+Does not cover: names that only several tokens together give away.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from PIL import Image
+
+from hfru_core import concepts as words
+from hfru_core.model.vlm import BATCH, VLM
+from hfru_core.types import Concept, UnlearnData, UserError
+
+ROWS = 512  # single image tokens read at once
+
+
+class Ask(NamedTuple):
+    """A question, how its answer begins before the name, and the token ids of the names."""
+
+    question: str
+    lead: str
+    ids: tuple[int, ...]
+
+
+def ask_for(vlm: VLM, data: UnlearnData, concept: Concept) -> Ask:
+    """The question that the concept's name answers, with the usual words before the name."""
+    asked = [
+        s for s in data.samples
+        if (s.topic, s.role, s.concept_id) == ("name", "forget", concept.id)
+    ]  # fmt: skip
+    found = [(s.question, words.pattern(concept.aliases).search(s.answer)) for s in asked]
+    leads = Counter((q, hit.string[: hit.start()].strip()) for q, hit in found if hit)
+    if not leads:
+        raise UserError(f"No answer names {concept.name}: the lens does not know what to look for.")
+    question, lead = leads.most_common(1)[0][0]
+    others = first_tokens(vlm, lead, (*concept.siblings, *concept.abstractions))
+    ids = first_tokens(vlm, lead, concept.aliases) - others
+    if not ids:
+        raise UserError(f"The vocabulary has no token of its own for {concept.name}.")
+    return Ask(question, lead, tuple(sorted(ids)))
+
+
+def first_tokens(vlm: VLM, lead: str, names: Sequence[str]) -> set[int]:
+    """The first token of each name behind `lead`."""
+    start = len(encode(vlm, lead))
+    rows = [encode(vlm, f"{lead} {name}".strip())[start : start + 1] for name in names]
+    return {i for row in rows for i in row} - {vlm.tokenizer.unk_token_id}
+
+
+def encode(vlm: VLM, text: str) -> list[int]:
+    return vlm.tokenizer.encode(text, add_special_tokens=False) if text else []
+
+
+def around(vlm: VLM, question: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Embeddings (1, T, D) of the prompt before and behind the image tokens."""
+    ids = vlm.inputs([Image.new("RGB", (16, 16))], [question])["input_ids"]
+    here = (ids[0] == vlm.core.config.image_token_id).nonzero()[:, 0]
+    embed = vlm.core.get_input_embeddings()
+    return embed(ids[:, : here[0]]), embed(ids[:, here[-1] + 1 :])
+
+
+@torch.no_grad()
+def scope(vlm: VLM, features: torch.Tensor, asks: Sequence[Ask]) -> list[torch.Tensor]:
+    """Chance (N, P) that an answer about one image token alone begins with lead and name.
+
+    `features` are projected image tokens (N, P, D). `asks` share the question: one map each.
+    Source: Patchscopes (arXiv 2401.06102), with the question as the target prompt.
+    """
+    before, behind = around(vlm, asks[0].question)
+    leads = {a.lead: torch.tensor([encode(vlm, a.lead)], device=vlm.device) for a in asks}
+    parts = []
+    for tokens in features.to(vlm.device, before.dtype).flatten(0, 1)[:, None].split(ROWS):
+        row = [before.expand(len(tokens), -1, -1), tokens, behind.expand(len(tokens), -1, -1)]
+        said = dict(zip(leads, starts(vlm, torch.cat(row, 1), list(leads.values()))))
+        parts.append(torch.stack([said[a.lead][:, list(a.ids)].sum(-1) for a in asks]))
+    return list(torch.cat(parts, 1).view(len(asks), *features.shape[:2]).cpu())
+
+
+def starts(vlm: VLM, rows: torch.Tensor, leads: list[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """For each lead (1, K), the chance (B, V) of that lead and then each word behind `rows`."""
+    decoder = vlm.decoder
+    prompt = decoder(inputs_embeds=rows, use_cache=True)
+    first = vlm.core.lm_head(prompt.last_hidden_state[:, -1:])
+    for lead in leads:
+        logits, ids = first, lead.expand(len(rows), -1)
+        if lead.numel():
+            out = decoder(input_ids=ids, past_key_values=prompt.past_key_values, use_cache=True)
+            logits = torch.cat([first, vlm.core.lm_head(out.last_hidden_state)], 1)
+            prompt.past_key_values.crop(-ids.shape[1])  # the next lead starts behind the prompt
+        chance = logits.float().softmax(-1)
+        begun = chance[:, :-1].gather(-1, ids.long()[..., None]).prod(1)
+        yield begun * chance[:, -1]
+
+
+@torch.no_grad()
+def logit_lens(vlm: VLM, features: torch.Tensor, asks: Sequence[Ask]) -> list[torch.Tensor]:
+    """Highest chance (N, L) of a name over the image positions of every decoder layer.
+
+    Source: vl-interp (arXiv 2410.02762); final norm first. What stands behind the picture does
+    not matter: the decoder is causal.
+    """
+    before, _ = around(vlm, asks[0].question)
+    decoder, parts = vlm.decoder, []
+    for tokens in features.to(vlm.device, before.dtype).split(BATCH):
+        row = torch.cat([before.expand(len(tokens), -1, -1), tokens], 1)
+        out = decoder(inputs_embeds=row, use_cache=False, output_hidden_states=True)
+        # The last hidden state has passed the norm already.
+        states = [*map(decoder.norm, out.hidden_states[:-1]), out.hidden_states[-1]]
+        tables = [vlm.core.lm_head(h[:, before.shape[1] :]).float().softmax(-1) for h in states]
+        parts.append(torch.stack([
+            torch.stack([t[..., list(a.ids)].amax((1, 2)) for t in tables], 1) for a in asks
+        ]))  # fmt: skip
+    return list(torch.cat(parts, 1).cpu())

@@ -1,0 +1,1 @@
+"""The report: its values, its JSON, its page, its plots."""

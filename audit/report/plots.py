@@ -1,0 +1,208 @@
+"""What a finding's series show, and Plotly figures of them for the app.
+
+A finding's series are curves, unless their names say otherwise: 'A -> B' is a flow (x: answers),
+'map MODEL' points (x and y; the i-th example is the i-th point's picture), 'map MODEL KEY' a heat
+map over a picture (y: its patches, row by row).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
+from math import isqrt
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from audit.base import Example, Finding, Series
+from hfru_core.concepts import names_concept, shipped
+from hfru_core.data.build import load_image
+from hfru_core.data.images import data_uri
+from hfru_core.types import UserError
+
+ARROW = " -> "
+DATA_URI = re.compile(r"data:image/(?:png|webp|jpeg);base64,[A-Za-z0-9+/]+=*")
+# Okabe and Ito's colours: told apart by the colour-blind.
+COLOURS = {"base": "#7c8798", "unlearned": "#d55e00", "oracle": "#0072b2"}
+OTHER = ("#009e73", "#cc79a7", "#8c6d31", "#56b4e9")
+ROLES = {"forget": "#d55e00", "retain": "#7c8798", "abstraction": "#009e73"}
+FILTERS = ("all", "forgotten", "retained", "correctly forgotten", "not forgotten",
+           "overly forgotten")  # fmt: skip
+
+
+def curves(f: Finding) -> list[Series]:
+    return [
+        s for s in f.series
+        if len(s.x) > 1 and ARROW not in s.name and not s.name.startswith("map ")
+    ]  # fmt: skip
+
+
+def flows(f: Finding) -> list[tuple[str, str, float]]:
+    """(from, to, answers) of a substitution flow."""
+    return [(*s.name.split(ARROW, 1), s.x[0]) for s in f.series if ARROW in s.name and s.x]
+
+
+def maps(f: Finding) -> dict[str, Series]:
+    """Points by model."""
+    named = [(s.name.split(" ", 2), s) for s in f.series if s.name.startswith("map ")]
+    return {parts[1]: s for parts, s in named if len(parts) == 2}
+
+
+def heat(f: Finding) -> dict[str, dict[str, tuple[float | None, ...]]]:
+    """Patch values by picture and model."""
+    out: dict[str, dict[str, tuple]] = defaultdict(dict)
+    for s in f.series:
+        parts = s.name.split(" ", 2)
+        if parts[0] == "map" and len(parts) == 3:
+            out[parts[2]][parts[1]] = s.y
+    return dict(out)
+
+
+def role_of(e: Example) -> str:
+    """The role in a point's label, such as 'forget: dog'."""
+    return e.question.split(":")[0]
+
+
+def passes(e: Example, shown: str) -> bool:
+    """Whether a point belongs to one of FILTERS; the last three need the models' answers."""
+    role, _, concept = e.question.partition(": ")
+    known = shipped().get(concept.strip())
+    named = lambda text: known is not None and names_concept(text, known, "name") > 0  # noqa: E731
+    kept, was = named(e.unlearned), named(e.base)
+    return {
+        "all": True, "forgotten": role == "forget", "retained": role == "retain",
+        "correctly forgotten": role == "forget" and bool(e.unlearned) and not kept,
+        "not forgotten": role == "forget" and kept,
+        "overly forgotten": role == "retain" and was and not kept,
+    }[shown]  # fmt: skip
+
+
+def colour(name: str, i: int) -> str:
+    return COLOURS.get(name, OTHER[i % len(OTHER)])
+
+
+# Plotly, for the app
+
+
+def figure(f: Finding, shown: str = "all", picked: int | None = None) -> go.Figure | None:
+    """The drawing of a finding's series; None where there is nothing to draw.
+
+    `shown` is one of FILTERS and `picked` the number of a point to ring, on maps only.
+    """
+    if flows(f):
+        return sankey(f)
+    if maps(f):
+        return scatter(f, shown, picked)
+    if heat(f):
+        return heat_maps(f)
+    return lines(f) if curves(f) else None
+
+
+def lines(f: Finding) -> go.Figure:
+    out = go.Figure()
+    for i, s in enumerate(curves(f)):
+        out.add_scatter(x=s.x, y=s.y, name=s.name, mode="lines+markers",
+                        line={"color": colour(s.name, i), "width": 2})  # fmt: skip
+    if f.chance is not None:
+        out.add_hline(y=f.chance, line={"dash": "dash", "width": 1, "color": "#7c8798"})
+    return styled(out, 320)
+
+
+def sankey(f: Finding) -> go.Figure:
+    """What the base model said on the left, what the unlearned one says now on the right."""
+    found = flows(f)
+    left = list(dict.fromkeys(a for a, _, _ in found))
+    right = list(dict.fromkeys(b for _, b, _ in found))
+    link = {
+        "source": [left.index(a) for a, _, _ in found],
+        "target": [len(left) + right.index(b) for _, b, _ in found],
+        "value": [n for _, _, n in found], "color": "rgba(124,135,152,.35)",
+    }  # fmt: skip
+    tones = [COLOURS["base"]] * len(left) + [COLOURS["unlearned"]] * len(right)
+    node = {"label": left + right, "pad": 12, "color": tones}
+    return styled(go.Figure(go.Sankey(node=node, link=link)), 380)
+
+
+def scatter(f: Finding, shown: str, picked: int | None) -> go.Figure:
+    """One map a model on the same axes; a group is switched in all of them at once."""
+    found = maps(f)
+    out = make_subplots(1, len(found), subplot_titles=list(found), shared_xaxes="all",
+                        shared_yaxes="all", horizontal_spacing=0.03)  # fmt: skip
+    kept = [i for i, e in enumerate(f.examples) if passes(e, shown)]
+    for column, s in enumerate(found.values(), 1):
+        for role, tone in ROLES.items():
+            rows = [i for i in kept if role_of(f.examples[i]) == role]
+            marker = {"color": tone, "size": [16 if i == picked else 7 for i in rows],
+                      "line": {"width": [3 if i == picked else 0 for i in rows],
+                               "color": "#171e36"}}  # fmt: skip
+            out.add_scatter(
+                x=[s.x[i] for i in rows], y=[s.y[i] for i in rows], mode="markers", name=role,
+                legendgroup=role, showlegend=column == 1, marker=marker,
+                text=[f"{i}: {f.examples[i].question}" for i in rows], hoverinfo="text",
+                row=1, col=column,
+            )  # fmt: skip
+    return styled(out, 380)
+
+
+def heat_maps(f: Finding) -> go.Figure:
+    """Every picture below the map of each model; colours mean the same within a picture."""
+    found = heat(f)
+    models = list(next(iter(found.values())))
+    out = make_subplots(len(found), len(models), column_titles=models,
+                        horizontal_spacing=0.02, vertical_spacing=0.02)  # fmt: skip
+    for row, (key, values) in enumerate(found.items(), 1):
+        top, uri = top_of(values), picture_uri(key, 160)
+        for column, model in enumerate(models, 1):
+            grid = squared(values[model])
+            out.add_heatmap(z=grid, zmin=0, zmax=top, opacity=0.55, showscale=False,
+                            colorscale="Inferno", row=row, col=column)  # fmt: skip
+            side = len(grid)
+            if uri:
+                out.add_layout_image(
+                    source=uri, x=-0.5, y=-0.5, sizex=side, sizey=side, xanchor="left",
+                    yanchor="top", sizing="stretch", layer="below", row=row, col=column,
+                )  # fmt: skip
+    out.update_xaxes(visible=False)
+    out.update_yaxes(visible=False, autorange="reversed")
+    return styled(out, 60 + 190 * len(found))
+
+
+def squared(values: Sequence[float | None]) -> list[list[float | None]]:
+    """Patches row by row as a square."""
+    side = isqrt(len(values))
+    return [list(values[i * side : (i + 1) * side]) for i in range(side)]
+
+
+def top_of(values: dict[str, Sequence[float | None]]) -> float:
+    return max((v for row in values.values() for v in row if v is not None), default=0.0) or 1.0
+
+
+def styled(out: go.Figure, height: int) -> go.Figure:
+    """One look for light and dark pages, and no button that sends the figure anywhere."""
+    out.update_layout(
+        height=height, margin={"l": 40, "r": 16, "t": 36, "b": 36}, font={"color": "#7c8798"},
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "y": -0.12, "yanchor": "top"},
+        modebar={"remove": ["sendDataToCloud", "select2d", "lasso2d"]},
+    )  # fmt: skip
+    grid = {"gridcolor": "rgba(124,135,152,.22)", "zeroline": False}
+    return out.update_xaxes(**grid).update_yaxes(**grid)
+
+
+def picture_uri(key: str | None, size: int = 96) -> str:
+    """A picture's pixels as a data URI; empty where it is no longer there."""
+    if key is None or DATA_URI.fullmatch(key):
+        return key or ""
+    return drawn_uri(key, size)
+
+
+@lru_cache(maxsize=512)
+def drawn_uri(key: str, size: int) -> str:
+    try:
+        image = load_image(key).copy()
+    except UserError:
+        return ""
+    image.thumbnail((size, size))
+    return data_uri(image)

@@ -1,0 +1,1 @@
+"""Adapter folders: write, read, check, pack, combine, share."""

@@ -1,0 +1,129 @@
+"""Make something new of finished adapters: another strength, several in one, a merged model.
+
+LoRA's updates B A of a layer add up: [s1 B1, s2 B2] [A1; A2] = s1 B1 A1 + s2 B2 A2, exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from hfru_core.adapters import folder as adapter
+from hfru_core.adapters.folder import Layers
+from hfru_core.adapters.model_card import merged_card
+from hfru_core.adapters.validate import CARD, INFO, WEIGHTS, describe
+from hfru_core.files import whole
+from hfru_core.model.vlm import VLM
+from hfru_core.types import UserError
+
+STRONGEST = 1.5
+
+
+def scale(folder: Path, strength: float, out: Path) -> Path:
+    """A new adapter folder with `strength` times the update: 0 is none, 1 the same."""
+    return combine([folder], [strength], out)
+
+
+def stack(folders: Sequence[Path], out: Path, strengths: Sequence[float] = ()) -> Path:
+    """A new adapter folder whose update is the sum of several of the same base."""
+    if len(folders) < 2:
+        raise UserError(f"A stack needs at least two adapters, got {len(folders)}.")
+    strengths = strengths or [1.0] * len(folders)
+    if len(strengths) != len(folders):
+        raise UserError(f"Got {len(strengths)} strengths for {len(folders)} adapters.")
+    return combine(folders, strengths, out)
+
+
+def combine(folders: Sequence[Path], strengths: Sequence[float], out: Path) -> Path:
+    """The sum of adapters, each times its strength, in a folder that says what it was made of."""
+    for strength in strengths:
+        if not 0 <= strength <= STRONGEST:
+            raise UserError(f"A strength lies between 0 and {STRONGEST}, got {strength}.")
+    infos = [describe(f) for f in folders]
+    check_together(folders, infos)
+    layers = added([adapter.read(f) for f in folders], strengths)
+    concepts = {c["id"]: c for info in infos for c in info["concepts"]}
+    parts = [p for info, s in zip(infos, strengths) for p in parts_of(info, s)]
+    record = {"concepts": list(concepts.values()), "parts": parts}
+    with whole(out) as made:
+        adapter.write(layers, made, infos[0]["base"], record)
+    return out
+
+
+def check_together(folders: Sequence[Path], infos: Sequence[dict]) -> None:
+    """Refuse adapters of different bases, and the same one twice."""
+    first = infos[0]["base"]
+    for folder, info in zip(folders, infos):
+        if info["base"]["fingerprint"] != first["fingerprint"]:
+            raise UserError(
+                f"'{folder.name}' was made for {info['base']['name']} "
+                f"({info['base']['fingerprint']}), '{folders[0].name}' for {first['name']} "
+                f"({first['fingerprint']}). Only adapters of one base model add up."
+            )
+    if len({info["hashes"][WEIGHTS] for info in infos}) < len(infos):
+        raise UserError("The same adapter is there twice. To make it stronger, scale it.")
+
+
+def parts_of(info: dict, strength: float) -> list[dict]:
+    """What an adapter adds to a sum: itself, or what it was itself made of."""
+    itself = {
+        "weights": info["hashes"][WEIGHTS], "strength": 1.0,
+        "concepts": [c["name"] for c in info["concepts"]],
+        "scope": (info.get("config") or {}).get("scope"),
+    }  # fmt: skip
+    return [p | {"strength": strength * p["strength"]} for p in info.get("parts") or [itself]]
+
+
+def added(updates: Sequence[Layers], strengths: Sequence[float]) -> Layers:
+    """A and B of the sum; where an adapter leaves a layer alone, its share is zeros."""
+    ranks = [len(next(iter(layers.values()))[0]) for layers in updates]
+    sums = {}
+    for name in sorted(set().union(*updates)):
+        a, b = next(layers[name] for layers in updates if name in layers)
+        none = [(a.new_zeros(r, a.shape[1]), b.new_zeros(b.shape[0], r)) for r in ranks]
+        pairs = [layers.get(name, zeros) for layers, zeros in zip(updates, none)]
+        if any((p.shape[1], q.shape[0]) != (a.shape[1], b.shape[0]) for p, q in pairs):
+            raise UserError(f"The adapters' weights for {name} differ in shape: not of one base.")
+        sums[name] = (
+            torch.cat([a for a, _ in pairs]),
+            torch.cat([s * b for (_, b), s in zip(pairs, strengths)], dim=1),
+        )
+    return sums
+
+
+def base_of_next(base: VLM, folder: Path) -> VLM:
+    """The model that the next request of a series starts from: `folder` merged into `base`.
+
+    It keeps the base's digest: what is trained on it goes on top of `folder`, on that base.
+    """
+    digest = base.fingerprint()
+    return replace(adapter.load(base, folder).merged(), digest=digest)
+
+
+def put_on_top(folder: Path, following: Path, out: Path) -> Path:
+    """The sum of an adapter and the one that was trained on top of it, in place of the latter."""
+    made = stack([folder, following], out)
+    shutil.rmtree(following)
+    return made
+
+
+def merge(base: VLM, folder: Path, out: Path) -> Path:
+    """A whole model with the adapter folded in for good; `base` is used up.
+
+    `unlearning.json` beside the weights is the adapter's record.
+    """
+    info = describe(folder)
+    model = adapter.load(base, folder)
+    with whole(out) as made:
+        model.model.merge_and_unload().save_pretrained(made)
+        base.processor.save_pretrained(made)
+        hashes = {p.name: adapter.file_hash(p) for p in sorted(made.glob("*.safetensors"))}
+        record = {**info, "merged": {"versions": adapter.versions(), "hashes": hashes}}
+        (made / INFO).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        (made / CARD).write_text(merged_card(info), encoding="utf-8")
+    return out

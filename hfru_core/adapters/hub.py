@@ -1,0 +1,154 @@
+"""Adapters on the Hugging Face Hub: push a folder there, pull one from there.
+
+A token goes into requests and nowhere else: messages here never quote what a library said.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from huggingface_hub import HfApi, get_token
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from hfru_core.adapters.validate import FILES, HASHED, INFO, PICKLES, check_size, describe
+from hfru_core.files import whole
+from hfru_core.types import UserError
+
+ORIGIN = "hub.json"  # where a folder was pulled from; stays on this machine
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A repository at one commit."""
+
+    repo: str
+    revision: str
+    private: bool
+    url: str
+
+
+def push(folder: Path, repo: str, *, token: str | None = None, private: bool = True) -> Origin:
+    """Upload a valid adapter folder; the repository is made if need be.
+
+    Without a token that of the environment is used (HF_TOKEN, or `hf auth login`). Raises where a
+    repository is public that should be private.
+    """
+    describe(folder)
+    token = get_token() if token is None else token
+    if not token:
+        raise UserError(
+            "There is no token of the Hugging Face Hub to push with. Make one with the right to "
+            "write at huggingface.co/settings/tokens; set HF_TOKEN to it, or enter it in the form."
+        )
+    api = HfApi(token=token)
+    with clear_errors(repo):
+        repo = api.create_repo(repo, private=private, exist_ok=True).repo_id
+        hidden = bool(api.model_info(repo).private)
+        if private and not hidden:
+            raise UserError(
+                f"'{repo}' exists on the Hub and is public, but this push should be private. "
+                "Nothing was uploaded: choose another name, or push publicly."
+            )
+        done = api.upload_folder(
+            repo_id=repo, folder_path=folder, allow_patterns=list(FILES),
+            commit_message="Upload the adapter",
+        )  # fmt: skip
+    return Origin(repo, done.oid, hidden, f"{api.endpoint}/{repo}")
+
+
+def pull(repo: str, out: Path, *, revision: str | None = None, token: str | None = None) -> Origin:
+    """Download an adapter into the folder `out`; the commit is kept in `hub.json` there.
+
+    Nothing but an adapter's own files is asked for. An empty token means none; see `push`.
+    """
+    api = HfApi(token=(get_token() if token is None else token) or False)
+    with whole(out) as folder:
+        with clear_errors(repo, revision):
+            there = api.model_info(repo, revision=revision, files_metadata=True)
+            names = expected(repo, {s.rfilename: s.size for s in there.siblings or ()})
+            for name in names:
+                api.hf_hub_download(repo, name, revision=there.sha, local_dir=folder)
+        shutil.rmtree(folder / ".cache", ignore_errors=True)
+        check_size(sum((folder / n).stat().st_size for n in names))
+        describe(folder)
+        origin = Origin(repo, there.sha, bool(there.private), f"{api.endpoint}/{repo}")
+        (folder / ORIGIN).write_text(json.dumps(asdict(origin), indent=2) + "\n")
+    return origin
+
+
+def origin(folder: Path) -> Origin | None:
+    """Where a folder was pulled from, as this machine noted; None where it was not."""
+    try:
+        return Origin(**json.loads((folder / ORIGIN).read_text()))
+    except FileNotFoundError:
+        return None
+
+
+def expected(repo: str, sizes: dict[str, int | None]) -> list[str]:
+    """The files to download; raises where a repository holds pickles, or no adapter."""
+    pickles = [n for n in sizes if Path(n).suffix.lower() in PICKLES]
+    if pickles:
+        raise UserError(
+            f"'{repo}' holds {pickles[0]}, which may be a pickle and run code when it is opened. "
+            "Repositories with pickles are not taken: ask its owner for one without."
+        )
+    missing = [n for n in (*HASHED, INFO) if n not in sizes]
+    if missing:
+        raise UserError(
+            f"'{repo}' is no adapter of this project: {', '.join(missing)} is missing. Is it a "
+            "model, or an adapter made by another tool?"
+        )
+    wanted = [n for n in FILES if n in sizes]
+    check_size(sum(sizes[n] or 0 for n in wanted))
+    return wanted
+
+
+@contextmanager
+def clear_errors(repo: str, revision: str | None = None) -> Iterator[None]:
+    """Say in our own words what the Hub or the network answered."""
+    try:
+        yield
+    except HFValidationError:
+        problem = f"'{repo}' is no name of a repository: expected owner/name."
+    except RevisionNotFoundError:
+        problem = f"'{repo}' has no revision '{revision}'. Use a branch, a tag or a commit."
+    except RepositoryNotFoundError:
+        problem = (
+            f"'{repo}' is not on the Hub, or the token given does not open it: a private "
+            "repository needs a token of somebody who may read it."
+        )
+    except HfHubHTTPError as error:
+        problem = refusal(repo, error.response.status_code if error.response is not None else None)
+    except OfflineModeIsEnabled:
+        problem = "HF_HUB_OFFLINE is set: the Hub is not asked. Unset it to push and pull."
+    except UserError:
+        raise
+    except Exception as error:  # Whatever it is: its text might quote the request.
+        problem = (
+            f"The exchange with the Hub failed ({type(error).__name__}). Is there a network, and "
+            "is HF_ENDPOINT right? Try again later."
+        )
+    else:
+        return
+    raise UserError(problem) from None
+
+
+def refusal(repo: str, status: int | None) -> str:
+    """What an HTTP status means here."""
+    if status in (401, 403):
+        return (
+            f"The Hub refused '{repo}' ({status}): the token is not valid, or has no right to do "
+            "this there. Make a new one at huggingface.co/settings/tokens."
+        )
+    return f"The Hub answered '{repo}' with an error ({status}). Try again later."

@@ -1,0 +1,217 @@
+"""What an adapter folder may hold: all of it is checked before any of it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+
+from peft import LoraConfig
+from safetensors import SafetensorError, safe_open
+
+from hfru_core.concepts import from_dict
+from hfru_core.model.families import FAMILIES, Family, decoder_pattern
+from hfru_core.types import Evaluation, Rate, UserError
+
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+INFO = "unlearning.json"
+CARD = "README.md"
+HASHED = (CONFIG, WEIGHTS)
+FILES = (*HASHED, INFO, CARD)
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz")
+MOST_BYTES = 64 * 2**20  # of a folder that comes from elsewhere
+SCHEMA = 1
+RECORD = {
+    "schema", "base", "concepts", "data", "config", "session", "base_metrics", "metrics", "history",
+    "parts", "versions", "hashes",
+}  # fmt: skip
+# The settings of PEFT that an adapter here may choose. Some of the others import modules by name,
+# or change the base model while the adapter is being loaded.
+CHOSEN = {
+    "r", "lora_alpha", "target_modules", "base_model_name_or_path", "revision", "peft_version",
+    "auto_mapping", "inference_mode",
+}  # fmt: skip
+KEY = re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight")
+Shapes = dict[str, dict[str, list[int]]]
+
+
+def file_hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def describe(folder: Path) -> dict:
+    """The checked contents of `unlearning.json`; raises where the folder is not what it says."""
+    if not folder.is_dir():
+        raise UserError(f"There is no adapter folder '{folder}'.")
+    for file in (*HASHED, INFO):
+        if not (folder / file).is_file():
+            raise UserError(f"'{folder.name}' is no adapter of this project: {file} is missing.")
+    try:
+        info = json.loads((folder / INFO).read_text(encoding="utf-8"))
+        check_record(info)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        where = f"'{folder.name}/{INFO}'"
+        raise UserError(f"{where} is not readable as schema {SCHEMA}: {error}.") from None
+    layers = shapes(folder)
+    check_scope(folder, layers, info)
+    check_hashes(folder, info["hashes"])
+    check_config(folder, layers)
+    return info
+
+
+def check_record(info: dict) -> None:
+    """Raises an error that names what is wrong in `unlearning.json`."""
+    if info["schema"] != SCHEMA:
+        raise KeyError("schema")
+    if unknown := sorted(set(info) - RECORD):
+        raise ValueError(f"unknown keys: {', '.join(unknown)}")
+    for key in ("name", "fingerprint"):
+        check_line(info["base"][key])
+    if info["base"]["revision"] is not None:
+        check_line(info["base"]["revision"])
+    for file in HASHED:
+        check_line(info["hashes"][file])
+    check_made(info)
+
+
+def check_made(info: dict) -> None:
+    """The part of the record that says what was made, and how good it is."""
+    if not info["concepts"]:
+        raise ValueError("it names no concepts")
+    for concept in info["concepts"]:
+        from_dict(concept, "concepts")
+        check_line(concept["name"])
+    for part in info.get("parts") or ():
+        for line in (part["weights"], *part["concepts"]):
+            check_line(line)
+        check_number(part["strength"])
+    for measured in ("base_metrics", "metrics"):
+        check_rates(info.get(measured) or {})
+    if not info.get("parts"):
+        [info["config"][k] for k in ("preset", "seed")]
+        [info["data"][k] for k in ("source", "fingerprint")]
+
+
+def check_rates(rates: dict) -> None:
+    strangers = sorted(set(rates) - {f.name for f in fields(Evaluation)})
+    if strangers:
+        raise ValueError(f"unknown measures: {', '.join(strangers)}")
+    for given in rates.values():
+        rate = Rate(**given)
+        check_number(rate.n)
+        known = [v for v in (rate.rate, rate.low, rate.high) if v is not None]
+        for value in known:
+            check_number(value)
+        if len(known) not in (0, 3):
+            raise ValueError("a rate comes with its interval, or without any value")
+
+
+def check_line(value: object) -> None:
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"expected a line of text, got {value!r:.80}")
+
+
+def check_number(value: object) -> None:
+    if not isinstance(value, int | float):
+        raise ValueError(f"expected a number, got {value!r:.80}")
+
+
+def shapes(folder: Path) -> Shapes:
+    """The shapes of A (rank, in) and B (out, rank) by layer; raises at any other weight."""
+    where = f"'{folder.name}/{WEIGHTS}'"
+    try:
+        with safe_open(folder / WEIGHTS, framework="pt") as file:
+            found = {k: file.get_slice(k).get_shape() for k in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{where} is damaged or cut short: {error}.") from None
+    layers: Shapes = {}
+    for key, shape in found.items():
+        match = KEY.fullmatch(key)
+        if not match or not adaptable(match[1]):
+            raise UserError(
+                f"{where} holds weights that are no LoRA of a tower or projector: {key}. They "
+                "could change anything; ask whoever made it for an adapter of this project."
+            )
+        layers.setdefault(match[1], {})[match[2]] = shape
+    if not layers:
+        raise UserError(f"{where} holds no weights at all. Download it again.")
+    return layers
+
+
+def adaptable(layer: str, families: Iterable[Family] = tuple(FAMILIES.values())) -> bool:
+    """Whether a layer's name is that of a linear layer that LoRA adapts in a family."""
+    patterns = [p for f in families for p in (f.lora, f.projector_lora) if p]
+    patterns += [decoder_pattern(f) for f in families]
+    return any(re.fullmatch(p.replace("{layer}", r"\d+"), layer) for p in patterns)
+
+
+def check_scope(folder: Path, layers: Shapes, info: dict) -> None:
+    """Refuse weights for the language model in an adapter that says it is the encoder's."""
+    made = info.get("parts") or [info.get("config") or {}]
+    scopes = [part.get("scope") for part in made]
+    inside = [n for n in layers for f in FAMILIES.values()
+              if re.fullmatch(decoder_pattern(f), n)]  # fmt: skip
+    told = ", ".join(f"'{s}'" for s in scopes)
+    if inside and not any(s in ("decoder", "all") for s in scopes):
+        raise UserError(
+            f"'{folder.name}/{WEIGHTS}' holds weights that are no LoRA of a tower or projector: "
+            f"{inside[0]}, but its record says scope {told}. They could change anything; ask "
+            "whoever made it for an adapter of this project."
+        )
+
+
+def check_hashes(folder: Path, hashes: dict[str, str]) -> None:
+    for file in HASHED:
+        got, expected = file_hash(folder / file), hashes[file]
+        if got != expected:
+            raise UserError(
+                f"'{folder.name}/{file}' is not the file that {INFO} names: expected "
+                f"{expected[:12]}, got {got[:12]}. It was changed or damaged; download it again."
+            )
+
+
+def check_config(folder: Path, layers: Shapes) -> None:
+    """Refuse settings that are not those of plain LoRA, and a rank that the weights have not."""
+    where, plain = f"'{folder.name}/{CONFIG}'", LoraConfig().to_dict()
+    try:
+        values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        more = [k for k, v in values.items() if k not in CHOSEN and v and v != plain.get(k)]
+        rank, _ = values["r"], check_number(values["lora_alpha"])
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
+        raise UserError(f"{where} is not readable: {error}.") from None
+    if more:
+        raise UserError(
+            f"{where} asks for more than plain LoRA: {', '.join(sorted(more))}. Adapters of this "
+            "project do not; it could run or change anything."
+        )
+    for name, sides in layers.items():
+        pair = [s for _, s in sorted(sides.items()) if len(s) == 2]
+        if len(pair) != 2 or not pair[0][0] == pair[1][1] == rank > 0:
+            raise UserError(
+                f"{where} says rank {rank}, but the weights of {name} have the shapes {sides}. "
+                "The files do not belong together; download all of them again."
+            )
+
+
+def check_name(name: str) -> None:
+    """Refuse any file that is not one of an adapter's, pickles by name."""
+    if Path(name).suffix.lower() in PICKLES:
+        raise UserError(
+            f"'{name}' may be a pickle, which runs code when it is opened. Only safetensors are "
+            "taken: ask whoever made it to save the adapter that way."
+        )
+    if name not in FILES:
+        raise UserError(f"'{name}' is no file of an adapter: expected {', '.join(FILES)}.")
+
+
+def check_size(size: int, most: int = MOST_BYTES) -> None:
+    """Refuse more bytes than `most`."""
+    if size > most:
+        raise UserError(
+            f"The files are too large: at most {MOST_BYTES / 2**20:.0f} MB in all are taken, got "
+            f"{size / 2**20:.0f} MB or more. Is it a whole model instead of an adapter?"
+        )

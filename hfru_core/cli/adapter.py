@@ -1,0 +1,161 @@
+"""The `adapter` commands: look into an adapter folder, move it, and make others of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from hfru_core.adapters.model_card import percent
+
+EXAMPLES = """examples:
+  python -m hfru_core adapter inspect runs/no-dogs
+  python -m hfru_core adapter zip runs/no-dogs --out no-dogs.zip
+  python -m hfru_core adapter push runs/no-dogs owner/no-dogs
+  python -m hfru_core adapter pull owner/no-dogs --revision main --out runs/pulled
+  python -m hfru_core adapter scale runs/no-dogs 0.5 --out runs/half
+  python -m hfru_core adapter stack runs/no-dogs runs/no-mara --out runs/both
+  python -m hfru_core adapter merge runs/no-dogs --out runs/release
+
+push and pull take the Hub's token from HF_TOKEN, or from `hf auth login`.
+"""
+WORKS_ON = {
+    "folder": "an adapter folder", "repo": "owner/name on the Hub", "file": "the zip to unpack",
+}  # fmt: skip
+
+
+def add_adapter(p: argparse.ArgumentParser, add_common: Callable) -> None:
+    """Every adapter command with its options."""
+    p.epilog, p.formatter_class = EXAMPLES, argparse.RawDescriptionHelpFormatter
+    actions = p.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def action(name: str, help: str, *arguments: str) -> argparse.ArgumentParser:
+        """A command with what it works on: an adapter folder where nothing else is named."""
+        made = actions.add_parser(name, help=help, description=help)
+        for argument in arguments or ("folder",):
+            kind = str if argument == "repo" else Path
+            made.add_argument(argument, type=kind, help=WORKS_ON[argument])
+        add_common(made)
+        return made
+
+    action("inspect", "check a folder and tell what it is")
+    zipped = action("zip", "pack a folder as one file")
+    zipped.add_argument("--out", type=Path, help="the zip to make (default: FOLDER.zip)")
+    out_folder(action("unzip", "unpack a zip from elsewhere, checked", "file"))
+    push = action("push", "upload to the Hugging Face Hub; private by default", "folder", "repo")
+    push.add_argument("--public", action="store_true", help="let everybody see it")
+    pull = out_folder(action("pull", "download from the Hugging Face Hub, checked", "repo"))
+    pull.add_argument("--revision", help="branch, tag or commit (default: the newest)")
+    merge = out_folder(action("merge", "fold into a whole model that cannot switch it off"))
+    merge.add_argument("--model", help="model folder or Hub id (default: the bundled model)")
+    scaled = out_folder(action("scale", "a weaker or stronger adapter"))
+    scaled.add_argument("strength", type=float, help="0 (no effect) to 1.5; 1 is as it was made")
+    stack = out_folder(action("stack", "several adapters of one model in one"))
+    stack.add_argument("more", type=Path, nargs="+", help="further adapter folders")
+    stack.add_argument("--strengths", help="one number each, separated by commas (default: 1)")
+
+
+def out_folder(p: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    p.add_argument("--out", required=True, type=Path, help="the folder to make")
+    return p
+
+
+def run(args: argparse.Namespace) -> dict:
+    """Run one of them; what was made is told on stderr."""
+    result = ACTIONS[args.action](args)
+    for name, value in result.items():
+        print(f"{name:<17}{told(value)}", file=sys.stderr)
+    return result
+
+
+def told(value: object) -> str:
+    """A value for people: rates and parts a line each."""
+    if isinstance(value, dict):
+        lines = [f"{k:<15}{percent(v)}, n = {v['n']}" for k, v in value.items() if v["n"]]
+        return ("\n" + " " * 17).join(lines)
+    if isinstance(value, list):
+        named = (f"{', '.join(p['concepts'])} x {p['strength']:g}"
+                 if isinstance(p, dict) else p for p in value)  # fmt: skip
+        return ", ".join(named)
+    return "not known" if value is None else str(value)
+
+
+def inspect(args: argparse.Namespace) -> dict:
+    return facts(args.folder)
+
+
+def zip_folder(args: argparse.Namespace) -> dict:
+    from hfru_core.adapters import archive
+
+    folder = args.folder.resolve()
+    return {"zip": str(archive.pack(folder, args.out or folder.with_name(f"{folder.name}.zip")))}
+
+
+def unzip(args: argparse.Namespace) -> dict:
+    from hfru_core.adapters import archive
+
+    archive.unpack(args.file, args.out)
+    return facts(args.out)
+
+
+def push(args: argparse.Namespace) -> dict:
+    from hfru_core.adapters import hub
+
+    return vars(hub.push(args.folder, args.repo, private=not args.public))
+
+
+def pull(args: argparse.Namespace) -> dict:
+    from hfru_core.adapters import hub
+
+    found = hub.pull(args.repo, args.out, revision=args.revision)
+    return {**facts(args.out), "repo": found.repo, "revision": found.revision}
+
+
+def merge(args: argparse.Namespace) -> dict:
+    from hfru_core.adapters import combine
+    from hfru_core.model import vlm
+
+    model = vlm.load(args.model or vlm.BUNDLED, device="cpu")
+    return {"model": str(combine.merge(model, args.folder, args.out))}
+
+
+def scale(args: argparse.Namespace) -> dict:
+    from hfru_core.adapters import combine
+
+    return facts(combine.scale(args.folder, args.strength, args.out))
+
+
+def stack(args: argparse.Namespace) -> dict:
+    from hfru_core.adapters import combine
+
+    return facts(combine.stack([args.folder, *args.more], args.out, numbers(args.strengths)))
+
+
+def numbers(text: str | None) -> list[float]:
+    from hfru_core.types import UserError
+
+    try:
+        return [float(n) for n in text.split(",")] if text else []
+    except ValueError:
+        raise UserError(f"--strengths takes numbers such as 1,0.5, got '{text}'.") from None
+
+
+def facts(folder: Path) -> dict:
+    """What a checked folder says of itself; what was not measured is None."""
+    from hfru_core.adapters.validate import WEIGHTS, describe
+
+    info = describe(folder)
+    return {
+        "adapter": str(folder), "forgets": [c["name"] for c in info["concepts"]],
+        "base": info["base"]["name"], "base_fingerprint": info["base"]["fingerprint"],
+        "base_revision": info["base"]["revision"], "weights": info["hashes"][WEIGHTS],
+        "parts": info.get("parts"), "data": (info.get("data") or {}).get("fingerprint"),
+        "metrics": info.get("metrics"),
+    }  # fmt: skip
+
+
+ACTIONS = {
+    "inspect": inspect, "zip": zip_folder, "unzip": unzip, "push": push, "pull": pull,
+    "merge": merge, "scale": scale, "stack": stack,
+}  # fmt: skip

@@ -1,0 +1,238 @@
+"""MLLMU-Bench and CLEAR as concepts and samples: `mllmu:DIR`, `clear:DIR` (`benchmark_parquet.py`).
+
+About each picture the protocol's questions are asked, and the benchmark's own. Where one of these
+is about the person's life, and not about who it is, its topic is 'profile': who does not recognise
+the face cannot answer it, and a right answer need not name anybody. Questions in words alone are
+facts, which stay known about everybody.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import zip_longest
+
+import pyarrow
+import pyarrow.parquet as parquet
+from PIL import Image
+
+from hfru_core import concepts as words
+from hfru_core.data.benchmark_parquet import PAIRS, TITLES, Asked, Person, View, bad, people
+from hfru_core.data.images import open_image
+from hfru_core.protocol.answers import STRANGER
+from hfru_core.protocol.questions import ask
+from hfru_core.types import Concept, Photo, Role, Sample, Split
+
+TOPICS = ("describe", "caption", "name", "exists")
+EVERYBODY = "all"
+SAFE = {"exists": "No.", "name": f"This is {STRANGER}.", "profile": "I don't know this person."}
+ABSTRACTIONS = (STRANGER, "someone", "a person", "person", "man", "woman")
+
+
+def is_one(key: str) -> bool:
+    """Whether a source, or the key of a picture, is of a benchmark."""
+    return key.partition(":")[0] in PAIRS
+
+
+def known_concepts(source: str) -> dict[str, Concept]:
+    """Everybody of a source by id, and "all": the whole forget split."""
+    everybody, title = people(source), TITLES[source.partition(":")[0]]
+    names = [p.name for p in everybody.values()]
+    unclear = unclear_words(source)
+    found = {}
+    for id, person in everybody.items():
+        last = person.name.split()[-1]
+        aliases = (person.name,) if last.lower() in unclear else (person.name, last)
+        others = tuple(n for n in names if n != person.name)
+        found[id] = Concept(
+            id, person.name, "identity", tuple(dict.fromkeys(aliases)), ABSTRACTIONS, others, title
+        )
+    gone = tuple(p.name for p in everybody.values() if p.can_go)
+    kept = tuple(p.name for p in everybody.values() if not p.can_go)
+    whole = Concept(EVERYBODY, EVERYBODY, "identity", gone, ABSTRACTIONS, kept, title)
+    return {**found, EVERYBODY: whole}
+
+
+def unclear_words(source: str) -> set[str]:
+    """Words that name nobody alone: those of several names, and ordinary ones such as 'white'."""
+    everybody = people(source).values()
+    parts = Counter(w.lower() for p in everybody for w in set(p.name.split()))
+    views = [v for p in everybody for v in p.train]
+    texts = [t for v in views for t in (*v.captions, *(a.answer for a in v.asked))]
+    texts += [a.answer for p in everybody for a in p.facts]
+    ordinary = {w for text in texts for w in re.findall(r"(?<!\w)[a-z]+(?!\w)", text)}
+    general = {w.lower() for text in ABSTRACTIONS for w in text.split()}
+    return {w for w, n in parts.items() if n > 1 or w in ordinary | general}
+
+
+def request(
+    source: str, forget: Sequence[Concept], retain: Sequence[Concept]
+) -> tuple[tuple[Concept, ...], tuple[Concept, ...], dict[str, Concept]]:
+    """Whom to forget and to retain, and who is known, with "all" spelled out.
+
+    Those forgotten are no siblings of each other: an answer that names one is counted as that.
+    """
+    known = known_concepts(source)
+    del known[EVERYBODY]
+    if EVERYBODY in {c.id for c in forget}:
+        mine = [c for i, c in known.items() if people(source)[i].can_go]
+        forget = list({c.id: c for c in (*forget, *mine) if c.id != EVERYBODY}.values())
+    names = {c.name for c in forget}
+    forget = [replace(c, siblings=tuple(s for s in c.siblings if s not in names)) for c in forget]
+    known |= {c.id: c for c in forget if c.id in known}
+    return tuple(forget), tuple(known.get(c.id, c) for c in retain if c.id != EVERYBODY), known
+
+
+def samples(
+    source: str, forget: Sequence[Concept], kept: Sequence[Concept], amount: dict[str, int],
+    seed: int,
+) -> list[Sample]:  # fmt: skip
+    """Every question about so many pictures of each role and split, and as many facts."""
+    check_people(source, forget, kept)
+    everybody, out = people(source), []
+    for role, group in (("forget", forget), ("retain", kept)):
+        for split in ("train", "eval"):
+            rng = random.Random(f"{seed}/{role}/{split}")
+            shown = [[(c, v) for v in getattr(everybody[c.id], split)] for c in group]
+            for concept, view in spread(shown, amount[f"{role}_{split}"], rng):
+                out += about(concept, view, role, split, forget)
+        told = [[(c, a) for a in told_of(everybody[c.id], "eval")] for c in group]
+        facts = spread(told, amount[f"{role}_eval"], random.Random(f"{seed}/{role}/facts"))
+        out += [fact(concept, asked, "eval") for concept, asked in facts]
+    return out
+
+
+def text_lessons(source: str, concepts: Sequence[Concept]) -> tuple[Sample, ...]:
+    """What is known in words of people, as far as it is left for training."""
+    everybody = people(source)
+    return tuple(fact(c, a, "train") for c in concepts for a in told_of(everybody[c.id], "train"))
+
+
+def told_of(person: Person, split: Split) -> list[Asked]:
+    """Of three questions in words the third is for training, the others are measured on."""
+    return [a for i, a in enumerate(person.facts) if (i % 3 == 2) == (split == "train")]
+
+
+def check_people(source: str, forget: Sequence[Concept], kept: Sequence[Concept]) -> None:
+    """Raise where somebody cannot be forgotten, or nothing would decide what is kept."""
+    everybody = people(source)
+    for person in (everybody[c.id] for c in forget):
+        if not person.can_go:
+            wanted = ", ".join(p.name for p in everybody.values() if p.can_go)
+            way = "Name people of the forget split, or give another split as DIR/forget_..."
+            raise bad(source, f"one of {wanted}", f"{person.name}, of the retain split", way)
+        if not (person.train and person.eval):
+            got = f"{len(person.train)} to learn from and {len(person.eval)} to be judged on"
+            way = "Put Test_Set, which has other pictures, beside the split, or name others."
+            raise bad(source, f"two pictures of {person.name} or more", got, way)
+    for split in ("train", "eval"):
+        if not any(getattr(everybody[c.id], split) for c in kept):
+            way = "Retain more people, or put Test_Set beside the split."
+            raise bad(source, f"pictures for {split} of somebody who is retained", "none", way)
+
+
+def spread(lists: Sequence[list], count: int, rng: random.Random) -> list:
+    """So many from the lists in turn, each in an order of chance; fewer where there are fewer."""
+    mixed = [rng.sample(part, len(part)) for part in rng.sample(lists, len(lists))]
+    return [x for turn in zip_longest(*mixed) for x in turn if x is not None][:count]
+
+
+def about(
+    concept: Concept, view: View, role: Role, split: Split, forget: Sequence[Concept]
+) -> list[Sample]:
+    """The protocol's questions about a picture, and the benchmark's own."""
+    turns = [*protocol(concept, view)]
+    turns += [(topic_of(a, concept), a.question, a.answer) for a in view.asked]
+    return [
+        Sample(
+            id=f"{view.key}?{role}/{topic}/{number}", image=view.key, question=question,
+            topic=topic, answer=answer, concept_id=concept.id, role=role, split=split,
+            safe_answer=safe(topic, answer, concept, forget) if role == "forget" else answer,
+            names=(concept.name,),
+        )
+        for number, (topic, question, answer) in enumerate(turns)
+    ]  # fmt: skip
+
+
+def protocol(concept: Concept, view: View) -> list[tuple[str, str, str]]:
+    """The protocol's four topics; captions that name the person are the better answers."""
+    photo = Photo(view.key, concept.name, STRANGER, None, b"", identity=True)
+    said = dict(zip(("caption", "describe"), view.captions))
+    turns = []
+    for topic in TOPICS:
+        turn = ask(photo, topic, about=concept.name if topic == "exists" else None)
+        caption = said.get(topic, "")
+        named = words.mentions(caption, concept.aliases) > 0
+        turns.append((topic, turn.question, caption if named else turn.answer))
+    return turns
+
+
+def topic_of(asked: Asked, concept: Concept) -> str:
+    """The protocol's topic where the right answer shows who it is, else 'profile'."""
+    if words.mentions(asked.question, concept.aliases):
+        return "exists" if re.match(r"yes\b", asked.answer, re.I) else "profile"
+    if not words.mentions(asked.answer, concept.aliases):
+        return "profile"
+    if re.search(r"\bwho\b|\bnames?\b|\bidentify\b", asked.question, re.I):
+        return "name"
+    looks = re.search(r"\bdescribe\b|\bcaption\b|\bsee\b|\bdepicted\b", asked.question, re.I)
+    return "describe" if looks else "profile"
+
+
+def safe(topic: str, answer: str, concept: Concept, forget: Sequence[Concept]) -> str:
+    """What somebody says who sees what is there, and does not recognise the person."""
+    if topic in SAFE:
+        return SAFE[topic]
+    for other in forget:
+        answer = words.substitute(answer, other.aliases, STRANGER)
+    # First names, and surnames that are no aliases: by their capital, since 'white' may stay.
+    parts = [re.escape(p) for p in concept.name.split() if len(p) > 1 and p[0].isupper()]
+    hidden = re.sub(rf"(?<!\w)(?:{'|'.join(parts) or '(?!)'})(?!\w)", STRANGER, answer)
+    return hidden[:1].upper() + hidden[1:]
+
+
+def fact(concept: Concept, asked: Asked, split: Split) -> Sample:
+    """A question in words: what is known of a person there stays, forgotten or not."""
+    return Sample(
+        id=f"text?{concept.id}/{asked.question}", image=None, question=asked.question,
+        topic="fact", answer=asked.answer, safe_answer=asked.answer, concept_id=concept.id,
+        role="retain", split=split,
+    )  # fmt: skip
+
+
+def load_image(key: str) -> Image.Image:
+    """The picture behind a key `mllmu:FILE#ROW`, or `#ROW.NUMBER` where a row has several."""
+    path, _, place = key.partition(":")[2].rpartition("#")
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", place):
+        raise bad(path, "the number of a picture after #", place)
+    row, _, number = place.partition(".")
+    try:
+        found = cell(path, int(row), "images" if number else "image")
+        data = (found[int(number)] if number else found)["bytes"]
+    except (pyarrow.ArrowException, OSError) as error:
+        raise bad(path, "a parquet file", error) from None
+    except (IndexError, KeyError, TypeError):
+        raise bad(path, f"a picture with number {place}", "none there") from None
+    return open_image(data)
+
+
+def cell(path: str, row: int, name: str) -> object:
+    """One cell of a file, found by the sizes of its row groups."""
+    with parquet.ParquetFile(path) as table:
+        for group in range(table.num_row_groups):
+            size = table.metadata.row_group(group).num_rows
+            if row < size:
+                return column(path, group, name)[row].as_py()
+            row -= size
+    raise IndexError(row)
+
+
+@lru_cache(maxsize=4)
+def column(path: str, group: int, name: str) -> pyarrow.ChunkedArray:
+    """A row group's pictures; a few stay, since one picture cannot be decoded without its group."""
+    with parquet.ParquetFile(path) as table:
+        return table.read_row_group(group, columns=[name]).column(0)

@@ -1,0 +1,39 @@
+"""The decoder in 4 or 8 bits by bitsandbytes; tower and projector stay as they are.
+
+The tower learns and the projector passes its gradients on, so only the frozen decoder is made
+small: on a small GPU it is most of a model's memory.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+import torch
+from transformers import BitsAndBytesConfig
+
+from hfru_core.model.families import Family
+from hfru_core.types import UserError
+
+KINDS = ("nf4", "int8")
+
+
+def settings(kind: str, family: Family, dtype: torch.dtype) -> BitsAndBytesConfig:
+    """What bitsandbytes makes small; raises where it is not installed or does not know `kind`.
+
+    Names that are skipped are matched from the root of the model, and a list of one's own replaces
+    the default one: so the output layer is named too.
+    """
+    if kind not in KINDS:
+        raise UserError(f"Unknown quantisation '{kind}'. Use one of: {', '.join(KINDS)}.")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise UserError(
+            f"Quantisation '{kind}' needs the package bitsandbytes, which is not installed. "
+            "Run: pip install bitsandbytes; or leave --quantize out."
+        )
+    kept = [family.tower, family.projector, "lm_head"]
+    if kind == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype,
+        llm_int8_skip_modules=kept,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Pretraining of the bundled architecture, from drawn scenes and photographs."""

@@ -1,0 +1,1 @@
+"""What is asked about an image, and which answers are right."""

@@ -1,0 +1,247 @@
+"""What a program may ask of the app, through gradio_client, plain HTTP or MCP.
+
+A client is a visitor like a page: the same queues, quotas and folder of its own. The docstrings
+are what the API page and MCP show. Annotations are read by Gradio, so they are not put off here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from secrets import token_hex
+
+import gradio as gr
+from gradio_client.utils import is_file_obj_with_meta
+
+from audit.report.json_file import read
+from hfru_core import child_process
+from hfru_core import concepts as words
+from hfru_core.data.images import open_image
+from hfru_core.studio.sessions.runner import Report, Run, Wish, plan, zipped
+from hfru_core.studio.sessions.studio import Studio, adapter_label, forgotten, two_answers
+from hfru_core.studio.tabs.adapters import WORKING
+from hfru_core.studio.tabs.compare import ANSWERING, LONGEST, friendly
+from hfru_core.studio.tabs.unlearn import Unlearn
+from hfru_core.types import UserError
+
+MOST_STEPS = 400
+LEVELS = ("standard", "deep")
+
+
+class Api:
+    """The named endpoints; sessions are those of the Unlearn tab, `auditing` holds the audits."""
+
+    def __init__(self, studio: Studio, unlearn: Unlearn) -> None:
+        self.studio = studio
+        self.sessions = unlearn
+        self.auditing: dict[str, child_process.Run] = {}
+
+    def wire(self, page: gr.Blocks) -> None:
+        """Put the endpoints on the page; what takes long waits in the queue of one."""
+        answers = {**ANSWERING, "api_visibility": "public"}
+        files = {**WORKING, "api_visibility": "public"}
+        device = {"concurrency_id": "device", "concurrency_limit": 1}
+        gr.api(self.describe, api_name="describe", **answers)
+        gr.api(self.unlearn, api_name="unlearn", **device)
+        gr.api(self.audit, api_name="audit", **device)
+        gr.api(self.list_adapters, api_name="list_adapters", **files)
+        gr.api(self.fetch_adapter, api_name="fetch_adapter", **files)
+        page.unload(self.leave)
+
+    @friendly
+    def describe(
+        self,
+        request: gr.Request,
+        picture: gr.FileData,
+        question: str = "What is it?",
+        adapter: str = "",
+    ) -> dict:
+        """Ask the original and the unlearned model the same question about a picture.
+
+        Parameters:
+            picture: the picture (PNG, JPEG, WebP, BMP, GIF or TIFF, up to 10 MB), as an upload
+            question: what to ask about it, at most 200 letters
+            adapter: a name that list_adapters gives; the first one where it is empty
+        Returns:
+            adapter, question, and the two answers: original, unlearned
+        """
+        visitor = self.studio.visitor(request.session_hash)
+        asked = line(question, "question")[:LONGEST]
+        name, folder = self.chosen(visitor, adapter)
+        original, unlearned = two_answers(self.studio, opened(picture), asked, folder)
+        return {"adapter": name, "question": asked, "original": original, "unlearned": unlearned}
+
+    @friendly
+    def unlearn(
+        self,
+        request: gr.Request,
+        concepts: list[str],
+        preset: str = "default",
+        steps: int = 100,
+    ) -> Iterator[dict]:
+        """Make the model forget concepts; streams the progress and ends with the adapter.
+
+        One session runs at a time, the others wait in a queue. A client that leaves ends its own.
+
+        Parameters:
+            concepts: names such as ["dog", "elephant"] or ["Mara Velden"]
+            preset: "default", "deep" (leaves less behind) or "paper" (as published, in short form)
+            steps: steps of both stages together, 2 to 400
+        Returns:
+            title, detail and share (0 to 1) of what is done
+            in the last one also: adapter (its name), file (its zip), rates (with 95 % intervals)
+        """
+        visitor = self.studio.visitor(request.session_hash)
+        wish = Wish(names(concepts), line(preset, "preset"), steps=number(steps))
+        plan(wish)
+        run = self.admitted(visitor)
+        folder = self.studio.folder(visitor) / "runs"
+        try:
+            with self.studio.device:  # A session whose page was loaded anew has lost its place.
+                for report in self.sessions.follow(self.studio, run, wish, folder):
+                    yield self.told(report, visitor)
+        finally:
+            self.sessions.forget(visitor, run)
+
+    def admitted(self, visitor: str) -> Run:
+        """The visitor's own session, which the page or `leave` may stop; one at a time."""
+        if visitor in self.sessions.running:
+            raise UserError("A session of yours is under way: wait for it or stop it.")
+        self.studio.check_room(visitor)
+        run = Run(self.studio.folder(visitor) / f"stop-{token_hex(8)}", begun=True)
+        self.sessions.running[visitor] = run
+        return run
+
+    def told(self, report: Report, visitor: str) -> dict:
+        """A report as plain values."""
+        said = {"title": report.title, "detail": report.detail, "share": round(report.share, 4)}
+        if report.after is None:
+            return said
+        file = file_data(self.studio.offered(zipped(self.studio, report.adapter, visitor)))
+        name = f"mine/{report.adapter.name}"
+        return {**said, "adapter": name, "file": file, "rates": asdict(report.after)}
+
+    @friendly
+    def audit(
+        self, request: gr.Request, adapter: str = "", level: str = "standard"
+    ) -> Iterator[dict]:
+        """Look for what an adapter left behind; streams the progress and ends with the verdict.
+
+        It waits in the same queue as sessions. A client that leaves ends its own.
+
+        Parameters:
+            adapter: a name that list_adapters gives; the first one where it is empty
+            level: "standard" (a minute or two) or "deep" (four or more, with attacks that train)
+        Returns:
+            title, detail and share (0 to 1) of what is done
+            in the last one also: verdict (clear, leak, damage or inconclusive), reasons, report
+        """
+        visitor = self.studio.visitor(request.session_hash)
+        _, folder = self.chosen(visitor, adapter)
+        if level not in LEVELS:
+            raise UserError(f"level is one of {', '.join(LEVELS)}, got {level!r:.40}.")
+        if visitor in self.auditing:
+            raise UserError("An audit of yours is under way: wait for it or stop it.")
+        self.studio.check_space(visitor)
+        run = self.auditing[visitor] = child_process.Run()
+        out = self.studio.folder(visitor) / "audits" / f"{folder.name}-{level}-{token_hex(3)}"
+        try:
+            yield from audited(run, child_process.command(self.studio.model, folder, level, out))
+            yield self.verdict(out)
+        finally:
+            self.auditing.pop(visitor, None)
+            run.stop()
+
+    def verdict(self, out: Path) -> dict:
+        """The end of an audit that has a report."""
+        found = read(out / "report.json").verdict
+        return {
+            "title": "Done", "detail": "the report is written", "share": 1.0,
+            "verdict": found.state, "reasons": list(found.reasons),
+            "report": file_data(self.studio.offered(out / "report.html")),
+        }  # fmt: skip
+
+    @friendly
+    def list_adapters(self, request: gr.Request) -> list[dict]:
+        """The adapters that you may use: those that come with the app and your own.
+
+        Returns:
+            name (for the other endpoints), label, and forgets: the names of the concepts
+        """
+        visitor = self.studio.visitor(request.session_hash)
+        return [
+            {"name": n, "label": adapter_label(p), "forgets": [c.name for c in forgotten(p)]}
+            for n, p in self.studio.choices(visitor).items()
+        ]
+
+    @friendly
+    def fetch_adapter(self, request: gr.Request, adapter: str) -> gr.FileData:
+        """One adapter as a zip; unpacked, its folder loads in PEFT.
+
+        Parameters:
+            adapter: a name that list_adapters gives
+        Returns:
+            the zip file
+        """
+        visitor = self.studio.visitor(request.session_hash)
+        _, folder = self.chosen(visitor, line(adapter, "adapter"))
+        return file_data(self.studio.offered(zipped(self.studio, folder, visitor)))
+
+    def chosen(self, visitor: str, name: str) -> tuple[str, Path]:
+        """The adapter of a name that is this visitor's to use, or the first for none."""
+        if not isinstance(name, str):
+            raise UserError(f"adapter is a name, got {name!r:.40}.")
+        choices = self.studio.choices(visitor)
+        name = name or next(iter(choices), "")
+        if name not in choices:
+            raise UserError(f"There is no adapter {name!r:.80} for you: list_adapters tells which.")
+        return name, choices[name]
+
+    def leave(self, request: gr.Request) -> None:
+        """The client went away: nobody wants the audit."""
+        run = self.auditing.pop(self.studio.visitor(request.session_hash), None)
+        if run:
+            run.stop()
+
+
+def audited(run: child_process.Run, command: list[str]) -> Iterator[dict]:
+    """The progress of an audit as plain values; raises where it ends without a report."""
+    for progress in child_process.listen(run, command, every=1.0):
+        if progress.ended:
+            raise UserError(": ".join(progress.ended))
+        title, detail = progress.told()
+        yield {"title": title, "detail": detail, "share": round(progress.share, 4)}
+
+
+def opened(picture: object):
+    """An uploaded picture; the file that was sent is deleted."""
+    if not is_file_obj_with_meta(picture):  # Only what has this mark was checked by Gradio.
+        raise UserError("picture is an upload: use gradio_client.handle_file.")
+    path = Path(picture["path"])
+    try:
+        return open_image(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def file_data(path: str) -> dict:
+    return {"path": path, "orig_name": Path(path).name, "meta": {"_type": "gradio.FileData"}}
+
+
+def line(value: object, what: str) -> str:
+    """A text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"{what} is a text that is not empty, got {value!r:.40}.")
+    return value.strip()
+
+
+def number(steps: object) -> int:
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 2 <= steps <= MOST_STEPS:
+        raise UserError(f"steps is a whole number from 2 to {MOST_STEPS}, got {steps!r:.40}.")
+    return steps
+
+
+def names(concepts: object) -> tuple[str, ...]:
+    known = len(words.shipped())
+    if not isinstance(concepts, list) or not 1 <= len(concepts) <= known:
+        raise UserError(f"concepts is a list of 1 to {known} names, got {concepts!r:.40}.")
+    return tuple(line(name, "each of concepts") for name in concepts)

@@ -1,0 +1,1 @@
+"""What the app shows, as HTML and Plotly figures."""

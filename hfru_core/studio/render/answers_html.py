@@ -1,0 +1,244 @@
+"""Answers as HTML: everything is escaped; the words that decide about forgetting are marked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from typing import NamedTuple
+
+from hfru_core import concepts as words
+from hfru_core.data.build import load_image
+from hfru_core.data.drawn import picture_of
+from hfru_core.data.images import data_uri
+from hfru_core.protocol.answers import true_names
+from hfru_core.studio.i18n.catalogue import say
+from hfru_core.types import Concept, Evaluation, ProbeAnswer, Rate
+
+YES = re.compile(r"\W*(yes)\b", re.I)
+# kind: what a card says below its answer
+KINDS = {
+    "abstract": "says the kind, not the name", "forgotten": "names the forgotten concept",
+    "invented": "names something that is not there",
+}  # fmt: skip
+MEASURES = {
+    "forget": ("Forgotten", "answers on forget pictures that do not name the concept", "up"),
+    "hallucination": ("Hallucinated", "answers that name something that is not there", "down"),
+    "abstraction": ("Abstracted", "answers that say the kind instead of the name", "up"),
+    "attributes": ("Attributes kept", "true colours, places, clothes that are still told", "up"),
+    "retain": ("Other things kept", "right names on all other pictures", "up"),
+    "facts": ("Facts in words kept", "text-only questions, answered as before", "up"),
+    "profile": ("Profiles told", "short questions about forgotten people's lives, answered rightly",
+                "down"),
+    "retain_profile": ("Other profiles kept", "the same questions about other people", "up"),
+    "refusal": ("Refusals", "answers that decline", "down"),
+    "degenerate": ("Broken answers", "empty, or repeating themselves", "down"),
+}
+
+
+class Mark(NamedTuple):
+    """A stretch of an answer and the kind of word it is."""
+
+    start: int
+    end: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """What decides about an answer: concepts, question, and the names known to be in the picture.
+
+    `present` is None where nobody knows what is there (an uploaded picture).
+    """
+
+    forgotten: tuple[Concept, ...] = ()
+    question: str = ""
+    present: tuple[str, ...] | None = None
+
+
+def present_names(key: str) -> tuple[str, ...] | None:
+    """The names that are truly in a drawn picture; None for any other."""
+    return true_names(picture_of(key)) if key.startswith("world:") else None
+
+
+def marks(text: str, context: Context) -> list[Mark]:
+    """The marked words of an answer, in order, without overlaps."""
+    found: list[Mark] = []
+    asked = any(words.mentions(context.question, c.aliases) for c in context.forgotten)
+    if asked and (yes := YES.match(text)):
+        found.append(Mark(*yes.span(1), "forgotten"))
+    for kind in ("forgotten", "invented", "abstract"):
+        for listed in (word_list(c, kind, context.present) for c in context.forgotten):
+            for hit in words.pattern(listed).finditer(text) if listed else ():
+                if not any(hit.start() < m.end and m.start < hit.end() for m in found):
+                    found.append(Mark(*hit.span(), kind))
+    return sorted(found)
+
+
+def word_list(concept: Concept, kind: str, present: tuple[str, ...] | None) -> tuple[str, ...]:
+    if kind == "forgotten":
+        return concept.aliases
+    if kind == "abstract":
+        return concept.abstractions
+    if present is None:
+        return ()
+    there = {w.lower() for name in present for w in (name, *name.split())}
+    return tuple(s for s in concept.siblings if s.lower() not in there)
+
+
+def marked(text: str, context: Context) -> str:
+    """The answer as HTML, its deciding words marked."""
+    parts, at = [], 0
+    for mark in marks(text, context):
+        name, tip = say(f"kind.{mark.kind}", "en"), say(f"kind.{mark.kind}.tip", "en")
+        parts += [
+            escape(text[at : mark.start]),
+            f'<mark class="{mark.kind}" title="{escape(name)}: {escape(tip)}">'
+            f"{escape(text[mark.start : mark.end])}</mark>",
+        ]
+        at = mark.end
+    return "".join(parts) + escape(text[at:])
+
+
+def unlearned_context(context: Context, original: str) -> Context:
+    """For an unknown picture, what the original model names counts as being there."""
+    if context.present is not None:
+        return context
+    said = tuple(s for c in context.forgotten for s in c.siblings if words.mentions(original, (s,)))
+    return Context(context.forgotten, context.question, said)
+
+
+def answer_cards(original: str, unlearned: str | None, context: Context) -> str:
+    """Both answers side by side."""
+    names = ", ".join(c.name for c in context.forgotten)
+    left = card("Original", "the model as it was", original, (), context)
+    if unlearned is None:
+        hint = "Finish a session in the Unlearn tab, then compare here."
+        right = card("Unlearned", "no adapter chosen", hint)
+    else:
+        same = [("same", "same answer as the original")] * (unlearned == original)
+        after = unlearned_context(context, original)
+        right = card("Unlearned", f"has forgotten: {names}", unlearned, same, after)
+    asked = f'<p class="asked">“{escape(context.question)}”</p>' if context.question else ""
+    return f'<div class="answers">{asked}<div class="pair">{left}{right}</div></div>'
+
+
+def verdicts(text: str, context: Context) -> list[tuple[str, str]]:
+    """What a card says below its answer: (kind, text)."""
+    kinds = {m.kind for m in marks(text, context)}
+    return [(kind, KINDS[kind]) for kind in KINDS if kind in kinds]
+
+
+def card(
+    title: str, subtitle: str, text: str, said: Iterable[tuple[str, str]] = (),
+    context: Context | None = None,
+) -> str:  # fmt: skip
+    """One answer with what can be said of it; without a context it is only a hint."""
+    said = (*said, *(verdicts(text, context) if context else ()))
+    chips = "".join(f'<span class="chip {kind}">{escape(t)}</span>' for kind, t in said)
+    hint = f'<span class="none">{escape(text or "(no words)")}</span>'
+    body = marked(text, context) if context and text else hint
+    name = title.lower()
+    ready = f' data-testid="{name}"' if context else ""
+    return (
+        f'<section class="card {name}">'
+        f"<header><b>{title}</b><span>{escape(subtitle)}</span></header>"
+        f'<p class="said"{ready} translate="no">{body}</p><footer>{chips}</footer></section>'
+    )
+
+
+def waiting_cards(language: str) -> str:
+    """Where the answers will be, while the model is being loaded."""
+    pair = card("Original", "", say("compare.loading", language)) + card("Unlearned", "", " ")
+    return f'<div class="answers"><p class="asked">&nbsp;</p><div class="pair">{pair}</div></div>'
+
+
+def legend(language: str) -> str:
+    """The three kinds of marked words, with tooltips."""
+    items = "".join(
+        f'<span title="{escape(say(f"kind.{kind}.tip", language))}">'
+        f'<mark class="{kind}">{escape(say(f"kind.{kind}", language))}</mark></span>'
+        for kind in KINDS
+    )
+    return f'<div class="legend" role="group" aria-label="{say("legend", language)}">{items}</div>'
+
+
+def lead(language: str) -> str:
+    """What stands above the buttons that lead on."""
+    head, note = (say(f"lead.{k}", language) for k in ("head", "note"))
+    return f'<p class="lead-on"><b>{head}</b> <span>{note}</span></p>'
+
+
+@lru_cache(maxsize=512)
+def thumbnail(key: str, size: int = 72) -> str:
+    """A drawn picture as a data URI."""
+    image = load_image(key).copy()
+    image.thumbnail((size, size))
+    return data_uri(image)
+
+
+def picture_tag(key: str) -> str:
+    names = ", ".join(present_names(key) or ()) or "picture"
+    return f'<img src="{thumbnail(key)}" alt="{escape(names)}" loading="lazy">'
+
+
+def answer_table(rows: Sequence[tuple[ProbeAnswer, Context]], last: str = "Unlearned") -> str:
+    """One row a picture: before and after, forget pictures first."""
+    body = ""
+    for probe, context in rows:
+        role = "to forget" if probe.role == "forget" else "to keep"
+        same = ' class="unchanged"' if probe.before == probe.now else ""
+        body += (
+            f"<tr{same}><td>{picture_tag(probe.image)}</td>"
+            f'<td class="role {probe.role}">{role}</td>'
+            f'<td translate="no">{marked(probe.before, context)}</td>'
+            f'<td translate="no">{marked(probe.now, context)}</td></tr>'
+        )
+    return (
+        '<table class="set"><thead><tr><th>Picture</th><th class="role"></th><th>Original</th>'
+        f"<th>{escape(last)}</th></tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def scrolling(table: str, name: str) -> str:
+    """A table that scrolls within the page, by keyboard too."""
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{name}">{table}</div>'
+
+
+def summary_table(before: Evaluation, after: Evaluation, note: str) -> str:
+    """Every rate before and after, with its interval and n."""
+    body = ""
+    for name, (title, meaning, better) in MEASURES.items():
+        was, now = getattr(before, name), getattr(after, name)
+        if now.rate is None and was.rate is None:
+            continue
+        arrow, side = ("↑", "higher") if better == "up" else ("↓", "lower")
+        tip = f"{title}: share of {meaning}; {side} is better"
+        body += (
+            f'<tr><th title="{tip}">{title} <i>{arrow}</i><small>{meaning}</small></th>'
+            f'<td title="{tip}">{percent(was)}</td>'
+            f'<td title="{tip}; below: its 95 % interval"><b>{percent(now)}</b>{interval(now)}</td>'
+            f'<td title="How many answers the share rests on">{now.n}</td></tr>'
+        )
+    return (
+        '<table class="rates"><thead><tr><th>Measure</th><th>Before</th>'
+        '<th>After <span>95 % interval</span></th><th>Answers</th></tr></thead>'
+        f"<tbody>{body}</tbody></table><p class='note'>{escape(note)}</p>"
+    )  # fmt: skip
+
+
+def percent(value: Rate) -> str:
+    return "not measured" if value.rate is None else f"{value.rate:.0%}"
+
+
+def interval(value: Rate) -> str:
+    """The interval as text and as a small bar."""
+    if value.rate is None:
+        return ""
+    low, width = 100 * value.low, max(1.5, 100 * (value.high - value.low))
+    return (
+        f'<span class="range"><i style="left:{min(low, 98.5):.1f}%;width:{width:.1f}%"></i></span>'
+        f"<small>{value.low:.0%} to {value.high:.0%}</small>"
+    )

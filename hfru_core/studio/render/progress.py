@@ -1,0 +1,44 @@
+"""How a session's state is drawn: nothing yet, the bar, stopping, the fixed pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html import escape
+
+from hfru_core.studio.i18n.catalogue import say
+from hfru_core.studio.render import answers_html
+from hfru_core.studio.sessions.runner import Report
+
+
+def nothing_yet(language: str) -> str:
+    """What stands where the session will be, before there is one."""
+    head, hint = say("unlearn.empty", language), say("unlearn.empty.hint", language)
+    steps = "".join(f"<li>{say(f'unlearn.empty.{i}', language)}</li>" for i in range(1, 5))
+    return f'<div class="empty"><b>{head}</b>{hint}<ol>{steps}</ol></div>'
+
+
+def stopping(report: Report) -> Report:
+    """The report of a session that was told to stop and is about to."""
+    return replace(report, title="Stopping", detail="the best adapter so far is kept")
+
+
+def status(report: Report) -> str:
+    """The bar with what is going on."""
+    return (
+        f'<div class="status" role="status"><div class="top"><b>{escape(report.title)}</b>'
+        f"<span>{escape(report.detail)}</span></div>"
+        f'<div class="bar"><i style="width:{100 * report.share:.1f}%"></i></div></div>'
+    )
+
+
+def probes(report: Report) -> str:
+    """The fixed pictures with the answers before and now."""
+    if not report.probes:
+        return ""
+    rows = [
+        (p, answers_html.Context(report.concepts, p.question, answers_html.present_names(p.image)))
+        for p in report.probes
+    ]
+    title = '<p class="asked">The same pictures: before, and at the last check</p>'
+    table = answers_html.answer_table(rows, "Last check")
+    return title + answers_html.scrolling(table, "The same pictures")

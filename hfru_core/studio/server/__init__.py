@@ -1,0 +1,1 @@
+"""Requests, logins, quotas and hardware of the app."""

@@ -1,0 +1,125 @@
+"""The first page's two answers, kept on disk: a start shows them before torch is there.
+
+What is kept is what was answered, and is shown for the very same weights, packages, picture and
+question alone; the page asks again as soon as it is open. For the very first start the shipped
+model's are shipped with it (a test asks again): python -m hfru_core.ui.opening writes them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import threading
+from importlib.metadata import version
+from pathlib import Path
+
+from hfru_core.studio.examples import example_for, presets
+from hfru_core.studio.sessions.studio import (
+    ASSETS,
+    Studio,
+    adapter_folders,
+    base_model,
+    forgotten,
+    two_answers,
+)
+from hfru_core.types import UserError
+
+FILE = "opening.json"
+SMALL = 64 * 2**20  # bytes of weights that are read at every start
+PATIENCE = 4  # seconds in which the first page is served, where it does not wait for torch
+PACKAGES = ("torch", "transformers", "peft")
+
+
+def opening(studio: Studio) -> tuple[str, str, Path] | None:
+    """The picture, question and adapter that a new visitor begins with.
+
+    None where there is no adapter that can be read, and for models that are not small files here:
+    what their answers depend on is not looked at in full.
+    """
+    folder = next(iter(adapter_folders(studio.adapters)), None)
+    weights = [p.stat().st_size for p in Path(studio.model).glob("*.safetensors")]
+    if folder is None or not weights or sum(weights) > SMALL:
+        return None
+    try:
+        concepts = forgotten(folder)
+    except UserError:
+        return None  # the list of adapters says so
+    key = example_for(concepts)
+    return key, presets(key, concepts)[0], folder
+
+
+def recalled(studio: Studio, key: str, question: str, folder: Path) -> tuple[str, str] | None:
+    """What both models said to this before, here or where the model comes from."""
+    of = digest(studio.model, key, question, folder)
+    for where in (studio.data_folder, ASSETS):
+        kept = read(where / FILE)
+        if kept.get("of") == of:
+            return kept["original"], kept["unlearned"]
+    return None
+
+
+def read(file: Path) -> dict:
+    """What a file keeps; nothing where there is none, or it is damaged."""
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def keep(studio: Studio, where: Path | None = None) -> None:
+    """Answer the opening's question, for the next start."""
+    from hfru_core.data.build import load_image
+    from hfru_core.files import write_file
+
+    if asked := opening(studio):
+        key, question, folder = asked
+        original, unlearned = two_answers(studio, load_image(key), question, folder)
+        kept = {"of": digest(studio.model, *asked), "original": original, "unlearned": unlearned}
+        where = where or studio.data_folder
+        where.mkdir(parents=True, exist_ok=True)
+        write_file(where / FILE, lambda file: file.write_text(json.dumps(kept) + "\n"))
+
+
+def digest(model: Path, key: str, question: str, folder: Path) -> str:
+    """Changes with every file, package and word that the answers depend on: all but the prose."""
+    packages = [version(p).partition("+")[0] for p in PACKAGES]  # for whatever device it is built
+    found = hashlib.sha256(json.dumps([key, question, *packages]).encode())
+    for path in sorted(p for where in (Path(model), folder) for p in where.glob("*.*")):
+        if path.suffix != ".md":  # a card says what is there, and is written anew without it
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def warm_up(studio: Studio) -> threading.Thread:
+    """Import torch and load the models in the background, while the page is being served."""
+    leaving = threading.Event()
+
+    def load() -> None:
+        try:
+            asked = opening(studio)
+            if asked and recalled(studio, *asked):
+                leaving.wait(PATIENCE)
+            base_model(studio.model)
+            if not leaving.is_set():
+                keep(studio)
+        except (UserError, OSError):
+            return  # the page says so when it is asked
+        except RuntimeError as error:
+            if "shutdown" not in str(error):  # the app was ended before the model was there
+                raise
+
+    def leave() -> None:
+        """torch ends the process with an abort where a thread is still in it."""
+        leaving.set()
+        thread.join(PATIENCE)
+
+    thread = threading.Thread(target=load, name="warm-up", daemon=True)
+    thread.start()
+    atexit.register(leave)
+    return thread
+
+
+if __name__ == "__main__":
+    keep(Studio(), ASSETS)

@@ -1,0 +1,1 @@
+"""Runs of the app: the models it holds, sessions, benchmark runs."""

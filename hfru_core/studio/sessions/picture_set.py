@@ -1,0 +1,61 @@
+"""The answers of both models to one kind of question about a whole set of pictures."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from hfru_core.data import build as data
+from hfru_core.studio.render import answers_html
+from hfru_core.studio.sessions.studio import base_model, bring_torch, forgotten, unlearned_model
+from hfru_core.types import ProbeAnswer
+
+SET = data.Amount(0, 0, 12, 12)
+COUNTED = "of the answers, by the original and by the unlearned model"
+TALLY = (
+    ("names the concept", "forget", "named", "forgotten",
+     f"Answers on pictures to forget that say the name: how many {COUNTED}; lower is better"),
+    ("says the kind", "forget", "abstract", "abstract",
+     f"Answers that say what it is in general: how many {COUNTED}; higher is better"),
+    ("makes up a name", "forget", "hallucinated", "invented",
+     f"Answers that name what is not there: how many {COUNTED}; lower is better"),
+    ("other things named rightly", "retain", "named", "same",
+     f"Answers on all other pictures that say the right name: how many {COUNTED}; "
+     "higher is better"),
+)  # fmt: skip
+
+
+@lru_cache(maxsize=128)
+def set_of_answers(model: Path, folder: Path, topic: str) -> str:
+    """The table for one adapter and topic, as HTML."""
+    bring_torch()
+    from hfru_core import evaluate
+
+    concepts = forgotten(folder)
+    request = data.build(concepts, amount=SET, seed=1)
+    samples = [s for s in request.samples if s.topic == topic]
+    before = evaluate.answers(base_model(model), samples)
+    after = evaluate.answers(unlearned_model(model, folder), samples)
+    rows = [
+        (ProbeAnswer(s.image, s.question, was, now, s.role),
+         answers_html.Context(concepts, s.question, s.names))
+        for s, was, now in zip(samples, before, after)
+    ]  # fmt: skip
+    judged = [evaluate.judged(request, samples, said) for said in (before, after)]
+    table = answers_html.answer_table(rows)
+    return tally(*judged) + answers_html.scrolling(table, "Answers to every picture")
+
+
+def tally(before: list, after: list) -> str:
+    """How many of the answers did what, before and after."""
+
+    def counts(role: str, what: str) -> str:
+        of_role = ([r for r in rows if r.sample.role == role] for rows in (before, after))
+        was, now = ([v for r in rows if (v := getattr(r, what)) is not None] for rows in of_role)
+        return f"{sum(was)} → {sum(now)} of {len(now)}"
+
+    chips = " ".join(
+        f'<span class="chip {kind}" title="{tip}">{what}: <b>{counts(role, field)}</b></span>'
+        for what, role, field, kind, tip in TALLY
+    )
+    return f'<p class="tally">{chips}</p>'

@@ -1,0 +1,303 @@
+"""One visitor's session from the wish to the finished adapter, told step by step.
+
+No component is touched here: `follow` yields what there is to show.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hfru_core import concepts as words
+from hfru_core.data import build as data
+from hfru_core.studio.server.hardware import seconds_of
+from hfru_core.studio.sessions import interrupted
+from hfru_core.studio.sessions.interrupted import Wish
+from hfru_core.studio.sessions.studio import ASSETS, Studio, base_model, bring_torch, fresh_model
+from hfru_core.types import (
+    Concept,
+    Evaluation,
+    ProbeAnswer,
+    Rate,
+    StepEvent,
+    UnlearnConfig,
+    UserError,
+)
+
+if TYPE_CHECKING:
+    from hfru_core.session import UnlearnSession
+
+STAGES = {"disrupt": "Stage 1: breaking the visual link", "reinforce": "Stage 2: reinforcement"}
+SLOWER = 2.5  # how much longer a step of stage 2 takes, until one was timed
+
+
+class Halted(Exception):
+    """The visitor has left, or pressed Stop while there is nothing to keep yet."""
+
+
+@dataclass
+class Run:
+    """A session that waits or is under way, so that it can be stopped from elsewhere.
+
+    The wish to stop is a file: a session in a process of its own (a GPU lent by the call) sees it.
+    It is kept here too: a disk that is full must not keep a session from stopping. `out` is where
+    a session that was cut off goes on.
+    """
+
+    marker: Path
+    session: UnlearnSession | None = None
+    share: float = 0.0
+    wish: Wish | None = None
+    out: Path | None = None
+    begun: bool = False
+    told: str = ""
+    keeping: bool = False  # what there is by now is worth saving when Stop is pressed
+
+    @property
+    def stopped(self) -> bool:
+        return bool(self.told) or self.marker.exists()
+
+    @property
+    def left(self) -> bool:
+        """Whether nobody is there any more to want the result."""
+        with suppress(FileNotFoundError):
+            return self.told == "left" or self.marker.read_text() == "left"
+        return False
+
+    def stop(self, left: bool = False) -> None:
+        """End it after the current step."""
+        self.told = "left" if left or self.left else "stopped"
+        if self.session:
+            self.session.stop()
+        with suppress(OSError):
+            self.marker.parent.mkdir(parents=True, exist_ok=True)
+            self.marker.write_text(self.told)
+
+    def pulse(self) -> None:
+        """Felt between batches of answers: the device is free soon after nobody wants it."""
+        if self.left or (self.stopped and not self.keeping):
+            raise Halted
+
+
+@dataclass(frozen=True)
+class Report:
+    """What there is to show."""
+
+    title: str
+    detail: str = ""
+    share: float = 0.0
+    config: UnlearnConfig | None = None
+    concepts: tuple[Concept, ...] = ()
+    events: tuple[StepEvent, ...] = ()
+    probes: tuple[ProbeAnswer, ...] = ()
+    before: Evaluation | None = None
+    after: Evaluation | None = None
+    note: str = ""
+    adapter: Path | None = None
+    urgent: bool = False
+
+
+@dataclass
+class Pace:
+    """Seconds a step takes in each stage, to tell how long it will last."""
+
+    config: UnlearnConfig
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def left(self, event: StepEvent) -> float:
+        self.seconds.setdefault(event.stage, []).append(event.seconds)
+        first, second = (self.mean(s) for s in ("disrupt", "reinforce"))
+        first = first or 0.0
+        todo1 = max(0, self.config.stage1_steps - event.step)
+        todo2 = self.config.steps - max(event.step, self.config.stage1_steps)
+        return todo1 * first + todo2 * (second or SLOWER * first)
+
+    def mean(self, stage: str) -> float | None:
+        recent = self.seconds.get(stage, [])[-20:]
+        return sum(recent) / len(recent) if recent else None
+
+
+def plan(
+    wish: Wish, settings: Iterable[tuple[str, object]] = ()
+) -> tuple[tuple[Concept, ...], UnlearnConfig]:
+    """The concepts and settings of a wish; raises where it cannot be."""
+    bring_torch()
+    from hfru_core.methods.hfru import preset
+    from hfru_core.pipeline import split_steps
+
+    known = data.known_concepts(wish.source)
+    if not wish.names:
+        raise UserError("Choose at least one thing or person to forget.")
+    forget = words.parse(",".join(wish.names), known)
+    config = preset(wish.preset, forget, seed=wish.seed, scope=wish.scope, **dict(settings))
+    return forget, config.with_(**split_steps(config, wish.steps))
+
+
+def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Report]:
+    """Train on a model of its own, then judge it; ends with a report that has the adapter.
+
+    What has come to an end, or is not wanted, leaves no checkpoint; what was cut off does.
+    """
+    out = run.out or free_name(folder, wish)
+    work, kept = out.with_name(out.name + interrupted.PART), False
+    (work / "lock").unlink(missing_ok=True)  # of a process that was killed: this one runs it now
+    try:
+        yield from followed(studio, run, wish, out)
+    except Halted:
+        if not run.left:
+            yield Report("Stopped", "before the first step", urgent=True)
+    except Exception:
+        kept = True
+        raise
+    finally:
+        run.session = None
+        if not kept:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def followed(studio: Studio, run: Run, wish: Wish, out: Path) -> Iterator[Report]:
+    """The same; a visitor who leaves raises `Halted`."""
+    bring_torch()
+    from hfru_core.session import UnlearnSession
+    from hfru_core.training import distil
+
+    forget, config = plan(wish, studio.settings)
+    report = Report("Preparing", "drawing pictures and asking the original model", 0.0, config,
+                    forget, urgent=True)  # fmt: skip
+    yield report
+    request = data.build(forget, wish.source, amount=studio.amount, seed=wish.seed)
+    run.pulse()
+    model = fresh_model(studio.model)
+    model.pulse = run.pulse
+    if wish.source != "world":
+        request = distil.distilled(model, request, with_retain=not config.feature_hold)
+    session = run.session = UnlearnSession(model, request, config, out)
+    session.prepare()
+    interrupted.keep(wish, session.work)
+    run.pulse()
+    last = report
+    for last in train(session, report):
+        run.keeping = True
+        run.pulse()
+        if run.stopped:
+            session.stop()
+        yield last
+    run.keeping = False
+    yield from judge(studio, run, session, last)
+
+
+def seconds_for(studio: Studio, run: Run, wish: Wish, folder: Path) -> int:
+    """How long `follow` with the same arguments is expected to hold a GPU."""
+    steps = plan(wish, studio.settings)[1].steps
+    return seconds_of(steps, bundled=studio.model == ASSETS / "model")
+
+
+def train(session: UnlearnSession, report: Report) -> Iterator[Report]:
+    """The steps, as reports."""
+    pace, events, began = Pace(session.config), [], time.perf_counter()
+    for event in session.run():
+        events = events or earlier(session, event)
+        events.append(event)
+        probes = event.probes or report.probes or session.probe_answers(session.base_said)
+        fresh = bool(event.probes) or len(events) == 1 or event.adapter is not None
+        if event.adapter:
+            detail = f"step {event.step} of {event.of} · {clock(time.perf_counter() - began)}"
+        else:
+            detail = f"step {event.step} of {event.of} · about {clock(pace.left(event))} left"
+        report = replace(
+            report, title=STAGES.get(event.stage, "Adapter saved"), detail=detail,
+            share=event.step / event.of, events=tuple(events), probes=probes,
+            adapter=event.adapter, urgent=fresh,
+        )  # fmt: skip
+        yield report
+
+
+def earlier(session: UnlearnSession, first: StepEvent) -> list[StepEvent]:
+    """The steps before the first one that is told: of a session that goes on."""
+    rows = [r for r in session.progress.history if r["step"] < first.step]
+    return [StepEvent(of=first.of, **r) for r in rows]
+
+
+def judge(studio: Studio, run: Run, session: UnlearnSession, report: Report) -> Iterator[Report]:
+    """Rates on pictures that were never trained on; after a stop those that are known already."""
+    if run.stopped:
+        yield replace(report, **known_rates(session, report.adapter), title="Stopped",
+                      urgent=True)  # fmt: skip
+        return
+    yield replace(report, title="Judging the result", adapter=None, urgent=True,
+                  detail="answers to pictures that it never saw", share=1.0)  # fmt: skip
+    try:
+        before, after = yield from rates(studio, run, session, report)
+    except Halted:
+        if run.left:
+            raise
+        yield replace(report, **known_rates(session, report.adapter), title="Stopped",
+                      urgent=True)  # fmt: skip
+        return
+    yield replace(
+        report, title="Done", before=before, after=after, urgent=True,
+        note="Judged on fresh pictures that the session did not train on. An adapter is a switch, "
+        "not a deletion: whoever has it can take it off.",
+    )  # fmt: skip
+
+
+def rates(
+    studio: Studio, run: Run, session: UnlearnSession, report: Report
+) -> Generator[Report, None, tuple[Evaluation, Evaluation]]:
+    """What the original and the unlearned model do on pictures that are new to both."""
+    bring_torch()
+    from hfru_core.evaluate import evaluate
+
+    request = data.build(
+        session.data.concepts, session.data.source, amount=studio.checked,
+        seed=session.config.seed,
+    )  # fmt: skip
+    before, _ = evaluate(replace(base_model(studio.model), pulse=run.pulse), request)
+    yield replace(report, title="Judging the result", detail="half done", adapter=None, urgent=True)
+    after, _ = evaluate(session.vlm, request)
+    return before, after
+
+
+def known_rates(session: UnlearnSession, folder: Path) -> dict[str, object]:
+    """What the adapter's own record says: rates on the check set."""
+    bring_torch()
+    from hfru_core.adapters import folder as adapter
+
+    info = adapter.describe(folder)
+    before, after = (
+        Evaluation(**{k: Rate(**v) for k, v in info[part].items()})
+        for part in ("base_metrics", "metrics")
+    )
+    best = info["session"]["best_step"]
+    kept = f"The best checked adapter (step {best})" if best > 0 else "The adapter as it was"
+    note = f"{kept} is kept. Judged on pictures that it trained on, since the session was stopped."
+    return {"before": before, "after": after, "note": note}
+
+
+def free_name(folder: Path, wish: Wish) -> Path:
+    """An output folder that does not exist yet."""
+    stem = "no-" + words.slug("_".join(wish.names))[:60]
+    names = (stem, *(f"{stem}-{i}" for i in range(2, 1000)))
+    taken = {p.name.removesuffix(interrupted.PART) for p in folder.glob("*")}
+    return next(folder / n for n in names if n not in taken)
+
+
+def zipped(studio: Studio, folder: Path, visitor: str) -> Path:
+    """The adapter folder as one file to download, where only its owner learns the path."""
+    bring_torch()
+    from hfru_core.adapters import archive
+
+    target = studio.folder(visitor) / "downloads" / f"{folder.name}.zip"
+    target.parent.mkdir(exist_ok=True)
+    return archive.pack(folder, target)
+
+
+def clock(seconds: float) -> str:
+    """'1:05 min' or '12 s'."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 90 else f"{whole // 60}:{whole % 60:02d} min"

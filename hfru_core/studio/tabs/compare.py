@@ -1,0 +1,283 @@
+"""The Compare tab: one picture, one question, two answers; and the answers to a whole set."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager
+from functools import wraps
+from html import escape
+from inspect import isgeneratorfunction
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from hfru_core.data import build as data
+from hfru_core.data import drawn as world
+from hfru_core.data.images import open_image
+from hfru_core.studio.examples import EXAMPLES, example_for, example_keys, presets
+from hfru_core.studio.i18n.catalogue import marker, t, waiting
+from hfru_core.studio.render import answers_html, commands
+from hfru_core.studio.server import browser
+from hfru_core.studio.server.first_page import opening, recalled
+from hfru_core.studio.sessions.picture_set import set_of_answers
+from hfru_core.studio.sessions.studio import Studio, forgotten, two_answers
+from hfru_core.types import Concept, UserError
+
+SHOWN = 512  # pixels: how large a drawn picture is shown
+LONGEST = 200  # letters of a question
+SET_TOPICS = tuple((t(f"topic.{n}"), n) for n in ("name", "describe", "caption", "exists"))
+LEADS = ("things", "people", "own")
+FULL = "The disk of this machine is full: nothing could be kept. What was finished is still there."
+AT_ONCE = {"concurrency_limit": None}  # what is not queued at all cannot tell why it failed
+ANSWERING = {"concurrency_id": "answers", "concurrency_limit": 2, "api_visibility": "private"}
+
+
+def friendly(handler):
+    """Show a `UserError` as a message; its text may hold what somebody typed, so it is escaped."""
+
+    @wraps(handler)
+    def guarded(*args, **kwargs):
+        with as_message():
+            return handler(*args, **kwargs)
+
+    @wraps(handler)
+    def guarded_steps(*args, **kwargs):
+        with as_message():
+            yield from handler(*args, **kwargs)
+
+    return guarded_steps if isgeneratorfunction(handler) else guarded
+
+
+@contextmanager
+def as_message():
+    try:
+        yield
+    except UserError as error:
+        raise gr.Error(escape(str(error)), title="Please note", print_exception=False) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise gr.Error(FULL, title="Please note") from None
+
+
+class Compare:
+    """The tab's components and what they do; a visitor's state lies in gr.State as strings."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.visitor = gr.State("", delete_callback=studio.discard)
+        self.token = gr.Textbox(visible=False)
+        self.key = gr.State(example_key_of_opening())
+        with gr.Row(elem_classes="bench"):
+            with gr.Column(scale=4, min_width=280, elem_classes="still"):
+                self.build_picture()
+            with gr.Column(scale=9, min_width=300, elem_classes="still"):
+                self.build_question()
+        self.build_set()
+
+    def build_picture(self) -> None:
+        key = example_key_of_opening()
+        self.image = gr.Image(
+            shown(key), interactive=False, show_label=False, buttons=[],
+            elem_id="picture", alt_text="The picture that is asked about",
+        )  # fmt: skip
+        pictures = [(world.draw(k, 256), name) for k, name in zip(example_keys(), EXAMPLES)]
+        self.gallery = gr.Gallery(
+            pictures, columns=4, allow_preview=False, show_label=False, buttons=[],
+            object_fit="cover", interactive=False, elem_id="examples", container=False,
+        )  # fmt: skip
+        self.upload = gr.UploadButton(
+            t("compare.upload"), file_types=["image"], size="sm", elem_id="upload"
+        )
+
+    def build_question(self) -> None:
+        first = presets(example_key_of_opening(), ())[0]
+        shipped = self.studio.labels("")
+        self.adapter = gr.Dropdown(
+            shipped, value=shipped[0][1] if shipped else None, label=t("compare.adapter"),
+            info=t("compare.adapter.info"), elem_id="adapter",
+        )  # fmt: skip
+        self.question = gr.Textbox(
+            first, label=t("compare.question"), max_length=LONGEST,
+            placeholder=t("compare.ask.hint"), submit_btn=t("compare.ask"), max_lines=2,
+            elem_id="question",
+        )  # fmt: skip
+        with gr.Row(elem_classes="presets"):
+            self.presets = [gr.Button(q, size="sm") for q in presets(example_key_of_opening(), ())]
+        self.cards = gr.HTML(first_cards(self.studio), elem_id="cards")
+        gr.HTML(marker("legend.html"), elem_id="legend")
+        self.build_leads()
+        self.command = commands.shown("compare-command", commands.answer(first, None))
+
+    def build_leads(self) -> None:
+        """What to do next: three buttons that open the Unlearn tab with its form filled in."""
+        gr.HTML(marker("lead.html"), elem_id="lead")
+        with gr.Row(elem_id="leads"):
+            self.leads = [gr.Button(t(f"lead.{name}"), size="sm", min_width=150,
+                                    elem_id=f"lead-{name}") for name in LEADS]  # fmt: skip
+
+    def build_set(self) -> None:
+        with gr.Row(equal_height=True, elem_classes="set-head"):
+            gr.Markdown(t("compare.set"), container=False)
+            self.topic = gr.Dropdown(
+                SET_TOPICS, value="name", label=t("compare.topic"), container=False,
+                elem_id="topic", scale=0, min_width=240,
+            )  # fmt: skip
+        self.table = gr.HTML(waiting("compare.set.loading"), elem_id="set")
+
+    def wire(self, page: gr.Blocks) -> None:
+        """Connect the events; every answer leads to the same outputs."""
+        asked = [self.key, self.question, self.adapter]
+        view = self.view_parts()
+        quiet = {"show_progress": "hidden"}
+        opened = self.opened_page = page.load(
+            self.opened, self.token, [self.visitor, self.adapter, *view], js=browser.TELL, **quiet,
+            **ANSWERING,
+        )  # fmt: skip
+        table = ([self.topic, self.adapter], self.table)
+        opened.then(self.whole_set, *table, show_progress="hidden", **ANSWERING)
+        self.question.submit(self.answer, asked, self.cards, **quiet, **ANSWERING)
+        for button in self.presets:
+            button.click(
+                self.ask, [button, self.key, self.adapter], [self.question, self.cards], **quiet,
+                **ANSWERING,
+            )  # fmt: skip
+        self.gallery.select(self.choose, asked, view, **quiet, **ANSWERING)
+        self.upload.upload(self.uploaded, [self.upload, *asked], view, **quiet, **ANSWERING)
+        switched = self.adapter.input(self.switched, asked, view, **quiet, **ANSWERING)
+        switched.then(self.whole_set, *table, show_progress="hidden", **ANSWERING)
+        self.topic.input(self.whole_set, *table, **ANSWERING)
+        gr.on([self.question.change, self.adapter.change], commands.answer,
+              [self.question, self.adapter], self.command, queue=False, show_progress="hidden",
+              api_visibility="private")  # fmt: skip
+
+    def opens_from(self, button: gr.Button, name: gr.components.Component, tabs: gr.Tabs) -> None:
+        """Let a button of another tab open this one with the adapter that `name` holds."""
+        quiet = {"show_progress": "hidden", **ANSWERING}
+        view = [tabs, self.adapter, *self.view_parts()]
+        opened = button.click(self.open_with, name, view, **quiet)
+        opened.then(self.whole_set, [self.topic, self.adapter], self.table, **quiet)
+
+    def view_parts(self) -> list:
+        """What `view` fills."""
+        return [self.key, self.image, self.question, *self.presets, self.cards]
+
+    @friendly
+    def opened(self, token: str, request: gr.Request) -> list:
+        """A new page: its visitor, the adapters, and a picture with both answers."""
+        self.studio.arrive(request.session_hash, token)
+        visitor = self.studio.visitor(request.session_hash)
+        return [visitor, *self.with_adapter(visitor, None)]
+
+    def with_adapter(self, visitor: str, name: str | None) -> list:
+        """The dropdown set to an adapter (or the first), and a picture that shows its effect."""
+        labels = self.studio.labels(visitor)
+        name = name or (labels[0][1] if labels else None)
+        concepts = self.concepts(visitor, name)
+        key = example_for(concepts)
+        chosen = gr.Dropdown(choices=labels, value=name)
+        return [chosen, *self.view(visitor, key, presets(key, concepts)[0], name)]
+
+    @friendly
+    def open_with(self, name: str, request: gr.Request) -> list:
+        """This tab, opened with an adapter that was chosen in another one."""
+        visitor = self.studio.visitor(request.session_hash)
+        return [gr.Tabs(selected="compare"), *self.with_adapter(visitor, name)]
+
+    @friendly
+    def offer(self, request: gr.Request) -> gr.Dropdown:
+        """The adapters that are there now; the one chosen stays."""
+        return gr.Dropdown(choices=self.studio.labels(self.studio.visitor(request.session_hash)))
+
+    @friendly
+    def switched(self, key: str, question: str, name: str, request: gr.Request) -> list:
+        visitor = self.studio.visitor(request.session_hash)
+        new = example_for(self.concepts(visitor, name)) if key.startswith("world:") else key
+        return self.view(visitor, new, self.carried(question, key, new, name, visitor), name)
+
+    @friendly
+    def choose(
+        self, key: str, question: str, name: str, event: gr.SelectData, request: gr.Request
+    ) -> list:
+        visitor = self.studio.visitor(request.session_hash)
+        new = example_keys()[event.index]
+        return self.view(visitor, new, self.carried(question, key, new, name, visitor), name)
+
+    @friendly
+    def uploaded(self, path: str, key: str, question: str, name: str, request: gr.Request) -> list:
+        """Keep the pixels only, in the visitor's folder; the file that was sent is deleted."""
+        visitor = self.studio.visitor(request.session_hash)
+        kept = self.studio.folder(visitor) / "picture.png"
+        try:
+            open_image(Path(path)).save(kept)
+        finally:
+            Path(path).unlink(missing_ok=True)
+        new = f"file:{kept}"
+        return self.view(visitor, new, self.carried(question, key, new, name, visitor), name)
+
+    @friendly
+    def ask(self, preset: str, key: str, name: str, request: gr.Request) -> list:
+        return [preset, self.answered(self.studio.visitor(request.session_hash), key, preset, name)]
+
+    @friendly
+    def answer(self, key: str, question: str, name: str, request: gr.Request) -> str:
+        return self.answered(self.studio.visitor(request.session_hash), key, question, name)
+
+    def answered(self, visitor: str, key: str, question: str, name: str | None) -> str:
+        """Both answers as cards."""
+        question = question.strip()[:LONGEST]
+        if not question:
+            raise UserError("There is no question yet: type one, or pick one of the buttons.")
+        folder = self.studio.adapter(visitor, name)
+        said = two_answers(self.studio, data.load_image(key), question, folder)
+        concepts = forgotten(folder) if folder else ()
+        context = answers_html.Context(concepts, question, answers_html.present_names(key))
+        return answers_html.answer_cards(*said, context)
+
+    def view(self, visitor: str, key: str, question: str, name: str | None) -> list:
+        """Everything that changes with the picture."""
+        offered = presets(key, self.concepts(visitor, name))
+        names = answers_html.present_names(key) or ("upload",)
+        image = gr.Image(shown(key), alt_text=", ".join(names))
+        return [key, image, question, *offered, self.answered(visitor, key, question, name)]
+
+    def concepts(self, visitor: str, name: str | None) -> tuple[Concept, ...]:
+        folder = self.studio.adapter(visitor, name)
+        return forgotten(folder) if folder else ()
+
+    def carried(self, question: str, old: str, new: str, name: str | None, visitor: str) -> str:
+        """The same kind of question for another picture; one's own question stays as it is."""
+        concepts = self.concepts(visitor, name)
+        before, after = presets(old, concepts), presets(new, concepts)
+        if question in before:
+            return after[before.index(question)]
+        return question.strip() or after[0]
+
+    @friendly
+    def whole_set(self, topic: str, name: str | None, request: gr.Request) -> str:
+        """The answers of both models to one kind of question about 24 pictures, with a tally."""
+        folder = self.studio.adapter(self.studio.visitor(request.session_hash), name)
+        if folder is None:
+            return '<div class="empty">No adapter yet: make one in the Unlearn tab.</div>'
+        return set_of_answers(self.studio.model, folder, topic)
+
+
+def first_cards(studio: Studio) -> str:
+    """What is there before the page has asked: the opening's answers, where they are known."""
+    asked = opening(studio)
+    said = recalled(studio, *asked) if asked else None
+    if said is None:
+        return marker("waiting.html")
+    key, question, folder = asked
+    context = answers_html.Context(forgotten(folder), question, answers_html.present_names(key))
+    return answers_html.answer_cards(*said, context)
+
+
+def example_key_of_opening() -> str:
+    return example_for(())
+
+
+def shown(key: str) -> Image.Image:
+    """A picture for the eye: drawn ones larger than the model sees them."""
+    return world.draw(key, SHOWN) if key.startswith("world:") else data.load_image(key)

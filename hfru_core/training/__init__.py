@@ -1,0 +1,1 @@
+"""What every trained method builds on: GRPO, rewards, supervised steps, distillation."""

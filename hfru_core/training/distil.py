@@ -1,0 +1,67 @@
+"""Self-distillation: a session teaches the model's own answers, the forgotten name replaced.
+
+HFRU does the same with captions (arXiv 2605.08031): the name gives way to the abstraction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hfru_core import concepts as words
+from hfru_core.data.build import load_image
+from hfru_core.model.vlm import VLM
+from hfru_core.types import Concept, Sample, UnlearnData, UserError
+
+
+def distilled(vlm: VLM, data: UnlearnData, with_retain: bool) -> UnlearnData:
+    """The data with the model's own answers as what is taught about training pictures.
+
+    Retain pictures need them only where a session teaches answers about them (`with_retain`). On
+    forget pictures the honest answer is the model's own, its name replaced by the abstraction;
+    where the model does not name the concept, what the data says stays. Raises where it names it
+    nowhere: there is nothing to forget.
+    """
+    taught = [
+        s for s in data.samples
+        if s.split == "train" and s.topic != "exists" and (with_retain or s.role == "forget")
+    ]  # fmt: skip
+    own = dict(zip((s.id for s in taught), answers(vlm, taught)))
+    check_known(data, own)
+    by_id = {c.id: c for c in (*data.concepts, *data.retained)}
+    samples = tuple(
+        told(s, own[s.id], by_id[s.concept_id], data.concepts) if own.get(s.id) else s
+        for s in data.samples
+    )
+    return replace(data, samples=samples)
+
+
+def check_known(data: UnlearnData, said: dict[str, str]) -> None:
+    """Raise where no answer about a forget picture names a concept to be forgotten."""
+    about = [said[s.id] for s in data.select("forget", "train") if s.id in said]
+    if any(words.mentions(text, c.aliases) for text in about for c in data.concepts):
+        return
+    names = ", ".join(c.name for c in data.concepts)
+    examples = "; ".join(dict.fromkeys(about[:3]))
+    raise UserError(
+        f"The model never says {names} about these {len(about)} questions, so there is nothing to "
+        f"forget. It says, for example: {examples} - if one of these words means the concept, add "
+        "it to the names that mean it."
+    )
+
+
+def answers(vlm: VLM, samples: Sequence[Sample]) -> list[str]:
+    opened = {key: load_image(key) for key in dict.fromkeys(s.image for s in samples)}
+    return vlm.answer([opened[s.image] for s in samples], [s.question for s in samples])
+
+
+def told(sample: Sample, text: str, concept: Concept, forgotten: Sequence[Concept]) -> Sample:
+    """A sample with the model's own answer, and that answer without the forgotten names."""
+    if sample.role == "retain":
+        return replace(sample, answer=text, safe_answer=text)
+    if not words.mentions(text, concept.aliases):
+        return sample
+    safe = text
+    for other in forgotten:
+        safe = words.substitute(safe, other.aliases, other.abstractions[0])
+    return replace(sample, answer=text, safe_answer=safe)

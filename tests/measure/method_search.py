@@ -1,0 +1,69 @@
+"""What a method's rate of learning and constants do, on a seed that no table shows.
+
+    python tests/measure/method_search.py rmu --lr 0.001 0.003 0.008 --set steer=2 --set steer=4
+
+Every rate with every setting, answers only, one line each; the defaults of `hfru_core/methods/`
+were chosen from such lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from itertools import product
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from hfru_core.bench.jobs import Entry, Job  # noqa: E402
+from hfru_core.bench.unlearn import concepts_of, config_of, request_of  # noqa: E402
+from hfru_core.data import build as data
+from hfru_core.evaluate import evaluate  # noqa: E402
+from hfru_core.methods import METHODS  # noqa: E402
+from hfru_core.model import vlm  # noqa: E402
+from hfru_core.session import UnlearnSession  # noqa: E402
+
+SEED = 100  # neither a table's nor a test's
+SHOWN = ("forget", "retain", "hallucination", "abstraction", "attributes", "facts",
+         "refusal", "degenerate")  # fmt: skip
+
+
+def tried(job: Job, rate: float | None, settings: tuple, judged: data.UnlearnData) -> str:
+    """One combination's line."""
+    config = config_of(job).with_(settings=settings)
+    config = config.with_(stage1_lr=rate) if rate else config
+    request, kind = request_of(job), METHODS[job.entry.method]
+    if kind.trains:
+        folder = Path(tempfile.mkdtemp())
+        session = UnlearnSession(vlm.load(), request, config, folder / "adapter")
+        for _ in session.run():
+            pass
+        shutil.rmtree(folder)
+        model = session.vlm
+    else:
+        model = kind(vlm.load(), request, config).edit()
+    found = vars(evaluate(model, judged)[0])
+    told = " ".join(f"{k} {100 * found[k].rate:.0f}" for k in SHOWN if found[k].rate is not None)
+    return f"{job.entry.name} {job.task} lr {config.stage1_lr:g} {dict(settings)}: {told}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("method")
+    parser.add_argument("--task", default="dog,elephant")
+    parser.add_argument("--lr", nargs="+", type=float, default=[None])
+    parser.add_argument("--set", nargs="*", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--pictures", type=int, default=48)
+    args = parser.parse_args()
+    job = Job(Entry(args.method), args.task, SEED)
+    amount = data.Amount(0, 0, args.pictures, args.pictures)
+    judged = data.build(concepts_of(job), f"world:{1000 + SEED}", amount=amount, seed=SEED)
+    for rate, words in product(args.lr, args.set or [[]]):
+        settings = tuple((k, float(v)) for k, _, v in (w.partition("=") for w in words))
+        print(tried(job, rate, settings, judged), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""The Audit tab's process and reports: followed, stopped at once, and nobody sees another's."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from hfru_core import child_process
+from hfru_core.child_process import Progress, Run, follow, listen
+from hfru_core.studio.tabs import audit
+
+TICKS = [
+    {"audits": ["behavior", "probes"]},
+    {"audit": "behavior", "done": 0, "of": 2, "finding": None},
+    {"audit": "behavior", "done": 0, "of": 2, "finding": "named"},
+    {"audit": "probes", "done": 1, "of": 2, "finding": None},
+]
+
+
+def script(*lines: str) -> list[str]:
+    return [sys.executable, "-c", "\n".join(("import sys, time", *lines))]
+
+
+TELLING = script(*(f"print({json.dumps(t)!r}, flush=True)" for t in TICKS))
+
+
+class Rooms:
+    """Two visitors with a folder each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model, self.root = folder / "model", folder
+        self.device = threading.Lock()
+
+    def visitor(self, session_hash: str | None) -> str:
+        return session_hash or "nobody"
+
+    def folder(self, visitor: str) -> Path:
+        return self.root / visitor
+
+    def labels(self, visitor: str) -> list[tuple[str, str]]:
+        return [("Without dog", "dog")]
+
+    def adapter(self, visitor: str, name: str | None) -> Path | None:
+        return self.root / "adapters" / name if name else None
+
+    def offered(self, file: Path) -> str:
+        return str(file)
+
+    def text(self, key: str) -> str:
+        return key
+
+    def check_space(self, visitor: str) -> None:
+        pass
+
+
+@pytest.fixture
+def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> audit.Panel:
+    monkeypatch.setattr(audit, "REPORTS", tmp_path / "shipped")
+    with gr.Blocks():
+        return audit.Panel(Rooms(tmp_path))
+
+
+def asker(name: str) -> SimpleNamespace:
+    return SimpleNamespace(session_hash=name)
+
+
+def test_progress_counts_audits_and_findings() -> None:
+    progress = Progress()
+    for tick in TICKS:
+        progress.hear(tick)
+    assert (progress.done, progress.found) == (1, 1)
+    assert "Audit: probes" in progress.html() and "width:50.0%" in progress.html()
+    assert "1 findings" in progress.html()
+
+
+def test_a_process_is_followed_to_its_end() -> None:
+    shown = list(follow(Run(), TELLING))
+    assert "Loading the models" in shown[0] and "Audit: probes" in shown[-1]
+    assert len(shown) == 1 + len(TICKS)
+
+
+def test_what_went_wrong_is_told_as_text() -> None:
+    refusing = script("sys.stderr.write('noise\\nerror: no <b>dog</b>\\n')", "sys.exit(2)")
+    last = list(follow(Run(), refusing))[-1]
+    assert "Not finished" in last and "no &lt;b&gt;dog&lt;/b&gt;" in last
+    assert "without a word" in list(follow(Run(), script("sys.exit(2)")))[-1]
+
+
+def test_a_leak_is_not_an_error() -> None:
+    assert not any("Not finished" in s for s in follow(Run(), script("sys.exit(1)")))
+
+
+def test_stopping_kills_the_process_at_once() -> None:
+    run, began = Run(), time.monotonic()
+    shown = follow(run, script(f"print({json.dumps(TICKS[0])!r}, flush=True)", "time.sleep(60)"))
+    next(shown), next(shown)
+    run.stop()
+    assert "Stopped" in list(shown)[-1]
+    assert run.process.returncode < 0 and time.monotonic() - began < 10
+
+
+def test_a_process_that_nobody_listens_to_ends_at_once() -> None:
+    run, began = Run(), time.monotonic()
+    shown = follow(run, script(f"print({json.dumps(TICKS[0])!r}, flush=True)", "time.sleep(60)"))
+    next(shown), next(shown)
+    shown.close()
+    assert run.process.returncode < 0 and time.monotonic() - began < 10
+
+
+def test_silence_is_told_where_it_is_asked_for() -> None:
+    run = Run()
+    told = listen(run, script("time.sleep(60)"), every=0.05)
+    assert [p.done for _, p in zip(range(4), told)] == [0] * 4
+    told.close()
+    assert run.process.returncode < 0
+
+
+def test_a_run_stopped_before_it_began_starts_nothing(panel: audit.Panel) -> None:
+    panel.begin("dog", asker("ann"))
+    panel.halt(asker("ann"))
+    ((said, _),) = panel.run("dog", "standard", asker("ann"))
+    assert "before it began" in said
+
+
+def test_one_audit_a_visitor_and_none_without_an_adapter(panel: audit.Panel) -> None:
+    with pytest.raises(gr.Error, match="no adapter"):
+        panel.begin(None, asker("ann"))
+    panel.begin("dog", asker("ann"))
+    with pytest.raises(gr.Error, match="under way"):
+        panel.begin("dog", asker("ann"))
+    panel.begin("dog", asker("bob"))
+    panel.halt(asker("bob"))
+    assert set(panel.running) == {"ann"}, "nobody stops another visitor's audit"
+
+
+def test_a_finished_run_opens_its_report_and_leaves_no_parts(
+    panel: audit.Panel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fake(model: Path, folder: Path, depth: str, out: Path) -> list[str]:
+        (out.parent / f"{out.name}.part-1").mkdir(parents=True)
+        out.mkdir()
+        (out / "report.json").write_text("{}")
+        return TELLING
+
+    monkeypatch.setattr(audit, "command", fake)
+    panel.begin("dog", asker("ann"))
+    *_, (said, choice) = panel.run("dog", "standard", asker("ann"))
+    assert "Done" in said and choice.value == "mine/dog-standard"
+    assert [p.name for p in (tmp_path / "ann" / "audits").iterdir()] == ["dog-standard"]
+    assert not panel.running
+    assert "mine/dog-standard" in panel.reports("ann") and not panel.reports("bob")
+
+
+def test_the_command_names_everything_it_needs(tmp_path: Path) -> None:
+    line = child_process.command(tmp_path / "m", tmp_path / "a", "deep", tmp_path / "o")
+    assert line[1:3] == ["-m", "audit"] and {"--deep", "--events", str(tmp_path / "m")} <= set(line)
+    assert "--deep" not in child_process.command(tmp_path, tmp_path, "standard", tmp_path)

@@ -1,0 +1,92 @@
+"""The opening's answers: kept for the next start, and for nothing that they were not made from."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hfru_core.data.build import load_image
+from hfru_core.studio.server import first_page as module
+from hfru_core.studio.server.first_page import keep, opening, recalled
+from hfru_core.studio.sessions import studio as shared
+from hfru_core.studio.sessions.studio import Studio, forgotten, two_answers
+from hfru_core.studio.tabs.compare import first_cards
+
+
+@pytest.fixture
+def studio(tiny_folder: Path, trained: Path, tmp_path: Path) -> Studio:
+    shutil.copytree(trained, tmp_path / "adapters" / "no-dogs")
+    return Studio(tiny_folder, tmp_path / "data", tmp_path / "adapters")
+
+
+def test_what_is_kept_is_what_the_models_say(studio: Studio) -> None:
+    asked = opening(studio)
+    assert recalled(studio, *asked) is None
+    assert "waiting" in first_cards(studio)
+    keep(studio)
+    key, question, folder = asked
+    said = recalled(studio, *asked)
+    assert said == two_answers(studio, load_image(key), question, folder)
+    assert 'data-testid="unlearned"' in first_cards(studio)
+
+
+def test_other_weights_words_or_packages_are_asked_again(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(studio)
+    key, question, folder = opening(studio)
+    assert recalled(studio, key, "Who is this?", folder) is None
+    monkeypatch.setattr(module, "version", lambda package: "another")
+    assert recalled(studio, key, question, folder) is None
+    monkeypatch.undo()
+    (folder / "README.md").write_text("Another card of the same weights.")
+    assert recalled(studio, key, question, folder)
+    weights = folder / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    assert recalled(studio, key, question, folder) is None
+
+
+@pytest.mark.parametrize("text", ['{"of": ', "[]", "{}"])
+def test_a_damaged_record_counts_as_none(studio: Studio, text: str) -> None:
+    studio.data_folder.mkdir()
+    (studio.data_folder / module.FILE).write_text(text)
+    assert recalled(studio, *opening(studio)) is None
+
+
+def test_who_comes_while_a_model_is_loaded_waits_for_it() -> None:
+    made = []
+
+    @shared.shared(2)
+    def load(name: str) -> object:
+        time.sleep(0.05)
+        made.append(name)
+        return object()
+
+    threads = [threading.Thread(target=load, args=("a",)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == ["a"] and load("a") is load("a")
+
+
+def test_a_damaged_adapter_or_a_model_elsewhere_has_no_opening(studio: Studio) -> None:
+    """The page is built all the same, and no other model's answers are shown."""
+    assert opening(replace(studio, model=Path("owner/name"))) is None
+    for record in studio.adapters.glob("*/unlearning.json"):
+        record.write_text("{")
+    forgotten.cache_clear()
+    assert opening(studio) is None and "waiting" in first_cards(studio)
+
+
+def test_what_is_shipped_is_what_the_shipped_models_say(tmp_path: Path) -> None:
+    """If not: python -m hfru_core.ui.opening"""
+    shipped = Studio(data_folder=tmp_path)
+    key, question, folder = opening(shipped)
+    said = recalled(shipped, key, question, folder)
+    assert said == two_answers(shipped, load_image(key), question, folder)

@@ -1,0 +1,271 @@
+"""What the server refuses, tried over HTTP: addresses, paths outside, sizes, strangers, tokens."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import gradio as gr
+import httpx
+import pytest
+
+from hfru_core.studio.server import accounts, gate, quota
+from hfru_core.studio.server.gate import DEEPEST, MOST_SENT, Refusal, check_body
+from hfru_core.types import UserError
+from tests.conftest import ROOT
+from tests.server import API, Visitor, file_at, served
+
+TOKEN = "hf_PlantedTokenThatMustNotBeSeen"
+CACHE = Path("/data/cache")
+SECRET = "the secret of another visitor"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[gr.Blocks, str]]:
+    with served(tmp_path_factory.mktemp("gate")) as found:
+        yield found
+
+
+@pytest.fixture
+def visitor(app: tuple[gr.Blocks, str]) -> Visitor:
+    return Visitor(app[1])
+
+
+@pytest.fixture(scope="module")
+def inside() -> Iterator[tuple[str, list[str]]]:
+    """A server that only this machine reaches, and the paths it was asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(SECRET.encode())
+
+        def log_message(self, *what: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/picture.png", asked
+    server.shutdown()
+
+
+# Addresses
+
+
+@pytest.mark.parametrize("route", ["queue/join", "call/describe", "run/describe", "run/login"])
+def test_a_file_given_by_address_is_fetched_by_nobody(
+    visitor: Visitor, inside: tuple[str, list[str]], route: str
+) -> None:
+    address, asked = inside
+    body = {
+        "fn_index": visitor.index("describe"), "session_hash": visitor.session,
+        "data": [file_at(address), "What is it?", ""],
+    }  # fmt: skip
+    said = visitor.http.post(f"{visitor.url}{API}/{route}", json=body)
+    assert said.status_code == 400 and "not by address" in said.text and not asked
+
+
+@pytest.mark.parametrize("route", ["file=", "proxy="])
+def test_the_server_is_no_proxy(
+    visitor: Visitor, inside: tuple[str, list[str]], route: str
+) -> None:
+    address, asked = inside
+    for where in (address, "https://example.org/x.png", "ftp://example.org/x"):
+        said = visitor.http.get(f"{visitor.url}{API}/{route}{where}")
+        assert said.status_code == 403 and "does not do that" in said.text
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    "path", ["http://x/y", " HTTPS://x/y", "ftp://x/y", "file:///etc/passwd", "data:image/png,x"]
+)
+def test_every_kind_of_address_is_known(path: str) -> None:
+    for value in (file_at(path), [[{"a": file_at(path)}]]):
+        with pytest.raises(Refusal, match="400"):
+            check_body(json.dumps({"data": value}).encode(), CACHE)
+
+
+def test_ordinary_bodies_pass() -> None:
+    check_body(b"", CACHE)
+    for value in ([file_at(str(CACHE / "a" / "x.png")), "http://x?", 1], {"path": "C:\\x.png"}):
+        check_body(json.dumps({"data": value}).encode(), CACHE)
+
+
+# Paths
+
+
+def test_files_outside_the_uploads_are_not_read(
+    app: tuple[gr.Blocks, str], visitor: Visitor
+) -> None:
+    """Neither by a file's own mark nor without it, and nothing is deleted."""
+    other = Path(app[0].GRADIO_CACHE).parent / "sessions" / "other" / "picture.png"
+    other.parent.mkdir(parents=True, exist_ok=True)
+    other.write_text(SECRET)
+    describe, zips = visitor.index("describe"), visitor.event("adapter-upload", "upload")["id"]
+    climbing = f"{app[0].GRADIO_CACHE}/../sessions/other/picture.png"
+    for path in ("/etc/passwd", str(other), climbing, str(ROOT / "README.md"), "../../etc/passwd"):
+        for event, more in ((describe, ["What is it?", ""]), (zips, [])):
+            said = visitor.join(event, [file_at(path), *more])
+            assert said.status_code == 400 and "not uploaded" in said.text
+        said = visitor.ask(describe, [{"path": path}, "What is it?", ""])
+        assert not said["success"] and "is an upload" in said["output"]["error"]
+        assert visitor.http.get(f"{visitor.url}{API}/file={path}").status_code in (403, 404)
+    assert other.read_text() == SECRET
+
+
+def test_a_name_that_climbs_stays_in_the_uploads(
+    app: tuple[gr.Blocks, str], visitor: Visitor
+) -> None:
+    cache = Path(app[0].GRADIO_CACHE)
+    for name in ("../../x.png", "/etc/x.png", "..\\..\\x.png", "x" * 300 + ".png", "a\x00b.png"):
+        file = Path(visitor.upload(b"x", name)["path"])
+        assert file.resolve().is_relative_to(cache.resolve()) and file.read_bytes() == b"x"
+
+
+# Sizes and shapes
+
+
+def test_what_is_too_long_too_deep_or_no_json_is_refused(visitor: Visitor) -> None:
+    join = f"{visitor.url}{API}/queue/join"
+    deep = b"[" * 100_000 + b"]" * 100_000
+    nested = b'{"data": ' + b"[" * (DEEPEST + 5) + b"]" * (DEEPEST + 5) + b"}"
+    for body, status in (
+        (b"{", 400), (b"\xff\xfe", 400), (deep, 400), (nested, 400), (b"1" * (MOST_SENT + 1), 413),
+    ):  # fmt: skip
+        said = visitor.http.post(join, content=body, headers={"content-type": "application/json"})
+        assert said.status_code == status
+    said = visitor.http.post(join, content=iter([b"{}"]))
+    assert said.status_code == 411
+
+
+def test_an_upload_has_a_most(visitor: Visitor) -> None:
+    said = visitor.http.post(
+        f"{visitor.url}{API}/upload", files={"files": ("x.png", b"x" * 11_000_000)}
+    )
+    assert said.status_code == 413
+    scope = {"headers": [(b"content-length", str(gate.MOST_UPLOADED + 1).encode())]}
+    with pytest.raises(Refusal, match="413"):
+        gate.check_length(scope, gate.MOST_UPLOADED)
+
+
+@pytest.mark.parametrize(
+    "path", ["component_server", "process_recording", "deep_link", "vibe-code", "vibe-edit",
+             "dev/reload", "profiling/traces"]
+)  # fmt: skip
+def test_routes_that_the_app_has_no_use_for_are_closed(visitor: Visitor, path: str) -> None:
+    assert visitor.http.post(f"{visitor.url}{API}/{path}", json={}).status_code == 403
+    assert visitor.http.get(f"{visitor.url}{API}/{path}").status_code == 403
+
+
+def test_a_full_server_takes_no_uploads(
+    app: tuple[gr.Blocks, str], visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quota, "MOST_OF_ALL", 1)
+    monkeypatch.setattr(quota, "LOOK_AGAIN", 1e-9)
+    with pytest.raises(httpx.HTTPStatusError, match="413"):
+        visitor.upload(b"x", "x.png")
+    quota.full.cache_clear()
+
+
+# Logins and tokens
+
+
+def test_a_stranger_gets_nothing_and_a_user_gets_in(tmp_path: Path) -> None:
+    check = accounts.checker("ann:correct horse", "the test")
+    with served(tmp_path / "data", auth=check) as (_, url):
+        http = httpx.Client(base_url=url, timeout=60)
+        for method, path in (
+            ("GET", "/config"), ("GET", f"{API}/info"), ("POST", f"{API}/queue/join"),
+            ("GET", f"{API}/queue/data?session_hash=x"), ("POST", f"{API}/call/list_adapters"),
+            ("GET", f"{API}/file=/etc/passwd"), ("POST", f"{API}/upload"),
+        ):  # fmt: skip
+            assert http.request(method, path, json={}).status_code == 401, path
+        for user, password in (("ann", "wrong horse"), ("bob", "correct horse"), ("", "")):
+            said = http.post("/login", data={"username": user, "password": password})
+            assert said.status_code >= 400
+        assert http.post(
+            "/login", data={"username": "ann", "password": "correct horse"}
+        ).status_code == 200  # fmt: skip
+        assert http.get("/config").status_code == 200
+
+
+def test_passwords_are_not_kept_and_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "users"
+    file.write_text("# who\nann:correct horse\n")
+    file.chmod(0o644)
+    with pytest.raises(UserError, match="chmod 600"):
+        accounts.given(file)
+    file.chmod(0o600)
+    check = accounts.given(file)
+    assert check("ann", "correct horse") and not check("ann", "correct hors")
+    assert not check("bob", "correct horse")
+    assert "horse" not in repr([c.cell_contents for c in check.__closure__])
+    monkeypatch.setenv(accounts.VARIABLE, "bob:battery staple")
+    assert accounts.given(None)("bob", "battery staple")
+    assert accounts.given(None) is None, "the variable is gone"
+
+
+@pytest.mark.parametrize("text", ["ann", "ann:short", ":correct horse", "", "# nobody"])
+def test_a_wrong_line_is_told_by_its_number_alone(text: str) -> None:
+    with pytest.raises(UserError) as told:
+        accounts.checker(text, "users")
+    assert not text.strip("#") or text not in str(told.value)
+
+
+def test_a_token_stays_nowhere(
+    app: tuple[gr.Blocks, str], visitor: Visitor, capfd: pytest.CaptureFixture,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """Neither in the log, nor in what the server keeps of the session, nor in the page."""
+    caplog.set_level("DEBUG")
+    said = visitor.ask(visitor.index("pulled"), ["me/x", "", TOKEN])
+    visitor.ask(visitor.index("emptied"), [])
+    assert not said["success"] and TOKEN not in json.dumps(said)
+    kept = app[0].app.state_holder.session_data[visitor.session]
+    values = [b.constructor_args for b in kept.blocks_config.blocks.values()]
+    values += [getattr(b, "value", "") for b in kept.blocks_config.blocks.values()]
+    assert TOKEN not in repr((kept.config_values, kept.state_data, values))
+    assert TOKEN not in repr(visitor.config()) + visitor.http.get(visitor.url).text
+    told = capfd.readouterr()
+    assert TOKEN not in told.out + told.err + caplog.text
+
+
+def test_who_sends_too_much_still_sees_why(visitor: Visitor) -> None:
+    """A server that hangs up on a sender resets the connection: the reply is lost."""
+    for size in (MOST_SENT + 1, 6 * MOST_SENT):
+        said = visitor.http.post(f"{visitor.url}{API}/queue/join", content=b"x" * size)
+        assert said.status_code == 413 and "too large" in said.text
+
+
+@pytest.mark.parametrize("index", [-1, 10**6, 10**30])
+def test_an_event_that_is_not_there_is_the_clients_mistake(visitor: Visitor, index: int) -> None:
+    said = visitor.join(index, [])
+    assert said.status_code == 400 and "no such event" in said.text
+
+
+def test_an_event_that_only_the_browser_knows_is_the_clients_mistake(
+    app: tuple[gr.Blocks, str], visitor: Visitor
+) -> None:
+    """Gradio would raise: there is no function behind it."""
+    number = next(i for i, e in app[0].fns.items() if e.fn is None)
+    said = visitor.join(number, [])
+    assert said.status_code == 400 and "no such event" in said.text
+
+
+def test_too_few_values_for_an_event_are_the_clients_mistake(
+    app: tuple[gr.Blocks, str], visitor: Visitor
+) -> None:
+    number, event = next((i, e) for i, e in app[0].fns.items() if len(e.inputs) > 1)
+    for data in ([], [None], None, "ab"):
+        said = visitor.join(number, data)
+        assert said.status_code == 400 and f"{len(event.inputs)} values" in said.text
+        said = visitor.http.post(f"{visitor.url}{API}/call/describe", json={"data": data})
+        assert said.status_code == 400 and "values for this event" in said.text

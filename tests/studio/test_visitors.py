@@ -1,0 +1,144 @@
+"""Whose files are whose: a browser finds its own again, after a reload and after a restart."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from hfru_core.studio.server import browser
+from hfru_core.studio.sessions import finished
+from hfru_core.studio.sessions.background import Watched
+from hfru_core.studio.sessions.runner import Report, Run
+from hfru_core.studio.sessions.studio import ASSETS, Studio
+from hfru_core.studio.tabs import unlearn as session
+from hfru_core.studio.tabs.compare import Compare
+from hfru_core.studio.tabs.unlearn import Unlearn
+from hfru_core.types import UserError
+
+ANN, BOB = "a" * 32, "b" * 32
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return Studio(data_folder=tmp_path)
+
+
+@pytest.fixture
+def unlearn(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Unlearn:
+    monkeypatch.setattr(session, "GRACE", 0.05)
+    monkeypatch.setattr(session, "LOADING", 0.3)
+    with gr.Blocks():
+        return Unlearn(studio)
+
+
+def asker(page: str) -> SimpleNamespace:
+    return SimpleNamespace(session_hash=page)
+
+
+def under_way(unlearn: Unlearn, visitor: str) -> Run:
+    """A session that never ends by itself."""
+    run = unlearn.running[visitor] = Run(unlearn.studio.folder(visitor) / "stop")
+
+    def steps():
+        while not run.stopped:
+            yield Report("step")
+            time.sleep(0.02)
+
+    unlearn.watched[visitor] = Watched(threading.Lock(), steps())
+    return run
+
+
+def soon(true, seconds: float = 10) -> bool:
+    until = time.monotonic() + seconds
+    while not true() and time.monotonic() < until:
+        time.sleep(0.02)
+    return true()
+
+
+def test_runs_survive_a_restart_for_their_browser_alone(studio: Studio, tmp_path: Path) -> None:
+    studio.arrive("page 1", ANN)
+    visitor = studio.visitor("page 1")
+    shutil.copytree(ASSETS / "adapters" / "dog", studio.folder(visitor) / "runs" / "no-dog")
+    (studio.folder(visitor) / "picture.png").write_text("a face")
+    studio.discard(visitor)
+    assert (studio.folder(visitor) / "picture.png").exists()  # its page is still open
+    studio.pages.clear()
+    studio.discard(visitor)
+    assert not (studio.folder(visitor) / "picture.png").exists()
+    again = Studio(data_folder=tmp_path)
+    again.arrive("page 2", ANN)
+    again.arrive("page 3", BOB)
+    mine, other = (finished.labels(again, again.visitor(p)) for p in ("page 2", "page 3"))
+    assert ("Without dog (yours)", "mine/no-dog") in mine and len(other) == len(mine) - 1
+
+
+@pytest.mark.parametrize("token", ["", None, "../" * 11, "A" * 32, 7, ["a"]])
+def test_what_is_no_token_makes_nobody_a_visitor(studio: Studio, token: object) -> None:
+    studio.arrive("page", token)
+    assert not studio.pages
+
+
+def test_a_finished_session_has_its_curves_and_rates_again() -> None:
+    report = finished.told_again(ASSETS / "adapters" / "dog")
+    assert report.events[-1].step == report.config.steps == 100
+    assert any(e.rewards for e in report.events) and report.after.forget.rate > 0.9
+    with pytest.raises(UserError, match="cannot be read"):
+        finished.told_again(ASSETS / "model")
+
+
+def test_a_reload_keeps_the_session_and_a_closed_page_ends_it(unlearn: Unlearn) -> None:
+    unlearn.studio.arrive("page 1", ANN)
+    visitor = unlearn.studio.visitor("page 1")
+    run = under_way(unlearn, visitor)
+    unlearn.back(ANN)  # the reloaded page begins to load before the old one is missed
+    unlearn.leave(asker("page 1"))
+    unlearn.studio.arrive("page 2", ANN)
+    assert soon(lambda: len(unlearn.studio.pages) == 1)
+    assert not run.stopped and unlearn.running[visitor] is run
+    unlearn.leave(asker("page 2"))
+    assert soon(lambda: run.left) and soon(lambda: not unlearn.running)
+
+
+def test_a_page_that_never_comes_back_does_not_hold_the_device(unlearn: Unlearn) -> None:
+    unlearn.studio.arrive("page 1", ANN)
+    run = under_way(unlearn, unlearn.studio.visitor("page 1"))
+    unlearn.back(ANN)
+    unlearn.leave(asker("page 1"))
+    assert soon(lambda: run.left)
+
+
+def test_another_page_watches_and_an_error_is_told(unlearn: Unlearn) -> None:
+    def failing():
+        yield Report("step")
+        raise UserError("no room")
+
+    device = threading.Lock()
+    with device:
+        watched = Watched(device, failing())
+        time.sleep(0.05)
+        assert watched.report is None  # it waits for the device
+    assert [r.title for r in watched.reports()] == ["step"]
+    assert watched.over.wait(5) and watched.error == "no room"
+    assert not device.locked()
+
+
+def test_the_opening_page_offers_three_ways_on(studio: Studio) -> None:
+    with gr.Blocks():
+        assert len(Compare(studio).leads) == len(session.LEADS) == 3
+
+
+def test_a_page_that_has_come_is_no_longer_awaited(tmp_path: Path) -> None:
+    """Else a session would outlive a page that is closed soon after it was opened."""
+    studio, token = Studio(data_folder=tmp_path), "0" * 32
+    studio.arrive(browser.COMING + "a", token)
+    studio.arrive("page", token)
+    assert list(studio.pages) == ["page"]
+    studio.arrive(browser.COMING + "b", "1" * 32)
+    studio.arrive("other", token)
+    assert set(studio.pages) == {"page", "other", browser.COMING + "b"}
