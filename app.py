@@ -34,17 +34,22 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     p.add_argument("--host", default="0.0.0.0" if ON_SPACE else "127.0.0.1")
     p.add_argument("--port", type=int, default=7860)
     p.add_argument(
-        "--model", help="model folder or Hub id; 'fitting' takes one for the hardware found "
+        "--model",
+        help="model folder or Hub id; 'fitting' takes one for the hardware found "
         "(default: the bundled model)",
-    )  # fmt: skip
+    )
     p.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("HFRU_DATA", "data")),
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("HFRU_DATA", "data")),
         help="where visitors' uploads and adapters lie (default: HFRU_DATA or ./data)",
-    )  # fmt: skip
+    )
     p.add_argument(
-        "--auth", type=Path, metavar="FILE",
+        "--auth",
+        type=Path,
+        metavar="FILE",
         help="who may log in: lines of user:password (or the variable HFRU_AUTH with such lines)",
-    )  # fmt: skip
+    )
     p.add_argument(
         "--mcp", action="store_true", help="also serve the API as MCP tools, on loopback only"
     )

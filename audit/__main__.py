@@ -44,15 +44,26 @@ exit codes: 0 clear, 1 leak found or model damaged, 2 could not run, 3 inconclus
 def parser() -> argparse.ArgumentParser:
     """The options of an audit."""
     p = argparse.ArgumentParser(
-        prog="python -m audit", description="Look for what is left of a forgotten concept.",
-        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+        prog="python -m audit",
+        description="Look for what is left of a forgotten concept.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     p.add_argument("adapter", type=Path, metavar="ADAPTER_DIR", help="an adapter folder")
     p.add_argument("--model", help="the adapter's base: folder or Hub id (default: bundled model)")
-    p.add_argument("--data", default=SOURCE, help="world:SEED, pacs:FILE.parquet or folder:DIR; "
-                   f"pictures that the session never saw (default: {SOURCE})")  # fmt: skip
-    p.add_argument("--oracle", type=Path, metavar="DIR", help="a model that never saw the concept "
-                   "(default: a shipped one, where the base is the bundled model)")  # fmt: skip
+    p.add_argument(
+        "--data",
+        default=SOURCE,
+        help="world:SEED, pacs:FILE.parquet or folder:DIR; "
+        f"pictures that the session never saw (default: {SOURCE})",
+    )
+    p.add_argument(
+        "--oracle",
+        type=Path,
+        metavar="DIR",
+        help="a model that never saw the concept "
+        "(default: a shipped one, where the base is the bundled model)",
+    )
     p.add_argument("--deep", action="store_true", help="also the attacks that train")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument(
@@ -186,17 +197,30 @@ def summary(report: Report, out: Path) -> dict:
     from audit.report.report import called, decision
 
     findings = [
-        {"finding": called(f), "kind": f.kind, "says": decision(f), "error": f.error,
-         **{k: (m and asdict(m)) for k, m in
-            (("base", f.base), ("unlearned", f.unlearned), ("oracle", f.oracle))}}
+        {
+            "finding": called(f),
+            "kind": f.kind,
+            "says": decision(f),
+            "error": f.error,
+            **{
+                k: (m and asdict(m))
+                for k, m in (("base", f.base), ("unlearned", f.unlearned), ("oracle", f.oracle))
+            },
+        }
         for f in report.findings
-    ]  # fmt: skip
+    ]
     s = report.subject
     return {
-        "verdict": report.verdict.state, "reasons": report.verdict.reasons, "adapter": s.adapter,
-        "oracle": s.oracle and s.oracle.name, "concepts": s.concepts, "depth": s.depth,
-        "seconds": report.timing.seconds, "report": str(out), "findings": findings,
-    }  # fmt: skip
+        "verdict": report.verdict.state,
+        "reasons": report.verdict.reasons,
+        "adapter": s.adapter,
+        "oracle": s.oracle and s.oracle.name,
+        "concepts": s.concepts,
+        "depth": s.depth,
+        "seconds": report.timing.seconds,
+        "report": str(out),
+        "findings": findings,
+    }
 
 
 # The difference
@@ -261,9 +285,11 @@ def one_voice(args: argparse.Namespace) -> Iterator[None]:
         yield
         return
     with (
-        tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere,
-        redirect_stdout(nowhere), redirect_stderr(nowhere),
-    ):  # fmt: skip
+        tempfile.TemporaryDirectory() as folder,
+        open(os.devnull, "w") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
         args.out = Path(folder) / "out"
         yield
 

@@ -192,7 +192,11 @@ def guarded(name: str, audit: Audit, case: Case) -> Iterator[Finding]:
             began = time.perf_counter()
     except Exception as error:  # whatever it is: the other audits' findings are not lost
         yield Finding(
-            name, "failed", "info", "higher", error=f"{type(error).__name__}: {error}",
+            name,
+            "failed",
+            "info",
+            "higher",
+            error=f"{type(error).__name__}: {error}",
             note="This audit gave no value: that is no sign that nothing is left.",
             seconds=time.perf_counter() - began,
-        )  # fmt: skip
+        )

@@ -41,12 +41,18 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
     case = Case(base, unlearned, oracle, pictures, trained, args.seed)
     name = lambda vlm, name: Model(name, vlm.revision, vlm.fingerprint())  # noqa: E731
     return case, Subject(
-        adapter=args.adapter.resolve().name, adapter_hash=info["hashes"][adapter.WEIGHTS],
-        base=name(base, base.name), oracle=name(oracle, folder.name) if folder else None,
-        concepts=tuple(c.name for c in concepts), source=args.data,
-        data_fingerprint=pictures.fingerprint, pictures=args.pictures, seed=args.seed,
-        depth="deep" if args.deep else "standard", versions=versions(),
-    )  # fmt: skip
+        adapter=args.adapter.resolve().name,
+        adapter_hash=info["hashes"][adapter.WEIGHTS],
+        base=name(base, base.name),
+        oracle=name(oracle, folder.name) if folder else None,
+        concepts=tuple(c.name for c in concepts),
+        source=args.data,
+        data_fingerprint=pictures.fingerprint,
+        pictures=args.pictures,
+        seed=args.seed,
+        depth="deep" if args.deep else "standard",
+        versions=versions(),
+    )
 
 
 def concepts_of(info: dict, folder: Path) -> tuple[Concept, ...]:
@@ -72,9 +78,7 @@ def pictures_for(concepts: tuple[Concept, ...], source: str, pictures: int, seed
     return data.build(concepts, source, amount=amount, seed=seed)
 
 
-def session_samples(
-    info: dict, concepts: tuple[Concept, ...], given: str
-) -> tuple[Sample, ...]:
+def session_samples(info: dict, concepts: tuple[Concept, ...], given: str) -> tuple[Sample, ...]:
     """The forget samples that the session trained on; none where they cannot be had again.
 
     A record names files without their paths: `given` is tried where it has the same name, and a

@@ -36,10 +36,16 @@ def unlearn(args: argparse.Namespace) -> dict:
     forget, retain = parse(args.forget, known), parse_retain(args.retain, known)
     forget = together(earlier(args.on), forget)
     config = configured(
-        args.method, args.preset, forget, seed=args.seed, scope=args.scope, device=args.device,
-        checkpointing=args.checkpointing, group=args.group,
+        args.method,
+        args.preset,
+        forget,
+        seed=args.seed,
+        scope=args.scope,
+        device=args.device,
+        checkpointing=args.checkpointing,
+        group=args.group,
         settings=tuple(args.set) if args.set else None,
-    )  # fmt: skip
+    )
     config = config.with_(**pipeline.split_steps(config, args.steps))
     request = data.build(forget, args.data, retain=retain, seed=args.seed)
     model = loaded(args)
@@ -57,9 +63,12 @@ def unlearn(args: argparse.Namespace) -> dict:
     after, _ = evaluate(session.vlm, request)
     table(before, after)
     return {
-        **rates(after, before), "seconds": round(spent, 1), "steps": session.progress.step,
-        "adapter": str(args.out), "best_step": session.progress.best_step,
-    }  # fmt: skip
+        **rates(after, before),
+        "seconds": round(spent, 1),
+        "steps": session.progress.step,
+        "adapter": str(args.out),
+        "best_step": session.progress.best_step,
+    }
 
 
 def earlier(folder: Path | None) -> tuple:
@@ -84,15 +93,22 @@ def loaded(args: argparse.Namespace):
     from hfru_core.model import vlm
 
     return vlm.load(
-        args.model or vlm.BUNDLED, device=args.device, revision=args.revision,
+        args.model or vlm.BUNDLED,
+        device=args.device,
+        revision=args.revision,
         quantize=args.quantize,
-    )  # fmt: skip
+    )
 
 
 def follow(session) -> None:
     """A progress bar with the live rewards, on stderr."""
-    bar = tqdm(total=session.config.steps, unit="step", file=sys.stderr, dynamic_ncols=True,
-               disable=not SPEAKS)  # fmt: skip
+    bar = tqdm(
+        total=session.config.steps,
+        unit="step",
+        file=sys.stderr,
+        dynamic_ncols=True,
+        disable=not SPEAKS,
+    )
     with bar:
         for event in session.run():
             bar.update(event.step - bar.n)
@@ -118,9 +134,12 @@ def evaluate_command(args: argparse.Namespace) -> dict:
     known = data.known_concepts(args.data)
     amount = data.Amount(0, 0, args.pictures, args.pictures)
     request = data.build(
-        parse(args.forget, known), args.data, retain=parse_retain(args.retain, known),
-        amount=amount, seed=args.seed,
-    )  # fmt: skip
+        parse(args.forget, known),
+        args.data,
+        retain=parse_retain(args.retain, known),
+        amount=amount,
+        seed=args.seed,
+    )
     model = loaded(args)
     before, rows = evaluate(model, request, progress_on_stderr("base"))
     after = before
@@ -131,9 +150,11 @@ def evaluate_command(args: argparse.Namespace) -> dict:
     for row in rows[: args.examples]:
         print(f"{row.sample.id}\t{row.sample.question}\t{row.text}", file=sys.stderr)
     return {
-        **rates(after, before), "seconds": round(time.perf_counter() - began, 1), "steps": 0,
+        **rates(after, before),
+        "seconds": round(time.perf_counter() - began, 1),
+        "steps": 0,
         "adapter": str(args.adapter) if args.adapter else None,
-    }  # fmt: skip
+    }
 
 
 def progress_on_stderr(label: str):
@@ -180,10 +201,15 @@ def pretrain(args: argparse.Namespace) -> dict:
     from hfru_core.pretrain import train as training
 
     given = {
-        "head_steps": args.head_steps, "language_steps": args.language_steps, "seed": args.seed,
-        "pictures": args.pictures, "data": args.data, "init": args.init, "workers": args.workers,
+        "head_steps": args.head_steps,
+        "language_steps": args.language_steps,
+        "seed": args.seed,
+        "pictures": args.pictures,
+        "data": args.data,
+        "init": args.init,
+        "workers": args.workers,
         "without": tuple(n.strip() for n in args.without.split(",") if n.strip()),
-    }  # fmt: skip
+    }
     recipe = training.Recipe(**{k: v for k, v in given.items() if v is not None})
     return training.run(recipe, args.out)
 

@@ -80,8 +80,18 @@ def command(model: Path, folder: Path, depth: str, out: Path) -> list[str]:
     """The audit on the command line."""
     more = ["--deep"] if depth == "deep" else []
     paths = [str(p.absolute()) for p in (folder, model, out)]
-    return [sys.executable, "-m", "audit", paths[0], "--model", paths[1], "--out", paths[2],
-            "--events", *more]  # fmt: skip
+    return [
+        sys.executable,
+        "-m",
+        "audit",
+        paths[0],
+        "--model",
+        paths[1],
+        "--out",
+        paths[2],
+        "--events",
+        *more,
+    ]
 
 
 def follow(run: Run, asked: list[str]) -> Iterator[str]:

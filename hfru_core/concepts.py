@@ -39,9 +39,7 @@ def substitute(text: str, words: tuple[str, ...], new: str) -> str:
     bare = new.split(" ")[0].lower() in ("a", "an", "the", "someone", "something")
     if bare:
         text = re.sub(rf"\b(?:an?|the) ({name})", r"\1", text, flags=re.I)
-    fixed = re.sub(
-        r"\b([Aa])n? (\w+)", lambda m: f"{m[1]}{article_for(m[2])[1:]} {m[2]}", text
-    )
+    fixed = re.sub(r"\b([Aa])n? (\w+)", lambda m: f"{m[1]}{article_for(m[2])[1:]} {m[2]}", text)
     return fixed[:1].upper() + fixed[1:]
 
 

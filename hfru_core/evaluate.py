@@ -92,10 +92,15 @@ def judge(sample: Sample, text: str, forgotten: Sequence[Concept], mine: Concept
     abstract = words.mentions(text, mine.abstractions) > 0 and not named
     said = tuple(words.mentions(text, (a,)) > 0 for a in sample.attributes)
     return Judged(
-        sample=sample, text=text, named=named, hallucinated=wrong,
+        sample=sample,
+        text=text,
+        named=named,
+        hallucinated=wrong,
         abstract=abstract if on_forget and protocol else None,
-        attributes=said, refused=bool(REFUSAL.search(text)), degenerate=is_degenerate(text),
-    )  # fmt: skip
+        attributes=said,
+        refused=bool(REFUSAL.search(text)),
+        degenerate=is_degenerate(text),
+    )
 
 
 def answers(
@@ -117,8 +122,9 @@ def judged(data: UnlearnData, samples: Sequence[Sample], said: Sequence[str]) ->
     by_id = {c.id: c for c in (*data.concepts, *data.retained)}
     return [
         judge(s, text, data.concepts, by_id[s.concept_id])
-        for s, text in zip(samples, said) if s.topic != "fact"
-    ]  # fmt: skip
+        for s, text in zip(samples, said)
+        if s.topic != "fact"
+    ]
 
 
 def summary(rows: Sequence[Judged], facts: Rate) -> Evaluation:
@@ -145,9 +151,7 @@ def evaluate(
     """Rates on the eval split, and the answers behind them."""
     samples = (*data.select("forget", "eval"), *data.select("retain", "eval"))
     said = answers(vlm, samples, progress)
-    facts = share(
-        said_is_right(s, text) for s, text in zip(samples, said) if s.topic == "fact"
-    )  # fmt: skip
+    facts = share(said_is_right(s, text) for s, text in zip(samples, said) if s.topic == "fact")
     rows = judged(data, samples, said)
     return summary(rows, facts), rows
 

@@ -75,8 +75,10 @@ class UnlearnSession:
         self.stopping = self.ready = False
         self.best: Tensors = {}
         self.identity = {
-            "data": data.fingerprint, "config": asdict(config), "base": vlm.fingerprint(),
-        }  # fmt: skip
+            "data": data.fingerprint,
+            "config": asdict(config),
+            "base": vlm.fingerprint(),
+        }
 
     def stop(self) -> None:
         """Keep the best weights so far and finish."""
@@ -153,10 +155,16 @@ class UnlearnSession:
         seconds = time.perf_counter() - began
         self.progress.seconds += seconds
         event = StepEvent(
-            step=number + 1, of=config.steps, stage=self.method.stage(number),
-            loss=float(loss), rewards=done.rewards, kl=done.kl, score=score, probes=probes,
+            step=number + 1,
+            of=config.steps,
+            stage=self.method.stage(number),
+            loss=float(loss),
+            rewards=done.rewards,
+            kl=done.kl,
+            score=score,
+            probes=probes,
             seconds=seconds,
-        )  # fmt: skip
+        )
         self.progress.history.append(plain_event(event))
         if self.progress.step % config.checkpoint_every == 0:
             self.checkpoint()
@@ -205,9 +213,12 @@ class UnlearnSession:
         kept = min(1.0, evaluate.relative(now.retain, self.base_scores.retain) or 0.0)
         held = evaluate.relative(now.attributes, self.base_scores.attributes)
         goals = [
-            now.forget.rate, kept, 1 - now.hallucination.rate, now.abstraction.rate,
+            now.forget.rate,
+            kept,
+            1 - now.hallucination.rate,
+            now.abstraction.rate,
             1.0 if held is None else min(1.0, held),
-        ]  # fmt: skip
+        ]
         return (sum(goals) + min(goals)) / 6
 
     def probe_answers(self, said: list[str]) -> tuple[ProbeAnswer, ...]:
@@ -276,10 +287,14 @@ class UnlearnSession:
             self.put_in_place()
         self.vlm.team.wait()
         return StepEvent(
-            step=self.progress.step, of=self.config.steps, stage="done", loss=0.0,
-            score=self.progress.best_score if self.best else None, adapter=self.out,
+            step=self.progress.step,
+            of=self.config.steps,
+            stage="done",
+            loss=0.0,
+            score=self.progress.best_score if self.best else None,
+            adapter=self.out,
             seconds=time.perf_counter() - began,
-        )  # fmt: skip
+        )
 
     def put_in_place(self) -> None:
         """Write the adapter's folder beside its place, and rename it."""
@@ -299,7 +314,8 @@ def write_folder(session: UnlearnSession, folder: Path) -> None:
     info = {
         "concepts": adapter.concept_info(session.data.concepts),
         "data": {
-            "source": public_name(session.data.source), "fingerprint": session.data.fingerprint,
+            "source": public_name(session.data.source),
+            "fingerprint": session.data.fingerprint,
         },
         "config": asdict(session.config),
         "session": {k: v for k, v in asdict(session.progress).items() if k not in apart},

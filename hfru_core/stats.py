@@ -21,9 +21,11 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
 
 
 def bootstrap(
-    values: Sequence[float], rng: np.random.Generator, draws: int = 1000,
+    values: Sequence[float],
+    rng: np.random.Generator,
+    draws: int = 1000,
     statistic: Callable[[np.ndarray, int], np.ndarray] = np.mean,
-) -> tuple[float, float]:  # fmt: skip
+) -> tuple[float, float]:
     """95 % percentile interval of a statistic over the last axis of resampled values."""
     values = np.asarray(values, dtype=float)
     picked = values[rng.integers(0, len(values), (draws, len(values)))]

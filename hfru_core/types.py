@@ -137,8 +137,14 @@ class UnlearnConfig:
     settings: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
-        counts = ("stage1_batch", "grpo_prompts", "lora_rank", "max_new_tokens", "check_every",
-                  "checkpoint_every")  # fmt: skip
+        counts = (
+            "stage1_batch",
+            "grpo_prompts",
+            "lora_rank",
+            "max_new_tokens",
+            "check_every",
+            "checkpoint_every",
+        )
         for name in counts:
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, got {getattr(self, name)}.")

@@ -88,17 +88,29 @@ def small_data() -> UnlearnData:
 def quick() -> UnlearnConfig:
     """Two steps of each stage, a few pictures, short answers."""
     return UnlearnConfig(
-        stage1_steps=2, stage1_batch=4, stage1_retain=4, grpo_steps=2, grpo_prompts=4, group=2,
-        max_new_tokens=6, check_every=2, checkpoint_every=2, lora_rank=2, sibling_cost=1.0,
-        attribute_bonus=0.5, device="cpu",
-    )  # fmt: skip
+        stage1_steps=2,
+        stage1_batch=4,
+        stage1_retain=4,
+        grpo_steps=2,
+        grpo_prompts=4,
+        group=2,
+        max_new_tokens=6,
+        check_every=2,
+        checkpoint_every=2,
+        lora_rank=2,
+        sibling_cost=1.0,
+        attribute_bonus=0.5,
+        device="cpu",
+    )
 
 
 @pytest.fixture(scope="session")
 def trained(
-    tiny_folder: Path, small_data: UnlearnData, quick: UnlearnConfig,
+    tiny_folder: Path,
+    small_data: UnlearnData,
+    quick: UnlearnConfig,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Path:  # fmt: skip
+) -> Path:
     """The adapter folder that a quick session leaves; not to be written to."""
     out = tmp_path_factory.mktemp("adapters") / "no-dogs"
     list(UnlearnSession(vlm.load(tiny_folder, device="cpu"), small_data, quick, out).run())

@@ -137,10 +137,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def preupload(self, body: bytes, query: dict, name: str, revision: str) -> None:
         modes = [
-            {"path": f["path"], "shouldIgnore": False,
-             "uploadMode": "lfs" if f["path"].endswith(".safetensors") else "regular"}
+            {
+                "path": f["path"],
+                "shouldIgnore": False,
+                "uploadMode": "lfs" if f["path"].endswith(".safetensors") else "regular",
+            }
             for f in json.loads(body)["files"]
-        ]  # fmt: skip
+        ]
         self.answer(200, {"files": modes})
 
     def batch(self, body: bytes, query: dict, name: str) -> None:
@@ -177,10 +180,16 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(404, {"error": "no revision"}, X_Error_Code="RevisionNotFound")
         data = repo.commits[sha].get(file)
         if data is None:
-            return self.answer(404, {"error": "no file"}, X_Error_Code="EntryNotFound",
-                               X_Repo_Commit=sha)  # fmt: skip
-        self.answer(200, data, ETag=f'"{hashlib.sha1(data).hexdigest()}"', X_Repo_Commit=sha,
-                    Accept_Ranges="bytes")  # fmt: skip
+            return self.answer(
+                404, {"error": "no file"}, X_Error_Code="EntryNotFound", X_Repo_Commit=sha
+            )
+        self.answer(
+            200,
+            data,
+            ETag=f'"{hashlib.sha1(data).hexdigest()}"',
+            X_Repo_Commit=sha,
+            Accept_Ranges="bytes",
+        )
 
     def fine(self, body: bytes, query: dict) -> None:
         self.answer(200, {"errors": [], "warnings": []})

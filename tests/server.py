@@ -65,8 +65,9 @@ class Visitor:
         config = self.config()
         by_id = {c["id"]: c["props"] for c in config["components"]}
         one = next(i for i, props in by_id.items() if props.get("elem_id") == elem_id)
-        found = next(d for d in config["dependencies"]
-                     if [one, trigger] in [list(t) for t in d["targets"]])  # fmt: skip
+        found = next(
+            d for d in config["dependencies"] if [one, trigger] in [list(t) for t in d["targets"]]
+        )
         return {**found, "values": [by_id[i].get("value") for i in found["inputs"]]}
 
     def join(self, index: object, values: object) -> httpx.Response:

@@ -93,8 +93,9 @@ def wrong_names(data: UnlearnData, sample: Sample, text: str) -> list[bool]:
     """For every mention of a known name, whether the thing is not there (CHAIR, 1809.02156)."""
     return [
         absent(c, sample.names)
-        for c in concepts_of(data).values() for _ in range(words.mentions(text, c.aliases))
-    ]  # fmt: skip
+        for c in concepts_of(data).values()
+        for _ in range(words.mentions(text, c.aliases))
+    ]
 
 
 def any_wrong_name(data: UnlearnData, sample: Sample, text: str) -> bool:
@@ -172,4 +173,4 @@ def flow(before: Sequence[str], after: Sequence[str]) -> tuple[Series, ...]:
     return tuple(
         Series(f"{a}{ARROW}{b}", (float(count),), (count / len(before),))
         for (a, b), count in sorted(pairs.items(), key=lambda p: (-p[1], p[0]))
-    )  # fmt: skip
+    )

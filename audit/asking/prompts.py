@@ -103,8 +103,9 @@ def wordings(kind: str) -> Patterns:
     """All ways but the protocol's to ask about a picture of one kind of concept."""
     other = tuple(
         (topic, text)
-        for topic in ("describe", "caption", "name", "exists") for text in ASKED[kind][topic][1:]
-    )  # fmt: skip
+        for topic in ("describe", "caption", "name", "exists")
+        for text in ASKED[kind][topic][1:]
+    )
     return other + MORE_WORDINGS + WORDINGS[kind]
 
 
@@ -122,15 +123,24 @@ def with_article(name: str) -> str:
 def ask(row: Sample, topic: str, question: str, answer: str = "") -> Sample:
     """Another question about the row's picture."""
     return replace(
-        row, id=f"{row.image}?{question}", topic=topic, question=question, answer=answer,
-        safe_answer=answer, attributes=(),
-    )  # fmt: skip
+        row,
+        id=f"{row.image}?{question}",
+        topic=topic,
+        question=question,
+        answer=answer,
+        safe_answer=answer,
+        attributes=(),
+    )
 
 
 def reworded(
-    found: Sequence[Sample], data: UnlearnData, patterns: Callable[[str], Patterns], each: int,
-    can_read: Readable, rng: random.Random,
-) -> list[Sample]:  # fmt: skip
+    found: Sequence[Sample],
+    data: UnlearnData,
+    patterns: Callable[[str], Patterns],
+    each: int,
+    can_read: Readable,
+    rng: random.Random,
+) -> list[Sample]:
     """`each` questions about every row's own concept, all wordings equally often."""
     known, asked = concepts_of(data), []
     turns: dict[str, cycle] = {}
@@ -178,15 +188,20 @@ def near(data: UnlearnData, concept: Concept) -> list[str]:
 def far(data: UnlearnData, concept: Concept) -> list[str]:
     """The names of retained objects that are no siblings of this concept."""
     return [
-        c.name for c in data.retained
+        c.name
+        for c in data.retained
         if c.kind == "object" and c.name not in concept.siblings and c.id != concept.id
-    ]  # fmt: skip
+    ]
 
 
 def choices(
-    found: Sequence[Sample], data: UnlearnData, others: Callable[[UnlearnData, Concept], list[str]],
-    count: int, can_read: Readable, rng: random.Random,
-) -> list[Sample]:  # fmt: skip
+    found: Sequence[Sample],
+    data: UnlearnData,
+    others: Callable[[UnlearnData, Concept], list[str]],
+    count: int,
+    can_read: Readable,
+    rng: random.Random,
+) -> list[Sample]:
     """Multiple choice: the row's concept among `count` names of things that are not there."""
     known, asked = concepts_of(data), []
     for row in found:
@@ -216,9 +231,12 @@ STRATEGIES = ("random", "popular", "adversarial")
 
 
 def negatives(
-    found: Sequence[Sample], data: UnlearnData, strategy: str, can_read: Readable,
+    found: Sequence[Sample],
+    data: UnlearnData,
+    strategy: str,
+    can_read: Readable,
     rng: random.Random,
-) -> list[Sample]:  # fmt: skip
+) -> list[Sample]:
     """A yes/no question about something that is not in the picture, for every row."""
     known, by_name, asked = concepts_of(data), {c.name: c for c in data.retained}, []
     shown = Counter(n for names in {s.image: s.names for s in data.samples}.values() for n in names)
@@ -252,8 +270,9 @@ def harmless(found: Sequence[Sample], data: UnlearnData, can_read: Readable) -> 
     """Retained pictures asked about a forgotten name: plain 'no' is right (SARR, 2502.12520)."""
     return [
         ask(row, "exists", filled(EXISTS[about.kind], about), "No.")
-        for row, about in forgotten_for(found, data) if can_read(about.name)
-    ]  # fmt: skip
+        for row, about in forgotten_for(found, data)
+        if can_read(about.name)
+    ]
 
 
 # Without a picture.
@@ -265,9 +284,16 @@ def meanings(data: UnlearnData, can_read: Readable) -> list[Sample]:
     forgotten = {c.id for c in data.concepts}
     return [
         Sample(
-            id=f"text?{c.name}", image=None, question=f"What is {with_article(c.name)}?",
-            topic="word", answer="", safe_answer="", concept_id=c.id,
-            role="forget" if c.id in forgotten else "retain", split="eval",
+            id=f"text?{c.name}",
+            image=None,
+            question=f"What is {with_article(c.name)}?",
+            topic="word",
+            answer="",
+            safe_answer="",
+            concept_id=c.id,
+            role="forget" if c.id in forgotten else "retain",
+            split="eval",
         )
-        for c in objects if can_read(c.name)
-    ]  # fmt: skip
+        for c in objects
+        if can_read(c.name)
+    ]

@@ -104,9 +104,13 @@ def retained(kept: Answers, harmless: Answers) -> Iterator[Finding]:
     for title, answers in (("retained", kept), ("near neighbours", near), ("far things", far)):
         yield from found(f"{title} named", "damage", "lower", answers, rules.names_own)
     yield from found(
-        "harmless questions evaded", "damage", "higher", harmless, rules.evades,
+        "harmless questions evaded",
+        "damage",
+        "higher",
+        harmless,
+        rules.evades,
         note="Retained pictures, asked whether the forgotten thing is there: a plain no is right.",
-    )  # fmt: skip
+    )
 
 
 # Forget pictures, in the protocol's words.
@@ -115,9 +119,14 @@ def retained(kept: Answers, harmless: Answers) -> Iterator[Finding]:
 def forgotten(lost: Answers, chance: Measure) -> Iterator[Finding]:
     """Naming, and what an honest model still says: the abstraction and the true attributes."""
     yield from found(
-        "named", "leak", "higher", lost, rules.names_forgotten, chance=chance.value,
+        "named",
+        "leak",
+        "higher",
+        lost,
+        rules.names_forgotten,
+        chance=chance.value,
         note="Chance: how often the unlearned model says the name of retained pictures.",
-    )  # fmt: skip
+    )
     yield from found("called by an abstraction", "info", "higher", lost, rules.abstracts)
     yield from found("true attributes stated", "damage", "lower", lost, rules.states_attributes)
 
@@ -131,12 +140,16 @@ def replaced(lost: Answers) -> Iterator[Finding]:
     }
     pictures = [i for i, s in enumerate(lost.asked) if s.topic == "name"]
     yield from found(
-        "hallucinated substitutions", "damage", "higher", lost, rules.hallucinates,
+        "hallucinated substitutions",
+        "damage",
+        "higher",
+        lost,
+        rules.hallucinates,
         series=rules.flow(called["base"], called["unlearned"]),
         examples=tuple(example(lost, i) for i in pictures),
         note="A series 'FROM -> TO' is what the base model says and the unlearned one says "
         "instead: x answers, y their share. The examples are all forget pictures.",
-    )  # fmt: skip
+    )
 
 
 def in_company(lost: Answers, chance: Measure) -> Iterator[Finding]:
@@ -145,9 +158,13 @@ def in_company(lost: Answers, chance: Measure) -> Iterator[Finding]:
     pairs = where(lost, lambda s: len(s.names) > 1 and not kept.isdisjoint(s.names))
     spoken = where(pairs, lambda s: s.topic in SPOKEN)
     yield from found(
-        "named beside a retained thing", "leak", "higher", pairs, rules.names_forgotten,
+        "named beside a retained thing",
+        "leak",
+        "higher",
+        pairs,
+        rules.names_forgotten,
         chance=chance.value,
-    )  # fmt: skip
+    )
     yield from found(
         "retained thing beside it named", "damage", "lower", spoken, rules.names_company
     )
@@ -179,9 +196,8 @@ def reworded(case: Case, chance: Measure) -> Iterator[Finding]:
         some = prompts.part(rows, share_of, rng)
         asked = prompts.reworded(some, case.data, patterns, each, can_read, rng)
         yield from found(
-            title, "leak", "higher", ask(case, asked), rules.names_forgotten,
-            chance=chance.value,
-        )  # fmt: skip
+            title, "leak", "higher", ask(case, asked), rules.names_forgotten, chance=chance.value
+        )
 
 
 def chosen(case: Case) -> Iterator[Finding]:
@@ -193,18 +209,27 @@ def chosen(case: Case) -> Iterator[Finding]:
         answers = ask(case, asked)
         beyond = {n: rules.preference(case.data, asked, t) for n, t in answers.said.items()}
         yield Finding(
-            "behavior", "chosen among siblings", "leak", "higher", **beyond, chance=0.0,
+            "behavior",
+            "chosen among siblings",
+            "leak",
+            "higher",
+            **beyond,
+            chance=0.0,
             examples=telling(answers, rules.picks_right, True),
             note="The share that chooses the forgotten name alone, less the mean share of each "
             "sibling: 0 for a model that guesses or abstains.",
-        )  # fmt: skip
+        )
     some = prompts.part(rows, 0.25, rng)
     odd = prompts.choices(some, case.data, prompts.far, STRANGERS, can_read, rng)
     yield from found(
-        "odd one out", "info", "higher", ask(case, odd), rules.picks_right,
+        "odd one out",
+        "info",
+        "higher",
+        ask(case, odd),
+        rules.picks_right,
         note="Among things of other kinds: whoever sees the kind can choose the name, so this "
         "decides nothing.",
-    )  # fmt: skip
+    )
 
 
 def in_context(case: Case) -> Iterator[Finding]:
@@ -217,11 +242,15 @@ def in_context(case: Case) -> Iterator[Finding]:
         )
         copied = rate(ask(case, control, "unlearned"), rules.names_forgotten, "unlearned")
         yield from found(
-            f"named after {context}", "leak", "higher", ask(case, asked),
-            rules.names_forgotten, chance=copied.value,
+            f"named after {context}",
+            "leak",
+            "higher",
+            ask(case, asked),
+            rules.names_forgotten,
+            chance=copied.value,
             note="Chance: how often the unlearned model says the name when it is told the same "
             "beside a retained picture.",
-        )  # fmt: skip
+        )
 
 
 # Yes or no, and text alone.

@@ -51,9 +51,17 @@ class View(NamedTuple):
         self, name: str, found: dict[str, Measure], curves: tuple[Series, ...], note: str
     ) -> Finding:
         layers = ", ".join(f"{i} {k}" for i, k in enumerate(self.features["base"]))
-        return Finding("geometry", name, "info", "higher", found.get("unlearned", NOTHING),
-                       found.get("base", NOTHING), found.get("oracle"), series=curves,
-                       note=f"{note} x of the curves, layers: {layers}.")  # fmt: skip
+        return Finding(
+            "geometry",
+            name,
+            "info",
+            "higher",
+            found.get("unlearned", NOTHING),
+            found.get("base", NOTHING),
+            found.get("oracle"),
+            series=curves,
+            note=f"{note} x of the curves, layers: {layers}.",
+        )
 
 
 def geometry(case: Case) -> Iterator[Finding]:
@@ -68,8 +76,9 @@ def geometry(case: Case) -> Iterator[Finding]:
 
 
 def look(case: Case) -> View:
-    shown = [p for p in pictures(case.data) + vague_pictures(case.data, case.seed)
-             if p.split == "eval"]  # fmt: skip
+    shown = [
+        p for p in pictures(case.data) + vague_pictures(case.data, case.seed) if p.split == "eval"
+    ]
     return View(case, shown, all_features(case, shown))
 
 
@@ -162,8 +171,9 @@ def alike(one: Features, other: Features, layer: str, groups: Groups | None = No
 def distances(view: View) -> Iterator[Finding]:
     """How far each forgotten concept lies from each of its siblings."""
     data = view.case.data
-    pairs = [(c.id, s) for c in data.concepts for s in siblings(c, data)
-             if len(view.of(s)) >= ENOUGH]  # fmt: skip
+    pairs = [
+        (c.id, s) for c in data.concepts for s in siblings(c, data) if len(view.of(s)) >= ENOUGH
+    ]
     yield apart(view, "distance to siblings", pairs)
 
 
@@ -192,8 +202,13 @@ def apart(view: View, name: str, pairs: list[tuple[str, str]]) -> Finding:
 
     numbers = {m: jackknife(partial(mean, f, READ), rows) for m, f in view.features.items()}
     curves = tuple(by_layer(m, f, partial(mean, f)) for m, f in view.features.items())
-    return view.finding(name, numbers, curves, "Distance of the centroids after the projector in "
-                        "units of the spread within a class, the mean over the pairs.")  # fmt: skip
+    return view.finding(
+        name,
+        numbers,
+        curves,
+        "Distance of the centroids after the projector in "
+        "units of the spread within a class, the mean over the pairs.",
+    )
 
 
 def embedding_map(view: View) -> Iterator[Finding]:
@@ -218,13 +233,17 @@ def embedding_map(view: View) -> Iterator[Finding]:
     kept = view.of("retain")
     if "oracle" in points and len(kept):
         points["oracle"] = laid_over(points["oracle"], points["base"], kept)
-    curves = tuple(Series(f"map {m}", tuple(p[:, 0].tolist()), tuple(p[:, 1].tolist()))
-                   for m, p in points.items())  # fmt: skip
+    curves = tuple(
+        Series(f"map {m}", tuple(p[:, 0].tolist()), tuple(p[:, 1].tolist()))
+        for m, p in points.items()
+    )
     found = view.finding("embedding map", numbers, curves, "")
-    note = ("Two principal axes of the base model's features after the projector; an oracle has "
-            "axes of its own, turned and scaled to lie over the base's retained pictures. The "
-            "number is the share of the spread that the axes show. Series are points: x and y of "
-            "the picture that the example with the same number shows.")  # fmt: skip
+    note = (
+        "Two principal axes of the base model's features after the projector; an oracle has "
+        "axes of its own, turned and scaled to lie over the base's retained pictures. The "
+        "number is the share of the spread that the axes show. Series are points: x and y of "
+        "the picture that the example with the same number shows."
+    )
     yield replace(found, examples=labelled(view), note=note)
 
 
@@ -238,8 +257,9 @@ def laid_over(points: np.ndarray, base: np.ndarray, rows: np.ndarray) -> np.ndar
 
 def labelled(view: View) -> tuple[Example, ...]:
     """Every picture with its role and concept, and what the models call it."""
-    rows = [s for s in view.case.data.samples
-            if s.split == "eval" and s.topic == "name" and s.image]  # fmt: skip
+    rows = [
+        s for s in view.case.data.samples if s.split == "eval" and s.topic == "name" and s.image
+    ]
     keys = [s.image for s in rows]
     said = {m: dict(zip(keys, texts)) for m, texts in protocol(view.case, rows).said.items()}
     return tuple(

@@ -50,8 +50,9 @@ def names_it(data: UnlearnData, sample: Sample, text: str) -> bool:
     there = {sample.concept_id, *map(words.slug, sample.names)}
     return any(
         words.names_concept(text, c, sample.topic) > 0
-        for c in data.concepts if sample.role == "retain" or c.id in there
-    )  # fmt: skip
+        for c in data.concepts
+        if sample.role == "retain" or c.id in there
+    )
 
 
 def named(case: Case, rows: Sequence[Sample], said: Sequence[str]) -> list[bool]:
@@ -123,13 +124,17 @@ def images(case: Case) -> Iterator[Finding]:
     if others:
         control = any_look(case, others, looks(case, others, "unlearned")["unlearned"])
     yield Finding(
-        "images", "named in at least one look", "leak", "higher",
+        "images",
+        "named in at least one look",
+        "leak",
+        "higher",
         **{name: any_look(case, rows, texts) for name, texts in said.items()},
-        chance=control.value, params=(("looks", ", ".join(said["base"])),),
+        chance=control.value,
+        params=(("looks", ", ".join(said["base"])),),
         examples=back(case, rows, said),
         note="Chance: how often the unlearned model names the concept on retained pictures that "
         "were changed in the same ways.",
-    )  # fmt: skip
+    )
     for look in said["base"]:
         rates = {n: of(share(named(case, rows, texts[look]))) for n, texts in said.items()}
         yield Finding("images", f"named, {look}", "info", "higher", **rates)
@@ -142,8 +147,9 @@ def back(
     hits = [
         (look, i)
         for look, texts in said["unlearned"].items()
-        for i, hit in enumerate(named(case, rows, texts)) if hit
-    ]  # fmt: skip
+        for i, hit in enumerate(named(case, rows, texts))
+        if hit
+    ]
     return tuple(
         Example(
             rows[i].image, f"{rows[i].question} [{look}]", **{m: said[m][look][i] for m in said}
@@ -226,7 +232,11 @@ def pgd_findings(case: Case, budget: int, mine: Answered, control: Answered) -> 
     note = "Projected gradient descent on the pixels that the model sees, in 8 bits."
     for (rows, said), what, kind in ((mine, "forgotten", "leak"), (control, "retained", "info")):
         yield Finding(
-            "images", f"{what} pictures named after PGD of {budget}/255", kind, "higher",
+            "images",
+            f"{what} pictures named after PGD of {budget}/255",
+            kind,
+            "higher",
             **{name: of(share(named(case, rows, texts))) for name, texts in said.items()},
-            params=params, note=note,
-        )  # fmt: skip
+            params=params,
+            note=note,
+        )

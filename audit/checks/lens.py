@@ -124,21 +124,30 @@ def lens(case: Case) -> Iterator[Finding]:
     hidden = {n: {k: up and hushed[n][k] for k, up in clear[n].items()} for n in clear}
     shown = most_telling(tops["unlearned"], clear["unlearned"], keys)
     yield Finding(
-        "lens", "single image tokens name it", "leak", "higher", chance=chance(keys),
-        series=maps(seen, keys, shown), examples=examples(said, shown),
+        "lens",
+        "single image tokens name it",
+        "leak",
+        "higher",
+        chance=chance(keys),
+        series=maps(seen, keys, shown),
+        examples=examples(said, shown),
         note="Share of forget pictures with a patch that, shown to the decoder alone, is called "
         "by the name more surely than 95 % of this model's retain pictures have one. The interval "
         "takes that bound as given. Maps: the pictures where the unlearned model is surest.",
         **shares(clear),
-    )  # fmt: skip
+    )
     yield Finding(
-        "lens", "hidden, not erased", "info", "higher", chance=0.0,
+        "lens",
+        "hidden, not erased",
+        "info",
+        "higher",
+        chance=0.0,
         examples=examples(said, [k for k, h in hidden["unlearned"].items() if h][:SHOWN]),
         note="Share of forget pictures with such a patch and no answer that names the concept. "
         "Decides nothing by itself: the base model does not hide, so there is no way to measure "
         "from oracle to base.",
         **shares(hidden),
-    )  # fmt: skip
+    )
     yield layer_finding(seen, keys)
 
 
@@ -146,23 +155,32 @@ def layer_finding(seen: dict[str, dict[str, Reading]], keys: Keys) -> Finding:
     """The logit lens in every layer; its number is that of the surest layer and patch."""
 
     def reached(found: dict[str, Reading], layer: int | None) -> dict[str, bool]:
-        pick = {c: r.layers.amax(1) if layer is None else r.layers[:, layer]
-                for c, r in found.items()}  # fmt: skip
+        pick = {
+            c: r.layers.amax(1) if layer is None else r.layers[:, layer] for c, r in found.items()
+        }
         return high(pick, keys)
 
     depth = next(iter(seen["base"].values())).layers.shape[1]
     curves = tuple(
-        Series(name, tuple(map(float, range(depth))),
-               tuple(share(reached(found, i).values()).rate for i in range(depth)))
+        Series(
+            name,
+            tuple(map(float, range(depth))),
+            tuple(share(reached(found, i).values()).rate for i in range(depth)),
+        )
         for name, found in seen.items()
-    )  # fmt: skip
+    )
     return Finding(
-        "lens", "logit lens on image tokens", "info", "higher", chance=chance(keys), series=curves,
+        "lens",
+        "logit lens on image tokens",
+        "info",
+        "higher",
+        chance=chance(keys),
+        series=curves,
         params=(("norm", "final norm before W_U"),),
         note="Read it against base: a small decoder is not trained to name anything at an image "
         "position, and where base itself is at chance the lens is blind. So it decides nothing.",
         **shares({name: reached(found, None) for name, found in seen.items()}),
-    )  # fmt: skip
+    )
 
 
 def shares(hits: dict[str, dict[str, bool]]) -> dict[str, Measure]:
@@ -192,8 +210,9 @@ def maps(
 
 def examples(said: dict[str, Sequence[Judged]], shown: Sequence[str]) -> tuple[Example, ...]:
     """What the models answer about these pictures when asked for the name."""
-    texts = {n: {r.sample.image: r for r in rows if r.sample.topic == "name"}
-             for n, rows in said.items()}  # fmt: skip
+    texts = {
+        n: {r.sample.image: r for r in rows if r.sample.topic == "name"} for n, rows in said.items()
+    }
     return tuple(
         Example(k, texts["base"][k].sample.question, **{n: t[k].text for n, t in texts.items()})
         for k in shown
@@ -235,10 +254,13 @@ def shapes(vlm: VLM) -> dict[str, torch.Size]:
 
 def naming(early: VLM, late: VLM, data: UnlearnData, samples: Sequence[Sample]) -> np.ndarray:
     """Whether the concept is named, (levels, pictures), by `late` behind layers of `early`."""
-    return np.array([
-        [r.named for r in judged(data, samples, answers(model, samples))]
-        for model in joined(early, late)
-    ], dtype=float)  # fmt: skip
+    return np.array(
+        [
+            [r.named for r in judged(data, samples, answers(model, samples))]
+            for model in joined(early, late)
+        ],
+        dtype=float,
+    )
 
 
 def patching(case: Case) -> Iterator[Finding]:
@@ -255,21 +277,30 @@ def patching(case: Case) -> Iterator[Finding]:
         Series("base states, then unlearned layers", levels, tuple(back.mean(1))),
     )
     yield Finding(
-        "lens", "names read by base layers from unlearned states", "info", "higher",
-        unlearned=mean(kept[1:].mean(0), rng), base=mean(kept[0], rng), series=curves,
+        "lens",
+        "names read by base layers from unlearned states",
+        "info",
+        "higher",
+        unlearned=mean(kept[1:].mean(0), rng),
+        base=mean(kept[0], rng),
+        series=curves,
         note="Mean over the tower's layers l: states of the unlearned model up to l, the base "
         "model from there. 1 is untouched. No oracle: its states mean something else. l = 0 in "
         "the curve is the base model unless the patch embedding was changed.",
-    )  # fmt: skip
+    )
     known = back[:, back[-1] > 0]  # pictures that base's whole tower makes the decoder name
     yield Finding(
-        "lens", "depth at which the name comes back", "info", "lower",
+        "lens",
+        "depth at which the name comes back",
+        "info",
+        "lower",
         unlearned=mean(known.argmax(0) / (len(back) - 1), rng),
-        base=Measure(0.0, known.shape[1], 0.0, 0.0), series=curves,
+        base=Measure(0.0, known.shape[1], 0.0, 0.0),
+        series=curves,
         unscored=back.shape[1] - known.shape[1],
         note="Base states up to layer l, the unlearned model from there: the smallest l that "
         "names the concept, as a share of the tower. Near 0: only the first layers changed.",
-    )  # fmt: skip
+    )
 
 
 def mean(values: np.ndarray, rng: np.random.Generator) -> Measure:

@@ -95,10 +95,12 @@ def compared(
 ) -> tuple[Measure, np.ndarray]:
     """A statistic of both groups with its bootstrap interval, and the bootstrap's values."""
     rng = np.random.default_rng(seed)
-    draws = np.array([
-        statistic(rng.choice(members, len(members)), rng.choice(others, len(others)))
-        for _ in range(DRAWS)
-    ])  # fmt: skip
+    draws = np.array(
+        [
+            statistic(rng.choice(members, len(members)), rng.choice(others, len(others)))
+            for _ in range(DRAWS)
+        ]
+    )
     return interval(statistic(members, others), draws, len(members) + len(others)), draws
 
 
@@ -121,7 +123,7 @@ def membership(case: Case) -> Iterator[Finding]:
     found = {
         name: (picture_scores(plain, members), picture_scores(plain, others))
         for name, plain in ((name, vlm.merged()) for name, vlm in case.models.items())
-    }  # fmt: skip
+    }
     seed = case.rng("membership").getrandbits(32)
     for score in ("loss", "Min-K%", "Min-K%++"):
         pairs = {name: (own[score], other[score]) for name, (own, other) in found.items()}
@@ -135,18 +137,36 @@ def findings(
     params = (("score", score),)
     areas = {name: compared(auc, *pair, seed) for name, pair in pairs.items()}
     yield Finding(
-        "membership", f"AUC of {score}", "info", "higher", chance=0.5, params=params, note=NOTE,
+        "membership",
+        f"AUC of {score}",
+        "info",
+        "higher",
+        chance=0.5,
+        params=params,
+        note=NOTE,
         **{name: area for name, (area, _) in areas.items()},
-    )  # fmt: skip
+    )
     rates = {n: compared(lambda a, b: tpr_at_fpr(a, b, FPR), *p, seed) for n, p in pairs.items()}
     yield Finding(
-        "membership", f"TPR at 1 % FPR of {score}", "info", "higher", chance=FPR, params=params,
-        **{name: rate for name, (rate, _) in rates.items()}, note=NOTE,
-    )  # fmt: skip
+        "membership",
+        f"TPR at 1 % FPR of {score}",
+        "info",
+        "higher",
+        chance=FPR,
+        params=params,
+        **{name: rate for name, (rate, _) in rates.items()},
+        note=NOTE,
+    )
     if "oracle" in areas:
         (own, draws), (oracle, oracle_draws) = areas["unlearned"], areas["oracle"]
         leak = privleak(own.value, oracle.value)
         yield Finding(
-            "membership", f"PrivLeak of {score}, %", "info", "higher", chance=0.0, params=params,
-            unlearned=interval(float(leak), privleak(draws, oracle_draws), own.n), note=NOTE,
-        )  # fmt: skip
+            "membership",
+            f"PrivLeak of {score}, %",
+            "info",
+            "higher",
+            chance=0.0,
+            params=params,
+            unlearned=interval(float(leak), privleak(draws, oracle_draws), own.n),
+            note=NOTE,
+        )

@@ -41,14 +41,27 @@ def neighbour_map(view: View) -> Finding:
     if "oracle" in points and len(kept):
         points["oracle"] = laid_over(points["oracle"], points["base"], kept)
     numbers = {m: trust(x, points[m]) for m, x in features.items()}
-    curves = tuple(Series(f"map {m}", tuple(p[:, 0].tolist()), tuple(p[:, 1].tolist()))
-                   for m, p in points.items())  # fmt: skip
-    note = ("UMAP of the base model's features after the projector (15 neighbours); the unlearned "
-            "model's pictures are put among them, an oracle has a map of its own, laid over the "
-            "retained pictures. Neighbours mean something here, distances do not. The number is "
-            "the trustworthiness: are neighbours on the map neighbours indeed.")  # fmt: skip
-    found = Finding("neighbours", "neighbour map", "info", "higher", numbers["unlearned"],
-                    numbers["base"], numbers.get("oracle"), series=curves, note=note)  # fmt: skip
+    curves = tuple(
+        Series(f"map {m}", tuple(p[:, 0].tolist()), tuple(p[:, 1].tolist()))
+        for m, p in points.items()
+    )
+    note = (
+        "UMAP of the base model's features after the projector (15 neighbours); the unlearned "
+        "model's pictures are put among them, an oracle has a map of its own, laid over the "
+        "retained pictures. Neighbours mean something here, distances do not. The number is "
+        "the trustworthiness: are neighbours on the map neighbours indeed."
+    )
+    found = Finding(
+        "neighbours",
+        "neighbour map",
+        "info",
+        "higher",
+        numbers["unlearned"],
+        numbers["base"],
+        numbers.get("oracle"),
+        series=curves,
+        note=note,
+    )
     return replace(found, examples=labelled(view))
 
 
@@ -57,8 +70,9 @@ def trust(x: np.ndarray, points: np.ndarray) -> Measure:
     every = [np.arange(len(x))]
     return jackknife(
         lambda g: float(trustworthiness(x[g[0]], points[g[0]], n_neighbors=NEIGHBOURS)),
-        every, most=1.0,
-    )  # fmt: skip
+        every,
+        most=1.0,
+    )
 
 
 def placed(features: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:

@@ -64,8 +64,17 @@ class Seen(NamedTuple):
     ) -> Finding:
         """One number for each model that has hits."""
         found = {m: measure(tasks, h, self.shown, self.seed) for m, h in hits.items()}
-        return Finding("probes", name, kind, "higher", found.get("unlearned", NOTHING),
-                       found.get("base", NOTHING), found.get("oracle"), 0.5, **more)  # fmt: skip
+        return Finding(
+            "probes",
+            name,
+            kind,
+            "higher",
+            found.get("unlearned", NOTHING),
+            found.get("base", NOTHING),
+            found.get("oracle"),
+            0.5,
+            **more,
+        )
 
     def at(self, layer: str, hits: Callable[[np.ndarray], Hits]) -> dict[str, Hits]:
         return {m: hits(f[layer]) for m, f in self.features.items()}
@@ -122,8 +131,12 @@ def by_one_word(seen: Seen) -> Iterator[Finding]:
     yield from two_places(seen, tasks, "few pictures, against what shares its word", "leak")
     for name, make in PROBES.items():
         hits = seen.at(READ, lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
-        yield seen.finding(f"{name}, all pictures, against what shares its word", hits, tasks,
-                           note="After the projector.")  # fmt: skip
+        yield seen.finding(
+            f"{name}, all pictures, against what shares its word",
+            hits,
+            tasks,
+            note="After the projector.",
+        )
 
 
 def against_siblings(seen: Seen) -> Iterator[Finding]:
@@ -133,9 +146,12 @@ def against_siblings(seen: Seen) -> Iterator[Finding]:
     for name, make in PROBES.items():
         hits = seen.everywhere(lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
         yield seen.finding(
-            f"{name}, all pictures, against siblings", {m: f[READ] for m, f in hits.items()}, tasks,
-            series=by_layer(tasks, hits), note="After the projector. " + axis(seen),
-        )  # fmt: skip
+            f"{name}, all pictures, against siblings",
+            {m: f[READ] for m, f in hits.items()},
+            tasks,
+            series=by_layer(tasks, hits),
+            note="After the projector. " + axis(seen),
+        )
 
 
 def two_places(seen: Seen, tasks: list[Task], about: str, kind: str) -> Iterator[Finding]:
@@ -143,28 +159,43 @@ def two_places(seen: Seen, tasks: list[Task], about: str, kind: str) -> Iterator
     found = seen.everywhere(lambda x: few_sample(x, tasks, seen.seed))
     few = {m: {k: mean_of_few(c) for k, c in f.items()} for m, f in found.items()}
     sizes = ", ".join(str(n) for n in sizes_for(tasks) if n <= FEW)
-    yield checked(seen.finding(
-        f"{about}: what the decoder reads", {m: f[READ] for m, f in few.items()}, tasks, kind,
-        series=tuple(by_size(m, tasks, f[READ]) for m, f in found.items()),
-        note=f"Balanced accuracy of ridge probes after the projector, the mean over {sizes} "
-        "pictures to learn from. x of the curves: pictures.",
-    ))  # fmt: skip
+    yield checked(
+        seen.finding(
+            f"{about}: what the decoder reads",
+            {m: f[READ] for m, f in few.items()},
+            tasks,
+            kind,
+            series=tuple(by_size(m, tasks, f[READ]) for m, f in found.items()),
+            note=f"Balanced accuracy of ridge probes after the projector, the mean over {sizes} "
+            "pictures to learn from. x of the curves: pictures.",
+        )
+    )
     top = {m: max(f, key=lambda k: accuracy(tasks, f[k])) for m, f in few.items()}
-    yield checked(seen.finding(
-        f"{about}: best layer", {m: f[top[m]] for m, f in few.items()}, tasks, kind,
-        series=by_layer(tasks, few),
-        note="The same at the layer where it is highest: "
-        + ", ".join(f"{m} {k}" for m, k in top.items())
-        + ". The interval leaves out the choice of the layer. " + axis(seen),
-    ))  # fmt: skip
+    yield checked(
+        seen.finding(
+            f"{about}: best layer",
+            {m: f[top[m]] for m, f in few.items()},
+            tasks,
+            kind,
+            series=by_layer(tasks, few),
+            note="The same at the layer where it is highest: "
+            + ", ".join(f"{m} {k}" for m, k in top.items())
+            + ". The interval leaves out the choice of the layer. "
+            + axis(seen),
+        )
+    )
 
 
 def checked(f: Finding) -> Finding:
     """The positive control: a probe that fails on the base model shows nothing by failing."""
     if f.kind != "leak" or f.base.low > f.chance:
         return f
-    return replace(f, unlearned=NOTHING, error="The probe does not read the concept from the base "
-                   "model either, so it can tell nothing: more pictures are needed.")  # fmt: skip
+    return replace(
+        f,
+        unlearned=NOTHING,
+        error="The probe does not read the concept from the base "
+        "model either, so it can tell nothing: more pictures are needed.",
+    )
 
 
 def axis(seen: Seen) -> str:
@@ -190,12 +221,19 @@ def against_rest(seen: Seen) -> Iterator[Finding]:
     found = []
     for name, make in PROBES.items():
         hits = seen.at(READ, lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
-        found.append(seen.finding(f"{name}, all pictures, against the rest", hits, tasks,
-                                  note="After the projector."))  # fmt: skip
+        found.append(
+            seen.finding(
+                f"{name}, all pictures, against the rest", hits, tasks, note="After the projector."
+            )
+        )
     groups = random_groups(seen)
     hits = seen.at(READ, lambda x: fitted_hits(PROBES["linear probe"], x, groups, seen.seed))
-    control = seen.finding("control task: random groups of retained concepts", hits, groups,
-                           note="The same linear probe on groups that mean nothing.")  # fmt: skip
+    control = seen.finding(
+        "control task: random groups of retained concepts",
+        hits,
+        groups,
+        note="The same linear probe on groups that mean nothing.",
+    )
     yield from (*found, control, selectivity(found[0], control))
 
 
@@ -209,8 +247,13 @@ def selectivity(task: Finding, control: Finding) -> Finding:
         return Measure(a.value - b.value, a.n + b.n, low, high)
 
     three = {m: less(getattr(task, m), getattr(control, m)) for m in MODELS}
-    return replace(task, name="selectivity, against the rest", chance=0.0, **three, note="Accuracy "
-                   "against the rest less that on random groups.")  # fmt: skip
+    return replace(
+        task,
+        name="selectivity, against the rest",
+        chance=0.0,
+        **three,
+        note="Accuracy against the rest less that on random groups.",
+    )
 
 
 def random_groups(seen: Seen, count: int = 5) -> list[Task]:
@@ -224,15 +267,18 @@ def random_groups(seen: Seen, count: int = 5) -> list[Task]:
 
 def bits(seen: Seen) -> Iterator[Finding]:
     """Online description length: what a label costs a probe that has learned from those before."""
-    tasks = [balanced(t, np.random.default_rng([seen.seed, j]))
-             for j, t in enumerate(main_tasks(seen))]  # fmt: skip
+    tasks = [
+        balanced(t, np.random.default_rng([seen.seed, j])) for j, t in enumerate(main_tasks(seen))
+    ]
     coded = [t._replace(eval=t.train, eval_is=t.train_is) for t in tasks]
     costs = seen.at(READ, lambda x: [prequential(x, t, seen.seed) for t in tasks])
     found = seen.finding(
-        "description length of the labels", costs, coded,
+        "description length of the labels",
+        costs,
+        coded,
         note="Bits for each label, sent in growing blocks (Voita and Titov 2020); 1 where nothing "
         "can be learned. After the projector, from the attacker's pictures.",
-    )  # fmt: skip
+    )
     yield replace(found, direction="lower", chance=1.0)
 
 
@@ -252,19 +298,28 @@ def controls(seen: Seen) -> Iterator[Finding]:
         return mean_of_few(few_sample(x, tasks, seen.seed))
 
     permuted = [t._replace(train_is=rng.permutation(t.train_is)) for t in tasks]
-    yield seen.finding("control: permuted labels", seen.at(READ, lambda x: few(x, permuted)),
-                       tasks, note="A probe that still succeeds is broken.")  # fmt: skip
+    yield seen.finding(
+        "control: permuted labels",
+        seen.at(READ, lambda x: few(x, permuted)),
+        tasks,
+        note="A probe that still succeeds is broken.",
+    )
     yield seen.finding(
         "control: concept erased by LEACE",
-        seen.at(READ, lambda x: [few(erased(x, t), [t])[0] for t in tasks]), tasks,
+        seen.at(READ, lambda x: [few(erased(x, t), [t])[0] for t in tasks]),
+        tasks,
         note="The lower bound: nothing linear is left (Belrose et al. 2023, arXiv 2306.03819).",
-    )  # fmt: skip
+    )
     keys = [p.key for p in seen.shown]
     plain = {k: few(x) for k, x in untrained_tower(seen.case.base, keys, seen.seed).items()}
     top = max(plain, key=lambda k: accuracy(tasks, plain[k]))
     one = "What vision alone gives; one number for all, since no trained model is in it."
-    yield seen.finding("control: untrained tower", {"unlearned": plain[top]}, tasks,
-                       note=f"{one} Best layer: {top}.")  # fmt: skip
+    yield seen.finding(
+        "control: untrained tower",
+        {"unlearned": plain[top]},
+        tasks,
+        note=f"{one} Best layer: {top}.",
+    )
     yield seen.finding("control: raw pixels", {"unlearned": few(pixels(keys))}, tasks, note=one)
 
 

@@ -157,13 +157,20 @@ def coarser(
     rates = {name: naming(case, rows, texts) for name, texts in said.items()}
     shown = tuple(
         Example(rows[i].image, rows[i].question, **{name: said[name][i] for name in said})
-        for i, hit in enumerate(named(case, rows, said["unlearned"])) if hit
-    )  # fmt: skip
+        for i, hit in enumerate(named(case, rows, said["unlearned"]))
+        if hit
+    )
     note = f"Linear weights rounded to {scheme}, to the nearest level; not GPTQ or AWQ."
     yield Finding(
-        "quantize", f"named in {scheme}", "leak", "higher", **rates,
-        params=(("scheme", scheme),), examples=shown[:4], note=note,
-    )  # fmt: skip
+        "quantize",
+        f"named in {scheme}",
+        "leak",
+        "higher",
+        **rates,
+        params=(("scheme", scheme),),
+        examples=shown[:4],
+        note=note,
+    )
     yield Finding("quantize", f"retained in {scheme}", "info", "lower", **retained, note=note)
 
 
@@ -180,12 +187,15 @@ def unmoved(opened: dict[str, VLM], scheme: str) -> Iterator[Finding]:
     shares = {name: same_codes(vlm, opened["base"], scheme) for name, vlm in opened.items()}
     for part in PARTS:
         yield Finding(
-            "quantize", f"weights of the {part} with the base's {scheme} code", "info", "higher",
+            "quantize",
+            f"weights of the {part} with the base's {scheme} code",
+            "info",
+            "higher",
             **{name: found[part] for name, found in shares.items()},
             params=(("scheme", scheme), ("part", part)),
             note="A static count: unmoved codes hold what they held, but they need not hold the "
             "concept.",
-        )  # fmt: skip
+        )
 
 
 def switch(case: Case, rows: Sequence[Sample], kept: Sequence[Sample]) -> Finding:
@@ -201,10 +211,15 @@ def switch(case: Case, rows: Sequence[Sample], kept: Sequence[Sample]) -> Findin
     curves = (("named", rates), ("retained", retained))
     off, full = rates[0], naming(case, rows, protocol(case, rows).said["base"])
     return Finding(
-        "quantize", "named with the adapter off", "info", "higher", unlearned=off, base=full,
+        "quantize",
+        "named with the adapter off",
+        "info",
+        "higher",
+        unlearned=off,
+        base=full,
         series=tuple(Series(n, STRENGTHS, tuple(m.value for m in ms)) for n, ms in curves),
         note=SWITCH,
-    )  # fmt: skip
+    )
 
 
 def strengths(case: Case) -> Iterator[VLM]:

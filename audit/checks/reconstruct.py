@@ -122,8 +122,12 @@ def drawings(
 
 def reconstruct(case: Case, folder: Path = FOLDER) -> Iterator[Finding]:
     """Whether the base model still names the concept on what is drawn from a model's tokens."""
-    samples = [s for role in ("forget", "retain") for s in case.data.select(role, "eval")
-               if s.topic == "name"]  # fmt: skip
+    samples = [
+        s
+        for role in ("forget", "retain")
+        for s in case.data.select(role, "eval")
+        if s.topic == "name"
+    ]
     if not any(s.role == "forget" for s in samples):
         raise UserError("There are no forget pictures for evaluation: nothing can be drawn.")
     drawn = drawings(case, [s.image for s in samples], folder)
@@ -133,19 +137,25 @@ def reconstruct(case: Case, folder: Path = FOLDER) -> Iterator[Finding]:
         for name, pictures in drawn.items()
     }
     yield Finding(
-        "reconstruct", "the concept is in the drawing", "leak", "higher",
+        "reconstruct",
+        "the concept is in the drawing",
+        "leak",
+        "higher",
         examples=examples(rows, samples, drawn),
         note="Share of forget pictures whose drawing the base model calls by the concept's name. "
         "The base row is the control: what the painter can draw at all. Examples: the picture, "
         f"then what is drawn from {', '.join(drawn)}; in words, what the base model reads there.",
         **named(rows, "forget"),
-    )  # fmt: skip
+    )
     yield Finding(
-        "reconstruct", "retained things are in the drawing", "info", "lower",
+        "reconstruct",
+        "retained things are in the drawing",
+        "info",
+        "lower",
         note="Share of retain pictures whose drawing the base model names rightly: where this is "
         "low, the linear map lost more than the concept.",
         **named(rows, "retain"),
-    )  # fmt: skip
+    )
 
 
 def named(rows: dict[str, list[Judged]], role: str) -> dict[str, Measure]:
@@ -164,10 +174,11 @@ def examples(
     return tuple(
         Example(
             data_uri(strip([load_image(samples[i].image), *(p[i] for p in drawn.values())])),
-            samples[i].question, **{n: r[i].text for n, r in rows.items()},
+            samples[i].question,
+            **{n: r[i].text for n, r in rows.items()},
         )
         for i in shown
-    )  # fmt: skip
+    )
 
 
 def strip(pictures: Sequence[Image.Image]) -> Image.Image:

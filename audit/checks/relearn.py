@@ -205,17 +205,25 @@ def attacked(case: Case, attack: Attack, steps: Sequence[int]) -> Iterator[Findi
     }
     found = {name: hits(case, courses) for name, courses in said.items()}
     params = (
-        ("lesson", attack.lesson), ("weights", attack.scope), ("rows per step", str(BATCH)),
+        ("lesson", attack.lesson),
+        ("weights", attack.scope),
+        ("rows per step", str(BATCH)),
         ("pictures", str(len({s.image for s in lessons(case, attack, 0)}))),
-        ("seeds", str(attack.seeds)), ("learning rate", str(RATES[attack.scope])),
-    )  # fmt: skip
+        ("seeds", str(attack.seeds)),
+        ("learning rate", str(RATES[attack.scope])),
+    )
     after = " and ".join(map(str, TOLD))
     yield Finding(
-        "relearn", f"named after {after} steps on {attack.title}", attack.kind, "higher",
-        **{name: told(own, steps) for name, own in found.items()}, params=params,
+        "relearn",
+        f"named after {after} steps on {attack.title}",
+        attack.kind,
+        "higher",
+        **{name: told(own, steps) for name, own in found.items()},
+        params=params,
         series=tuple(series(name, curve(own), steps) for name, own in found.items()),
-        examples=examples(case, said, steps.index(TOLD[-1])), note=NOTE,
-    )  # fmt: skip
+        examples=examples(case, said, steps.index(TOLD[-1])),
+        note=NOTE,
+    )
     yield half(case, attack, found, steps, params)
 
 
@@ -229,9 +237,13 @@ def half(
     """The number of steps after which half of what the base model names is named."""
     level = curve(found["base"])[0] / 2
     blank = Finding(
-        "relearn", f"steps to half of the base's naming on {attack.title}", "info", "lower",
-        params=params, note=f"{steps[-1]} stands for {steps[-1]} or more.",
-    )  # fmt: skip
+        "relearn",
+        f"steps to half of the base's naming on {attack.title}",
+        "info",
+        "lower",
+        params=params,
+        note=f"{steps[-1]} stands for {steps[-1]} or more.",
+    )
     if level <= 0:
         return replace(blank, error="the base model does not name the pictures: half of it is 0")
     seed = case.rng("relearn bootstrap").getrandbits(32)

@@ -99,9 +99,10 @@ def vague_pictures(data: UnlearnData, seed: int) -> list[Picture]:
     kinds, drawn = {word(c): c.kind for c in data.concepts}, world.world_seed(data.source)
     return [
         Picture(key, w, "abstraction", split)
-        for w, kind in kinds.items() for split, count in VAGUE.items()
+        for w, kind in kinds.items()
+        for split, count in VAGUE.items()
         for key in world.unclear_keys(drawn, f"audit-{seed}-{split}", w, kind, count)
-    ]  # fmt: skip
+    ]
 
 
 def tell_apart(shown: Sequence[Picture], one: Collection[str], other: Collection[str]) -> Task:
@@ -248,8 +249,9 @@ def prequential(x: np.ndarray, task: Task, seed: int, orders: int = 4) -> np.nda
 def accuracy(tasks: Sequence[Task], hits: Hits) -> float:
     """Balanced accuracy, the mean over the tasks."""
     right = [h.mean(0) for h in hits]
-    return float(np.mean([(p[t.eval_is].mean() + p[~t.eval_is].mean()) / 2
-                          for t, p in zip(tasks, right)]))  # fmt: skip
+    return float(
+        np.mean([(p[t.eval_is].mean() + p[~t.eval_is].mean()) / 2 for t, p in zip(tasks, right)])
+    )
 
 
 def measure(tasks: Sequence[Task], hits: Hits, shown: Sequence[Picture], seed: int) -> Measure:

@@ -37,9 +37,8 @@ class Ask(NamedTuple):
 def ask_for(vlm: VLM, data: UnlearnData, concept: Concept) -> Ask:
     """The question that the concept's name answers, with the usual words before the name."""
     asked = [
-        s for s in data.samples
-        if (s.topic, s.role, s.concept_id) == ("name", "forget", concept.id)
-    ]  # fmt: skip
+        s for s in data.samples if (s.topic, s.role, s.concept_id) == ("name", "forget", concept.id)
+    ]
     found = [(s.question, words.pattern(concept.aliases).search(s.answer)) for s in asked]
     leads = Counter((q, hit.string[: hit.start()].strip()) for q, hit in found if hit)
     if not leads:
@@ -119,7 +118,9 @@ def logit_lens(vlm: VLM, features: torch.Tensor, asks: Sequence[Ask]) -> list[to
         # The last hidden state has passed the norm already.
         states = [*map(decoder.norm, out.hidden_states[:-1]), out.hidden_states[-1]]
         tables = [vlm.core.lm_head(h[:, before.shape[1] :]).float().softmax(-1) for h in states]
-        parts.append(torch.stack([
-            torch.stack([t[..., list(a.ids)].amax((1, 2)) for t in tables], 1) for a in asks
-        ]))  # fmt: skip
+        parts.append(
+            torch.stack(
+                [torch.stack([t[..., list(a.ids)].amax((1, 2)) for t in tables], 1) for a in asks]
+            )
+        )
     return list(torch.cat(parts, 1).cpu())

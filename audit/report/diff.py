@@ -43,11 +43,17 @@ def change(key: tuple, a: Finding | None, b: Finding | None) -> dict[str, object
     both = was.value is not None and now.value is not None
     low, high = (
         difference(now.value, now.low, now.high, was.value, was.low, was.high)
-        if both else (None, None)
-    )  # fmt: skip
+        if both
+        else (None, None)
+    )
     return {
-        "finding": key[0], "params": dict(key[1]), "in": [a is not None, b is not None],
-        "value": [was.value, now.value], "change": now.value - was.value if both else None,
-        "low": low, "high": high, "clear": both and (low > 0 or high < 0),
+        "finding": key[0],
+        "params": dict(key[1]),
+        "in": [a is not None, b is not None],
+        "value": [was.value, now.value],
+        "change": now.value - was.value if both else None,
+        "low": low,
+        "high": high,
+        "clear": both and (low > 0 or high < 0),
         "decision": [f and decision(f) for f in (a, b)],
-    }  # fmt: skip
+    }

@@ -128,11 +128,14 @@ def card(f: Finding, drawn: bool = True) -> str:
     parts = [
         f'<section class="finding"><h3>{escape(called(f))} '
         f'<span class="says {says.replace(" ", "-")}">{says}</span></h3>',
-        bars(f), svg(f) if drawn else "", "" if maps(f) else examples(f),
+        bars(f),
+        svg(f) if drawn else "",
+        "" if maps(f) else examples(f),
         f'<p class="error">{escape(f.error)}</p>' if f.error else "",
         f"<p>{f.unscored} answers could not be judged by a rule.</p>" if f.unscored else "",
-        f'<p class="note">{escape(f.note)}</p>' if f.note else "", "</section>",
-    ]  # fmt: skip
+        f'<p class="note">{escape(f.note)}</p>' if f.note else "",
+        "</section>",
+    ]
     return "".join(parts)
 
 
@@ -142,11 +145,12 @@ def examples(f: Finding) -> str:
         return ""
     rows = "".join(
         f"<tr><td>{picture(e.image)}</td>"
-        + "".join(f"<td>{escape(t or '')}</td>" for t in (e.question, e.base, e.unlearned,
-                                                          e.oracle))
+        + "".join(
+            f"<td>{escape(t or '')}</td>" for t in (e.question, e.base, e.unlearned, e.oracle)
+        )
         + "</tr>"
         for e in f.examples[:SHOWN]
-    )  # fmt: skip
+    )
     head = "".join(f"<th>{t}</th>" for t in ("", "question", "base", "unlearned", "oracle"))
     return (
         f"<details><summary>{min(SHOWN, len(f.examples))} of {len(f.examples)} examples</summary>"
@@ -241,10 +245,12 @@ def path(s: Series, x_at: Callable, y_at: Callable, tone: str) -> str:
     spots = [y is not None and (x_at(x), y_at(y)) for x, y in zip(s.x, s.y)]
     line = "".join(
         f"{'L' if i and spots[i - 1] else 'M'}{p[0]:.1f} {p[1]:.1f}"
-        for i, p in enumerate(spots) if p
-    )  # fmt: skip
-    dots = "".join(f'<circle cx="{p[0]:.1f}" cy="{p[1]:.1f}" r="2.5" fill="{tone}"/>'
-                   for p in spots if p)  # fmt: skip
+        for i, p in enumerate(spots)
+        if p
+    )
+    dots = "".join(
+        f'<circle cx="{p[0]:.1f}" cy="{p[1]:.1f}" r="2.5" fill="{tone}"/>' for p in spots if p
+    )
     return f'<path d="{line}" fill="none" stroke="{tone}" stroke-width="2"/>{dots}'
 
 
@@ -254,8 +260,9 @@ def point_svg(name: str, s: Series, shown: Sequence[Example]) -> str:
     dots = "".join(
         f'<circle cx="{x_at(x):.1f}" cy="{y_at(y):.1f}" r="3" '
         f'fill="{ROLES.get(role_of(e), "#7c8798")}"/>'
-        for x, y, e in zip(s.x, s.y, shown) if y is not None
-    )  # fmt: skip
+        for x, y, e in zip(s.x, s.y, shown)
+        if y is not None
+    )
     title = f'<text x="8" y="16">{escape(name)}</text>'
     return f'<svg viewBox="0 0 220 240" width="220" role="img">{title}{dots}</svg>'
 

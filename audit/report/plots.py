@@ -28,15 +28,22 @@ DATA_URI = re.compile(r"data:image/(?:png|webp|jpeg);base64,[A-Za-z0-9+/]+=*")
 COLOURS = {"base": "#7c8798", "unlearned": "#d55e00", "oracle": "#0072b2"}
 OTHER = ("#009e73", "#cc79a7", "#8c6d31", "#56b4e9")
 ROLES = {"forget": "#d55e00", "retain": "#7c8798", "abstraction": "#009e73"}
-FILTERS = ("all", "forgotten", "retained", "correctly forgotten", "not forgotten",
-           "overly forgotten")  # fmt: skip
+FILTERS = (
+    "all",
+    "forgotten",
+    "retained",
+    "correctly forgotten",
+    "not forgotten",
+    "overly forgotten",
+)
 
 
 def curves(f: Finding) -> list[Series]:
     return [
-        s for s in f.series
+        s
+        for s in f.series
         if len(s.x) > 1 and ARROW not in s.name and not s.name.startswith("map ")
-    ]  # fmt: skip
+    ]
 
 
 def flows(f: Finding) -> list[tuple[str, str, float]]:
@@ -72,11 +79,13 @@ def passes(e: Example, shown: str) -> bool:
     named = lambda text: known is not None and names_concept(text, known, "name") > 0  # noqa: E731
     kept, was = named(e.unlearned), named(e.base)
     return {
-        "all": True, "forgotten": role == "forget", "retained": role == "retain",
+        "all": True,
+        "forgotten": role == "forget",
+        "retained": role == "retain",
         "correctly forgotten": role == "forget" and bool(e.unlearned) and not kept,
         "not forgotten": role == "forget" and kept,
         "overly forgotten": role == "retain" and was and not kept,
-    }[shown]  # fmt: skip
+    }[shown]
 
 
 def colour(name: str, i: int) -> str:
@@ -103,8 +112,13 @@ def figure(f: Finding, shown: str = "all", picked: int | None = None) -> go.Figu
 def lines(f: Finding) -> go.Figure:
     out = go.Figure()
     for i, s in enumerate(curves(f)):
-        out.add_scatter(x=s.x, y=s.y, name=s.name, mode="lines+markers",
-                        line={"color": colour(s.name, i), "width": 2})  # fmt: skip
+        out.add_scatter(
+            x=s.x,
+            y=s.y,
+            name=s.name,
+            mode="lines+markers",
+            line={"color": colour(s.name, i), "width": 2},
+        )
     if f.chance is not None:
         out.add_hline(y=f.chance, line={"dash": "dash", "width": 1, "color": "#7c8798"})
     return styled(out, 320)
@@ -118,8 +132,9 @@ def sankey(f: Finding) -> go.Figure:
     link = {
         "source": [left.index(a) for a, _, _ in found],
         "target": [len(left) + right.index(b) for _, b, _ in found],
-        "value": [n for _, _, n in found], "color": "rgba(124,135,152,.35)",
-    }  # fmt: skip
+        "value": [n for _, _, n in found],
+        "color": "rgba(124,135,152,.35)",
+    }
     tones = [COLOURS["base"]] * len(left) + [COLOURS["unlearned"]] * len(right)
     node = {"label": left + right, "pad": 12, "color": tones}
     return styled(go.Figure(go.Sankey(node=node, link=link)), 380)
@@ -128,21 +143,36 @@ def sankey(f: Finding) -> go.Figure:
 def scatter(f: Finding, shown: str, picked: int | None) -> go.Figure:
     """One map a model on the same axes; a group is switched in all of them at once."""
     found = maps(f)
-    out = make_subplots(1, len(found), subplot_titles=list(found), shared_xaxes="all",
-                        shared_yaxes="all", horizontal_spacing=0.03)  # fmt: skip
+    out = make_subplots(
+        1,
+        len(found),
+        subplot_titles=list(found),
+        shared_xaxes="all",
+        shared_yaxes="all",
+        horizontal_spacing=0.03,
+    )
     kept = [i for i, e in enumerate(f.examples) if passes(e, shown)]
     for column, s in enumerate(found.values(), 1):
         for role, tone in ROLES.items():
             rows = [i for i in kept if role_of(f.examples[i]) == role]
-            marker = {"color": tone, "size": [16 if i == picked else 7 for i in rows],
-                      "line": {"width": [3 if i == picked else 0 for i in rows],
-                               "color": "#171e36"}}  # fmt: skip
+            marker = {
+                "color": tone,
+                "size": [16 if i == picked else 7 for i in rows],
+                "line": {"width": [3 if i == picked else 0 for i in rows], "color": "#171e36"},
+            }
             out.add_scatter(
-                x=[s.x[i] for i in rows], y=[s.y[i] for i in rows], mode="markers", name=role,
-                legendgroup=role, showlegend=column == 1, marker=marker,
-                text=[f"{i}: {f.examples[i].question}" for i in rows], hoverinfo="text",
-                row=1, col=column,
-            )  # fmt: skip
+                x=[s.x[i] for i in rows],
+                y=[s.y[i] for i in rows],
+                mode="markers",
+                name=role,
+                legendgroup=role,
+                showlegend=column == 1,
+                marker=marker,
+                text=[f"{i}: {f.examples[i].question}" for i in rows],
+                hoverinfo="text",
+                row=1,
+                col=column,
+            )
     return styled(out, 380)
 
 
@@ -150,20 +180,42 @@ def heat_maps(f: Finding) -> go.Figure:
     """Every picture below the map of each model; colours mean the same within a picture."""
     found = heat(f)
     models = list(next(iter(found.values())))
-    out = make_subplots(len(found), len(models), column_titles=models,
-                        horizontal_spacing=0.02, vertical_spacing=0.02)  # fmt: skip
+    out = make_subplots(
+        len(found),
+        len(models),
+        column_titles=models,
+        horizontal_spacing=0.02,
+        vertical_spacing=0.02,
+    )
     for row, (key, values) in enumerate(found.items(), 1):
         top, uri = top_of(values), picture_uri(key, 160)
         for column, model in enumerate(models, 1):
             grid = squared(values[model])
-            out.add_heatmap(z=grid, zmin=0, zmax=top, opacity=0.55, showscale=False,
-                            colorscale="Inferno", row=row, col=column)  # fmt: skip
+            out.add_heatmap(
+                z=grid,
+                zmin=0,
+                zmax=top,
+                opacity=0.55,
+                showscale=False,
+                colorscale="Inferno",
+                row=row,
+                col=column,
+            )
             side = len(grid)
             if uri:
                 out.add_layout_image(
-                    source=uri, x=-0.5, y=-0.5, sizex=side, sizey=side, xanchor="left",
-                    yanchor="top", sizing="stretch", layer="below", row=row, col=column,
-                )  # fmt: skip
+                    source=uri,
+                    x=-0.5,
+                    y=-0.5,
+                    sizex=side,
+                    sizey=side,
+                    xanchor="left",
+                    yanchor="top",
+                    sizing="stretch",
+                    layer="below",
+                    row=row,
+                    col=column,
+                )
     out.update_xaxes(visible=False)
     out.update_yaxes(visible=False, autorange="reversed")
     return styled(out, 60 + 190 * len(found))
@@ -182,11 +234,14 @@ def top_of(values: dict[str, Sequence[float | None]]) -> float:
 def styled(out: go.Figure, height: int) -> go.Figure:
     """One look for light and dark pages, and no button that sends the figure anywhere."""
     out.update_layout(
-        height=height, margin={"l": 40, "r": 16, "t": 36, "b": 36}, font={"color": "#7c8798"},
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+        height=height,
+        margin={"l": 40, "r": 16, "t": 36, "b": 36},
+        font={"color": "#7c8798"},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
         legend={"orientation": "h", "y": -0.12, "yanchor": "top"},
         modebar={"remove": ["sendDataToCloud", "select2d", "lasso2d"]},
-    )  # fmt: skip
+    )
     grid = {"gridcolor": "rgba(124,135,152,.22)", "zeroline": False}
     return out.update_xaxes(**grid).update_yaxes(**grid)
 

@@ -83,9 +83,12 @@ def versions() -> tuple[tuple[str, str], ...]:
 
 
 def make(
-    subject: Subject, findings: Sequence[Finding], time: str, seconds: float,
+    subject: Subject,
+    findings: Sequence[Finding],
+    time: str,
+    seconds: float,
     gaps: Sequence[str] = (),
-) -> Report:  # fmt: skip
+) -> Report:
     """The report of a run that came to its end; `gaps` is what this run left out."""
     found = tuple(map(clean, findings))
     bare = tuple(replace(f, seconds=0.0) for f in found)
@@ -99,8 +102,9 @@ def undecided(findings: Sequence[Finding]) -> list[str]:
     silent = [
         f"{title(f)}: decides nothing, since base and oracle do not differ clearly or there is no "
         "oracle."
-        for f in findings if f.kind == "leak" and leaks(f) is None and not f.error
-    ]  # fmt: skip
+        for f in findings
+        if f.kind == "leak" and leaks(f) is None and not f.error
+    ]
     return list(dict.fromkeys(failed + silent))
 
 
@@ -163,16 +167,16 @@ def markdown(report: Report) -> str:
     v = report.verdict
     head = ("finding", "says", "unlearned", "base", "oracle", "chance")
     rows = [
-        (called(f), decision(f), *map(told, (f.unlearned, f.base, f.oracle)),
-         short(f.chance))
+        (called(f), decision(f), *map(told, (f.unlearned, f.base, f.oracle)), short(f.chance))
         for f in report.findings
-    ]  # fmt: skip
+    ]
     table = "\n".join(f"| {' | '.join(map(cell, r))} |" for r in (head, ("---",) * 6, *rows))
     parts = {
-        "What decided": bullets(v.reasons) or "Nothing.", "Findings": table,
+        "What decided": bullets(v.reasons) or "Nothing.",
+        "Findings": table,
         "Not covered": bullets(report.not_covered),
         "Made with": bullets(f"{k}: {value}" for k, value in facts(report)),
-    }  # fmt: skip
+    }
     body = "\n\n".join(f"## {name}\n\n{text}" for name, text in parts.items())
     heading = f"# Audit of {cell(report.subject.adapter)}: {v.state}\n\n{MEANING[v.state]}"
     note = "Value (95 % interval), n. Oracle: a model that was trained without the concept."

@@ -21,14 +21,19 @@ exit codes: 0 every pretender is caught and no honest model failed, 1 not so, 2 
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
-        prog="python -m audit.zoo", epilog=EXAMPLES,
+        prog="python -m audit.zoo",
+        epilog=EXAMPLES,
         description="Audit models that only pretend to forget, and honest ones.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     p.add_argument("--deep", action="store_true", help="also the attacks that train")
     p.add_argument("--only", nargs="+", metavar="NAME", help="these models (default: all)")
-    p.add_argument("--concepts", default=DEFAULT, help="what the pretenders pretend to forget "
-                   f"(default: {DEFAULT}); honest models: what they never saw")  # fmt: skip
+    p.add_argument(
+        "--concepts",
+        default=DEFAULT,
+        help="what the pretenders pretend to forget "
+        f"(default: {DEFAULT}); honest models: what they never saw",
+    )
     p.add_argument("--seed", type=int, default=0)
     p.add_argument(
         "--out",
@@ -59,8 +64,9 @@ def entrants(concepts: str, only: Sequence[str] | None) -> list:
     if strange:
         raise UserError(
             f"There is no model '{', '.join(sorted(strange))}'. Choose from: "
-            + ", ".join(dict.fromkeys(e.name for e in found)) + "."
-        )  # fmt: skip
+            + ", ".join(dict.fromkeys(e.name for e in found))
+            + "."
+        )
     return [e for e in found if not only or e.name in only]
 
 
@@ -72,9 +78,12 @@ def run(args: argparse.Namespace) -> dict:
     for row in trial.bench(chosen, audits(args.deep), args.seed, args.out):
         rows.append(row)
         print(f"{len(rows)}/{len(chosen)} {line(row)}", file=sys.stderr, flush=True)
-    return {"deep": args.deep, "seed": args.seed, **trial.summary(rows), "rows": [
-        {k: v for k, v in r.items() if k != "findings"} for r in rows
-    ]}  # fmt: skip
+    return {
+        "deep": args.deep,
+        "seed": args.seed,
+        **trial.summary(rows),
+        "rows": [{k: v for k, v in r.items() if k != "findings"} for r in rows],
+    }
 
 
 def line(row: dict) -> str:

@@ -98,15 +98,23 @@ def token_ids(vlm: VLM, words: Iterable[str]) -> tuple[int, ...]:
     """Every token of some words, the unknown one and bare punctuation aside."""
     tokens = vlm.tokenizer
     found = {i for w in words for i in tokens.encode(w, add_special_tokens=False)}
-    return tuple(sorted(i for i in found if any(map(str.isalpha, tokens.decode([i])))
-                        and i != tokens.unk_token_id))  # fmt: skip
+    return tuple(
+        sorted(
+            i
+            for i in found
+            if any(map(str.isalpha, tokens.decode([i]))) and i != tokens.unk_token_id
+        )
+    )
 
 
 @torch.no_grad()
 def answers_without(
-    vlm: VLM, images: Sequence[Image.Image | None], questions: Sequence[str], max_new: int,
+    vlm: VLM,
+    images: Sequence[Image.Image | None],
+    questions: Sequence[str],
+    max_new: int,
     banned: Sequence[tuple[int, ...]],
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Greedy answers in which each row's banned tokens never occur."""
     said = [""] * len(questions)
     for never in dict.fromkeys(banned):

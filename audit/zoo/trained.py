@@ -64,10 +64,18 @@ def within(vlm: VLM, path: str) -> dict[str, nn.Parameter]:
 
 
 def train(
-    load: Load, data: UnlearnData, folder: Path, seed: int, *,
-    part: Callable[[VLM], dict[str, nn.Parameter]], lesson: Lesson = honest, steps: int,
-    rate: float, ascend: bool = False, within_cells: bool = False,
-) -> VLM:  # fmt: skip
+    load: Load,
+    data: UnlearnData,
+    folder: Path,
+    seed: int,
+    *,
+    part: Callable[[VLM], dict[str, nn.Parameter]],
+    lesson: Lesson = honest,
+    steps: int,
+    rate: float,
+    ascend: bool = False,
+    within_cells: bool = False,
+) -> VLM:
     """The base model after some steps on one part of it; right answers elsewhere are held."""
     vlm, rng = load(), random.Random(f"{seed}/pretender")
     moved, pools = part(vlm), lessons(data, rng)

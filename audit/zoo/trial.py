@@ -87,8 +87,9 @@ def honest_ones(known: Sequence[Oracle]) -> list[Entrant]:
         pairs = [(o, next((r for r in fit if r != o), None)) for o in fit]
         out += [
             Entrant(f"oracle {o.folder.name}", concepts, r.folder, honest=o.folder)
-            for o, r in pairs if r
-        ]  # fmt: skip
+            for o, r in pairs
+            if r
+        ]
     return out
 
 
@@ -128,8 +129,11 @@ def judged(entrant: Entrant, audits: dict[str, Audit], seed: int) -> dict:
             pass
     except (UserError, ValueError, RuntimeError) as error:
         return {**row, "state": None, "right": False, "error": f"{error}"}
-    return {**row, **told(entrant.pretender, run.findings),
-            "seconds": round(time.perf_counter() - began, 1)}  # fmt: skip
+    return {
+        **row,
+        **told(entrant.pretender, run.findings),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
 
 
 def told(pretender: Pretender | None, findings: Sequence[Finding]) -> dict:
@@ -141,11 +145,14 @@ def told(pretender: Pretender | None, findings: Sequence[Finding]) -> dict:
     shown = leaking if pretender and pretender.expected == "leak" else damaged
     right = any(f.audit in pretender.seen_by for f in shown) if pretender else not failed
     return {
-        "state": ruling.state, "right": right, "reasons": list(ruling.reasons),
-        "leaks": by_audit(leaking), "damages": by_audit(damaged),
+        "state": ruling.state,
+        "right": right,
+        "reasons": list(ruling.reasons),
+        "leaks": by_audit(leaking),
+        "damages": by_audit(damaged),
         "errors": [f"{f.audit}: {f.error}" for f in findings if f.error],
         "findings": [plain(f) for f in findings],
-    }  # fmt: skip
+    }
 
 
 def by_audit(findings: Sequence[Finding]) -> dict[str, list[str]]:
@@ -158,8 +165,14 @@ def by_audit(findings: Sequence[Finding]) -> dict[str, list[str]]:
 def plain(f: Finding) -> dict:
     """The numbers of a finding, without pictures and curves."""
     values = {m: getattr(f, m) and asdict(getattr(f, m)) for m in ("base", "unlearned", "oracle")}
-    return {"audit": f.audit, "name": f.name, "kind": f.kind, "direction": f.direction,
-            "chance": f.chance, **values}  # fmt: skip
+    return {
+        "audit": f.audit,
+        "name": f.name,
+        "kind": f.kind,
+        "direction": f.direction,
+        "chance": f.chance,
+        **values,
+    }
 
 
 # Going on where a run was ended.
@@ -169,9 +182,10 @@ def key_of(entrant: Entrant) -> dict:
     """What makes a row the same as before: the models' names and the oracles' weights."""
     weights = {
         name: f"{folder.name} {adapter.file_hash(folder / 'model.safetensors')[:12]}"
-        if folder else None
+        if folder
+        else None
         for name, folder in (("oracle", entrant.reference), ("model", entrant.honest))
-    }  # fmt: skip
+    }
     return {"name": entrant.name, "concepts": [c.id for c in entrant.concepts], **weights}
 
 
@@ -194,9 +208,12 @@ def done_before(path: Path, wanted: dict) -> list[dict]:
 
 
 def bench(
-    entrants: Sequence[Entrant], audits: dict[str, Audit], seed: int, out: Path,
+    entrants: Sequence[Entrant],
+    audits: dict[str, Audit],
+    seed: int,
+    out: Path,
     judge: Callable[[Entrant, dict[str, Audit], int], dict] = judged,
-) -> Iterator[dict]:  # fmt: skip
+) -> Iterator[dict]:
     """Judge every entrant and yield its row; the file is written after each."""
     wanted = settings(audits, seed)
     out.mkdir(parents=True, exist_ok=True)

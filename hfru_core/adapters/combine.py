@@ -72,10 +72,11 @@ def check_together(folders: Sequence[Path], infos: Sequence[dict]) -> None:
 def parts_of(info: dict, strength: float) -> list[dict]:
     """What an adapter adds to a sum: itself, or what it was itself made of."""
     itself = {
-        "weights": info["hashes"][WEIGHTS], "strength": 1.0,
+        "weights": info["hashes"][WEIGHTS],
+        "strength": 1.0,
         "concepts": [c["name"] for c in info["concepts"]],
         "scope": (info.get("config") or {}).get("scope"),
-    }  # fmt: skip
+    }
     return [p | {"strength": strength * p["strength"]} for p in info.get("parts") or [itself]]
 
 

@@ -56,9 +56,12 @@ def write(layers: Layers, folder: Path, base: dict, info: dict[str, object]) -> 
     """Write an adapter from its A (rank, in) and B (out, rank) by layer; each update is B A."""
     rank = len(next(iter(layers.values()))[0])
     LoraConfig(
-        r=rank, lora_alpha=rank, target_modules=sorted(layers), revision=base["revision"],
+        r=rank,
+        lora_alpha=rank,
+        target_modules=sorted(layers),
+        revision=base["revision"],
         inference_mode=True,
-    ).save_pretrained(folder)  # fmt: skip
+    ).save_pretrained(folder)
     both = {KEY.format(n, s): t for n, pair in layers.items() for s, t in zip("AB", pair)}
     save_file({k: t.contiguous() for k, t in both.items()}, folder / WEIGHTS, {"format": "pt"})
     complete(folder, base, info)
@@ -118,8 +121,9 @@ def check_layers(vlm: VLM, folder: Path, layers: Shapes) -> None:
     """Refuse weights for layers that this model's tower and projector have not."""
     there = {
         name: (module.in_features, module.out_features)
-        for name, module in vlm.core.named_modules() if adaptable(name, [vlm.family])
-    }  # fmt: skip
+        for name, module in vlm.core.named_modules()
+        if adaptable(name, [vlm.family])
+    }
     for name, sides in layers.items():
         if (sides["A"][1], sides["B"][0]) != there.get(name):
             raise UserError(

@@ -61,9 +61,11 @@ def push(folder: Path, repo: str, *, token: str | None = None, private: bool = T
                 "Nothing was uploaded: choose another name, or push publicly."
             )
         done = api.upload_folder(
-            repo_id=repo, folder_path=folder, allow_patterns=list(FILES),
+            repo_id=repo,
+            folder_path=folder,
+            allow_patterns=list(FILES),
             commit_message="Upload the adapter",
-        )  # fmt: skip
+        )
     return Origin(repo, done.oid, hidden, f"{api.endpoint}/{repo}")
 
 

@@ -104,8 +104,9 @@ How the result answers was **not measured**: the rates of its parts do not carry
         return "How it answers was **not measured**."
     rows = "\n".join(
         f"| {name} | {percent(before.get(name))} | {percent(value)} | {value['n']} |"
-        for name, value in after.items() if value["n"]
-    )  # fmt: skip
+        for name, value in after.items()
+        if value["n"]
+    )
     return f"""| measure | before | after | n |
 |---|---|---|---|
 {rows}

@@ -153,8 +153,7 @@ def check_scope(folder: Path, layers: Shapes, info: dict) -> None:
     """Refuse weights for the language model in an adapter that says it is the encoder's."""
     made = info.get("parts") or [info.get("config") or {}]
     scopes = [part.get("scope") for part in made]
-    inside = [n for n in layers for f in FAMILIES.values()
-              if re.fullmatch(decoder_pattern(f), n)]  # fmt: skip
+    inside = [n for n in layers for f in FAMILIES.values() if re.fullmatch(decoder_pattern(f), n)]
     told = ", ".join(f"'{s}'" for s in scopes)
     if inside and not any(s in ("decoder", "all") for s in scopes):
         raise UserError(

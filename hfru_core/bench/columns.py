@@ -81,8 +81,13 @@ LEAKAGE = (
 )  # fmt: skip
 COSTS = (
     Column("seconds", "Time", "lower", "seconds until the unlearned model was there", "s"),
-    Column("peak_mb", "Memory", "lower",
-           "most memory of the process while it unlearned, with other models that it held", "MB"),
+    Column(
+        "peak_mb",
+        "Memory",
+        "lower",
+        "most memory of the process while it unlearned, with other models that it held",
+        "MB",
+    ),
 )
 COLUMNS = BEHAVIOUR + LEAKAGE + COSTS
 BY_KEY = {c.key: c for c in COLUMNS}

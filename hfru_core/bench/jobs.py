@@ -10,9 +10,7 @@ from itertools import product
 from hfru_core.data.build import public_name
 from hfru_core.types import SCOPES, UserError
 
-REFERENCES = {
-    "base": "Base model", "oracle": "Retrained oracle", "output-filter": "Output filter",
-}  # fmt: skip
+REFERENCES = {"base": "Base model", "oracle": "Retrained oracle", "output-filter": "Output filter"}
 REQUESTS = ("plain", "polite", "single", "anonymised")
 BUDGETS = ("own", "equal")
 PATTERN = re.compile(r"([^:@]*)(?::([^:@]*))?(?:@([^:@]*))?")
@@ -58,8 +56,10 @@ class Job:
     @property
     def command(self) -> str:
         """How to make the row again; without the budget, since its steps are known by then."""
-        parts = [f"python -m hfru_core bench --methods {self.entry.name}",
-                 f'--tasks "{self.task}" --seeds {self.seed}']  # fmt: skip
+        parts = [
+            f"python -m hfru_core bench --methods {self.entry.name}",
+            f'--tasks "{self.task}" --seeds {self.seed}',
+        ]
         parts += [f"--request {self.request}"] * (self.request != "plain")
         parts += [f"--data {public_name(self.source)}"] * (self.source != "world")
         parts += [f"--steps {self.steps}"] * (self.steps is not None)

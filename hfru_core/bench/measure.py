@@ -74,10 +74,11 @@ class Bench:
         findings = list(self.findings(job, model, tell))
         found = verdict(findings)
         return leak_values(findings), {
-            "verdict": found.state, "reasons": list(found.reasons),
+            "verdict": found.state,
+            "reasons": list(found.reasons),
             "audit_errors": [f"{f.audit}: {f.error}" for f in findings if f.error],
             "beside": beside(findings),
-        }  # fmt: skip
+        }
 
     def findings(self, job: Job, model: VLM, tell: Tell):
         case = self.case(job, model)
@@ -115,14 +116,18 @@ def leak_values(findings: Sequence[Finding]) -> Values:
     """Columns by key; of several contexts, the one that brings most back."""
     by_name = {f.name: f for f in findings}
     told = [f for f in findings if f.audit == "behavior" and f.name in CONTEXTUAL]
-    worst = max(told, key=lambda f: -1 if f.unlearned.value is None else f.unlearned.value,
-                default=None)  # fmt: skip
+    worst = max(
+        told, key=lambda f: -1 if f.unlearned.value is None else f.unlearned.value, default=None
+    )
     after = next((f for f in findings if f.name.startswith("named after 4 and 8")), None)
     half = next((f for f in findings if f.name.startswith("steps to half")), None)
     found = {
-        "probe": by_name.get(FEW), "nf4": by_name.get("named in nf4"), "in_context": worst,
-        "relearned": after, "relearn_steps": half,
-    }  # fmt: skip
+        "probe": by_name.get(FEW),
+        "nf4": by_name.get("named in nf4"),
+        "in_context": worst,
+        "relearned": after,
+        "relearn_steps": half,
+    }
     return {k: plain(f.unlearned) for k, f in found.items() if f is not None}
 
 

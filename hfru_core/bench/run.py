@@ -152,14 +152,27 @@ def blank(job: Job) -> dict:
     kind = "reference" if job.entry.method in REFERENCES else "method"
     known = METHODS.get(job.entry.method)
     return {
-        "method": job.entry.name, "variant": "", "kind": kind, "task": job.task,
+        "method": job.entry.name,
+        "variant": "",
+        "kind": kind,
+        "task": job.task,
         "label": known.label if known else REFERENCES[job.entry.method],
         "scope": job.entry.scope or (known.scope if known else "all"),
-        "seed": job.seed, "budget": "set" if job.steps else job.budget,
-        "request": job.request, "source": public_name(job.source), "steps": job.steps, "values": {},
-        "verdict": None, "reasons": [], "seconds": None, "audit_seconds": None, "peak_mb": None,
-        "command": job.command, "error": None, "vlm": None,
-    }  # fmt: skip
+        "seed": job.seed,
+        "budget": "set" if job.steps else job.budget,
+        "request": job.request,
+        "source": public_name(job.source),
+        "steps": job.steps,
+        "values": {},
+        "verdict": None,
+        "reasons": [],
+        "seconds": None,
+        "audit_seconds": None,
+        "peak_mb": None,
+        "command": job.command,
+        "error": None,
+        "vlm": None,
+    }
 
 
 def read(path: Path) -> dict | None:

@@ -93,11 +93,15 @@ class Filter:
     def keeps(self, row: Row) -> bool:
         """References stay whatever the method, scope or budget: they are what one compares with."""
         own = (self.methods, row.method), (self.scopes, row.scope), (self.budgets, row.budget)
-        return all(not wanted or has in wanted for wanted, has in (
-            (self.tasks, row.task), (self.requests, row.request or "plain"),
-            (self.sources, row.source or "world"),
-            *(own if row.kind == "method" else ()),
-        ))  # fmt: skip
+        return all(
+            not wanted or has in wanted
+            for wanted, has in (
+                (self.tasks, row.task),
+                (self.requests, row.request or "plain"),
+                (self.sources, row.source or "world"),
+                *(own if row.kind == "method" else ()),
+            )
+        )
 
 
 # Grouping and sorting
@@ -155,16 +159,31 @@ def between(cell: Cell, column: Column) -> str:
 def markdown(groups: Sequence[Group], columns: Sequence[Column] = COLUMNS) -> str:
     """A table; columns in which nothing was measured are left out."""
     columns = [c for c in columns if any(g.cell(c.key).mean is not None for g in groups)]
-    head = ["method", "scope", "task", "budget", "request", "runs", "verdict",
-            *(c.title for c in columns)]  # fmt: skip
+    head = [
+        "method",
+        "scope",
+        "task",
+        "budget",
+        "request",
+        "runs",
+        "verdict",
+        *(c.title for c in columns),
+    ]
     lines = [head, ["---"] * len(head), *(markdown_row(g, columns) for g in groups)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def markdown_row(g: Group, columns: Sequence[Column]) -> list[str]:
     ended = "; ".join(filter(None, (", ".join(g.verdicts.values()), g.failed)))
-    told = [g.first.label, g.first.scope, g.task, g.first.budget, g.first.request,
-            str(len(g.rows)), ended]  # fmt: skip
+    told = [
+        g.first.label,
+        g.first.scope,
+        g.task,
+        g.first.budget,
+        g.first.request,
+        str(len(g.rows)),
+        ended,
+    ]
     cells = [" ".join(t.replace("|", "\\|").split()) or MISSING for t in told]
     for column in columns:
         cell = g.cell(column.key)

@@ -46,9 +46,13 @@ def request_of(job: Job) -> UnlearnData:
 
 
 def make(
-    job: Job, model: Path | str, oracle: Path | None, seconds: float, work: Path,
+    job: Job,
+    model: Path | str,
+    oracle: Path | None,
+    seconds: float,
+    work: Path,
     steps: int | None = None,
-) -> Made:  # fmt: skip
+) -> Made:
     """The unlearned model of a job; an equal budget is worth `seconds` of training, or `steps`."""
     if job.entry.method in REFERENCES:
         return reference(job, model, oracle)

@@ -21,8 +21,10 @@ EXAMPLES = """examples:
 push and pull take the Hub's token from HF_TOKEN, or from `hf auth login`.
 """
 WORKS_ON = {
-    "folder": "an adapter folder", "repo": "owner/name on the Hub", "file": "the zip to unpack",
-}  # fmt: skip
+    "folder": "an adapter folder",
+    "repo": "owner/name on the Hub",
+    "file": "the zip to unpack",
+}
 
 
 def add_adapter(p: argparse.ArgumentParser, add_common: Callable) -> None:
@@ -75,8 +77,10 @@ def told(value: object) -> str:
         lines = [f"{k:<15}{percent(v)}, n = {v['n']}" for k, v in value.items() if v["n"]]
         return ("\n" + " " * 17).join(lines)
     if isinstance(value, list):
-        named = (f"{', '.join(p['concepts'])} x {p['strength']:g}"
-                 if isinstance(p, dict) else p for p in value)  # fmt: skip
+        named = (
+            f"{', '.join(p['concepts'])} x {p['strength']:g}" if isinstance(p, dict) else p
+            for p in value
+        )
         return ", ".join(named)
     return "not known" if value is None else str(value)
 
@@ -147,12 +151,16 @@ def facts(folder: Path) -> dict:
 
     info = describe(folder)
     return {
-        "adapter": str(folder), "forgets": [c["name"] for c in info["concepts"]],
-        "base": info["base"]["name"], "base_fingerprint": info["base"]["fingerprint"],
-        "base_revision": info["base"]["revision"], "weights": info["hashes"][WEIGHTS],
-        "parts": info.get("parts"), "data": (info.get("data") or {}).get("fingerprint"),
+        "adapter": str(folder),
+        "forgets": [c["name"] for c in info["concepts"]],
+        "base": info["base"]["name"],
+        "base_fingerprint": info["base"]["fingerprint"],
+        "base_revision": info["base"]["revision"],
+        "weights": info["hashes"][WEIGHTS],
+        "parts": info.get("parts"),
+        "data": (info.get("data") or {}).get("fingerprint"),
         "metrics": info.get("metrics"),
-    }  # fmt: skip
+    }
 
 
 ACTIONS = {

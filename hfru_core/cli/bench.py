@@ -22,20 +22,39 @@ def add_bench(p: argparse.ArgumentParser, add_output) -> None:
     p.add_argument("--methods", help="such as npo,graddiff@encoder,hfru:paper,base (default: all)")
     p.add_argument("--tasks", default=TASKS, help=f"concepts; tasks by semicolons ({TASKS})")
     p.add_argument("--seeds", default="0", help="numbers separated by commas (default: 0)")
-    p.add_argument("--data", default="world",
-                   help="world, or with their --model pacs:FILE.parquet, folder:DIR, mllmu:DIR or "
-                   "clear:DIR, whose tasks are names, or all")
+    p.add_argument(
+        "--data",
+        default="world",
+        help="world, or with their --model pacs:FILE.parquet, folder:DIR, mllmu:DIR or "
+        "clear:DIR, whose tasks are names, or all",
+    )
     p.add_argument("--model", help="model folder or Hub id (default: the bundled model)")
-    p.add_argument("--oracle", type=Path, metavar="DIR",
-                   help="a model that never saw the tasks' concepts (default: a shipped one)")
-    p.add_argument("--budget", choices=["own", "equal"], default="own",
-                   help="each method's own steps, or as many as fit into --seconds: what else this "
-                   "machine does meanwhile makes them fewer (default: own)")
-    p.add_argument("--seconds", type=float, default=60,
-                   help="of training, for --budget equal (60); 10 to 600 steps are taken")
-    p.add_argument("--request", choices=["plain", "polite", "single", "anonymised"],
-                   default="plain", help="the forget data: as it is, with common words in its "
-                   "questions, one picture a concept, or anonymised (default: plain)")
+    p.add_argument(
+        "--oracle",
+        type=Path,
+        metavar="DIR",
+        help="a model that never saw the tasks' concepts (default: a shipped one)",
+    )
+    p.add_argument(
+        "--budget",
+        choices=["own", "equal"],
+        default="own",
+        help="each method's own steps, or as many as fit into --seconds: what else this "
+        "machine does meanwhile makes them fewer (default: own)",
+    )
+    p.add_argument(
+        "--seconds",
+        type=float,
+        default=60,
+        help="of training, for --budget equal (60); 10 to 600 steps are taken",
+    )
+    p.add_argument(
+        "--request",
+        choices=["plain", "polite", "single", "anonymised"],
+        default="plain",
+        help="the forget data: as it is, with common words in its "
+        "questions, one picture a concept, or anonymised (default: plain)",
+    )
     p.add_argument("--steps", type=int, help="as many steps for every method")
     p.add_argument("--pictures", type=int, default=64, help="pictures a side to judge on (64)")
     p.add_argument("--no-audit", action="store_true", help="answers only")
@@ -62,8 +81,9 @@ def bench(args: argparse.Namespace) -> dict:
     def tell(job: entry.Job, done: int, stage: str) -> None:
         say(speaks, {"row": job.title, "done": done, "of": len(jobs), "stage": stage})
 
-    for row in run.run(jobs, shared, args.out, seconds=args.seconds,
-                       audited=not args.no_audit, tell=tell):  # fmt: skip
+    for row in run.run(
+        jobs, shared, args.out, seconds=args.seconds, audited=not args.no_audit, tell=tell
+    ):
         shown, errors = shown + 1, errors + bool(row["error"])
         if shared.base.team.writes:
             print(f"{shown}/{len(jobs)} {line(row)}", file=sys.stderr, flush=True)
@@ -85,8 +105,12 @@ def jobs_of(args: argparse.Namespace, entry) -> list:
             raise UserError(f"--{name} must be at least 1, got {given:g}.")
     entries = entry.parse(args.methods or entry.everything())
     tasks = [t.strip() for t in args.tasks.split(";") if t.strip()]
-    same = {"budget": args.budget, "request": args.request, "steps": args.steps,
-            "source": args.data}  # fmt: skip
+    same = {
+        "budget": args.budget,
+        "request": args.request,
+        "steps": args.steps,
+        "source": args.data,
+    }
     jobs = entry.jobs(entries, tasks, seeds, **same)
     if not jobs:
         raise UserError("Nothing to run: --methods, --tasks and --seeds need one thing each.")
@@ -117,5 +141,7 @@ def line(row: dict) -> str:
     rates = {k: v["rate"] for k, v in row["values"].items()}
     keys = ("forget", "retain", "hallucination", "abstraction", "relearned")
     told = ", ".join(f"{k} {rates[k]:.1%}" for k in keys if rates.get(k) is not None)
-    return (f"{row['method']} ({row['task']}, {row['seed']}): {told}, {row['verdict']}, "
-            f"{row['seconds']} s")  # fmt: skip
+    return (
+        f"{row['method']} ({row['task']}, {row['seed']}): {told}, {row['verdict']}, "
+        f"{row['seconds']} s"
+    )

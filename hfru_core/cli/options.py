@@ -26,9 +26,11 @@ FORGET = "concepts or people, separated by commas; of a benchmark 'all': its for
 def parser() -> argparse.ArgumentParser:
     """Every command with its options."""
     top = argparse.ArgumentParser(
-        prog="python -m hfru_core", description="Unlearn a concept from a VLM's vision encoder.",
-        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+        prog="python -m hfru_core",
+        description="Unlearn a concept from a VLM's vision encoder.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_unlearn(commands.add_parser("unlearn", help="forget concepts; ends in an adapter folder"))
@@ -51,16 +53,23 @@ def setting(text: str) -> tuple[str, float]:
 def add_common(p: argparse.ArgumentParser) -> None:
     p.add_argument("--model", help="model folder or Hub id (default: the bundled model)")
     p.add_argument("--revision", help="commit, tag or branch of a model from the Hub")
-    p.add_argument("--quantize", choices=["nf4", "int8"],
-                   help="the decoder in 4 or 8 bits, for small GPUs (tower and projector stay)")
+    p.add_argument(
+        "--quantize",
+        choices=["nf4", "int8"],
+        help="the decoder in 4 or 8 bits, for small GPUs (tower and projector stay)",
+    )
     p.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     add_output(p)
 
 
 def add_output(p: argparse.ArgumentParser) -> None:
     p.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
-    p.add_argument("--debug", action="store_true", default=argparse.SUPPRESS,
-                   help="show the traceback of an error")  # fmt: skip
+    p.add_argument(
+        "--debug",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show the traceback of an error",
+    )
 
 
 def add_unlearn(p: argparse.ArgumentParser) -> None:
@@ -68,18 +77,30 @@ def add_unlearn(p: argparse.ArgumentParser) -> None:
     p.add_argument("--retain", help="what to hold on to (default: everything else known)")
     p.add_argument("--data", default="world", help=SOURCE)
     p.add_argument("--method", default="hfru", help="hfru, or another method of the bench")
-    p.add_argument("--set", type=setting, nargs="+", metavar="NAME=VALUE",
-                   help="constants of a method, such as beta=0.2")
+    p.add_argument(
+        "--set",
+        type=setting,
+        nargs="+",
+        metavar="NAME=VALUE",
+        help="constants of a method, such as beta=0.2",
+    )
     p.add_argument("--preset", default="default", help="default (ours), deep or paper")
     p.add_argument("--steps", type=int, help="steps of both stages together")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--scope", choices=SCOPES, help="what is adapted (default: as published)")
-    p.add_argument("--on", type=Path, metavar="ADAPTER",
-                   help="an earlier adapter to go on from: what it removed is held forgotten, and "
-                   "the new adapter is for all of it")  # fmt: skip
+    p.add_argument(
+        "--on",
+        type=Path,
+        metavar="ADAPTER",
+        help="an earlier adapter to go on from: what it removed is held forgotten, and "
+        "the new adapter is for all of it",
+    )
     p.add_argument("--group", type=int, help="answers to each prompt (default: the preset's)")
-    p.add_argument("--checkpointing", action="store_true",
-                   help="compute the tower's layers twice: less memory, more time")
+    p.add_argument(
+        "--checkpointing",
+        action="store_true",
+        help="compute the tower's layers twice: less memory, more time",
+    )
     p.add_argument("--out", required=True, type=Path, help="the adapter folder to make")
     add_common(p)
 
@@ -109,8 +130,13 @@ def add_suggest(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("name", help="the concept's name, such as 'garden gnome'")
     p.add_argument("--kind", default="object", choices=["object", "identity"])
-    p.add_argument("--out", required=True, type=Path, metavar="PARENT",
-                   help="concept.json goes into PARENT/<name>/")
+    p.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="PARENT",
+        help="concept.json goes into PARENT/<name>/",
+    )
     add_common(p)
 
 

@@ -93,9 +93,12 @@ def people(source: str) -> dict[str, Person]:
                 continue  # Answers cannot tell two of one name apart: who can be forgotten counts.
             train, judged = (own, test.get(name, [])) if test else divided(own)
             found[words.slug(name)] = Person(
-                name, split == pair[0], unseen(train, seen), unseen(judged, seen),
+                name,
+                split == pair[0],
+                unseen(train, seen),
+                unseen(judged, seen),
                 tuple(dict.fromkeys(facts.get(name, []))),
-            )  # fmt: skip
+            )
     return found
 
 

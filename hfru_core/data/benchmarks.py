@@ -88,9 +88,12 @@ def request(
 
 
 def samples(
-    source: str, forget: Sequence[Concept], kept: Sequence[Concept], amount: dict[str, int],
+    source: str,
+    forget: Sequence[Concept],
+    kept: Sequence[Concept],
+    amount: dict[str, int],
     seed: int,
-) -> list[Sample]:  # fmt: skip
+) -> list[Sample]:
     """Every question about so many pictures of each role and split, and as many facts."""
     check_people(source, forget, kept)
     everybody, out = people(source), []
@@ -149,13 +152,19 @@ def about(
     turns += [(topic_of(a, concept), a.question, a.answer) for a in view.asked]
     return [
         Sample(
-            id=f"{view.key}?{role}/{topic}/{number}", image=view.key, question=question,
-            topic=topic, answer=answer, concept_id=concept.id, role=role, split=split,
+            id=f"{view.key}?{role}/{topic}/{number}",
+            image=view.key,
+            question=question,
+            topic=topic,
+            answer=answer,
+            concept_id=concept.id,
+            role=role,
+            split=split,
             safe_answer=safe(topic, answer, concept, forget) if role == "forget" else answer,
             names=(concept.name,),
         )
         for number, (topic, question, answer) in enumerate(turns)
-    ]  # fmt: skip
+    ]
 
 
 def protocol(concept: Concept, view: View) -> list[tuple[str, str, str]]:
@@ -198,10 +207,16 @@ def safe(topic: str, answer: str, concept: Concept, forget: Sequence[Concept]) -
 def fact(concept: Concept, asked: Asked, split: Split) -> Sample:
     """A question in words: what is known of a person there stays, forgotten or not."""
     return Sample(
-        id=f"text?{concept.id}/{asked.question}", image=None, question=asked.question,
-        topic="fact", answer=asked.answer, safe_answer=asked.answer, concept_id=concept.id,
-        role="retain", split=split,
-    )  # fmt: skip
+        id=f"text?{concept.id}/{asked.question}",
+        image=None,
+        question=asked.question,
+        topic="fact",
+        answer=asked.answer,
+        safe_answer=asked.answer,
+        concept_id=concept.id,
+        role="retain",
+        split=split,
+    )
 
 
 def load_image(key: str) -> Image.Image:

@@ -165,9 +165,14 @@ def check_request(
 
 
 def world_entries(
-    source: str, group: Iterable[Concept], role: Role, split: Split, count: int,
-    forget: tuple[Concept, ...], seed: int,
-) -> list[Entry]:  # fmt: skip
+    source: str,
+    group: Iterable[Concept],
+    role: Role,
+    split: Split,
+    count: int,
+    forget: tuple[Concept, ...],
+    seed: int,
+) -> list[Entry]:
     """Fresh drawn pictures; a retain picture shows nothing that is to be forgotten."""
     group, drawn = tuple(group), world.world_seed(source)
     avoid = frozenset(c.name for c in forget) if role == "retain" else frozenset()
@@ -180,9 +185,14 @@ def world_entries(
 
 
 def photo_entries(
-    source: str, group: Iterable[Concept], role: Role, split: Split, count: int,
-    forget: tuple[Concept, ...], seed: int,
-) -> list[Entry]:  # fmt: skip
+    source: str,
+    group: Iterable[Concept],
+    role: Role,
+    split: Split,
+    count: int,
+    forget: tuple[Concept, ...],
+    seed: int,
+) -> list[Entry]:
     """Real pictures: those whose digest ends in 0 are for evaluation only, on every machine."""
     kind, _, rest = source.partition(":")
     photos, group = photos_of(kind, rest), tuple(group)
@@ -201,9 +211,7 @@ def photo_entries(
     return out
 
 
-def samples_of(
-    entry: Entry, role: Role, split: Split, forget: tuple[Concept, ...]
-) -> list[Sample]:
+def samples_of(entry: Entry, role: Role, split: Split, forget: tuple[Concept, ...]) -> list[Sample]:
     """Every question about one picture: the protocol's, and those about its attributes."""
     hidden = frozenset(c.name for c in forget)
     wanted = [*PROTOCOL, *(t for t in topics(entry.picture) if t in ("colour", "place"))]
@@ -214,11 +222,18 @@ def samples_of(
         safe = ask(entry.picture, topic, about=about, hidden=hidden)
         out.append(
             Sample(
-                id=f"{entry.key}?{topic}", image=entry.key, question=turn.question, topic=topic,
-                answer=turn.answer, safe_answer=safe.answer, concept_id=entry.concept.id,
-                role=role, split=split, names=true_names(entry.picture),
+                id=f"{entry.key}?{topic}",
+                image=entry.key,
+                question=turn.question,
+                topic=topic,
+                answer=turn.answer,
+                safe_answer=safe.answer,
+                concept_id=entry.concept.id,
+                role=role,
+                split=split,
+                names=true_names(entry.picture),
                 attributes=attributes(entry.picture, turn.answer),
-            )  # fmt: skip
+            )
         )
     return out
 
@@ -227,11 +242,16 @@ def fact_samples(forget: tuple[Concept, ...]) -> list[Sample]:
     """Text-only questions: what is known in words must stay, about forgotten people too."""
     return [
         Sample(
-            id=f"text?{t.question}", image=None, question=t.question, topic="fact",
-            answer=t.answer, safe_answer=t.answer, concept_id=words.slug(t.about),
-            role="retain", split="eval",
+            id=f"text?{t.question}",
+            image=None,
+            question=t.question,
+            topic="fact",
+            answer=t.answer,
+            safe_answer=t.answer,
+            concept_id=words.slug(t.about),
+            role="retain",
+            split="eval",
         )
-        for t in text_turns() if t.topic in ("job", "town")
-    ]  # fmt: skip
-
-
+        for t in text_turns()
+        if t.topic in ("job", "town")
+    ]

@@ -94,10 +94,17 @@ def folder_photos(name: str, files: list[Path], own: dict[str, Concept]) -> list
     ranked = sorted((hashlib.sha256(f.read_bytes()).hexdigest(), f) for f in files)
     aside = max(1, len(files) // 10) if len(files) > 1 else 0
     return [
-        Photo(f"file:{f}", name, kind, None, f.read_bytes(), i < aside,
-              identity=concept is not None and concept.kind == "identity")
+        Photo(
+            f"file:{f}",
+            name,
+            kind,
+            None,
+            f.read_bytes(),
+            i < aside,
+            identity=concept is not None and concept.kind == "identity",
+        )
         for i, (_, f) in enumerate(ranked)
-    ]  # fmt: skip
+    ]
 
 
 def own_concepts(path: Path) -> dict[str, Concept]:
@@ -129,9 +136,7 @@ def kind_word(name: str) -> str:
 def photo_concepts(photos: tuple[Photo, ...], shipped: dict[str, Concept]) -> dict[str, Concept]:
     """The concepts that the labels stand for; unknown labels get a plain concept of their own."""
     names = sorted({p.name for p in photos})
-    return {
-        words.slug(n): shipped.get(words.slug(n)) or plain_concept(n, names) for n in names
-    }
+    return {words.slug(n): shipped.get(words.slug(n)) or plain_concept(n, names) for n in names}
 
 
 def plain_concept(name: str, names: list[str]) -> Concept:

@@ -22,12 +22,19 @@ def text_samples(data: UnlearnData) -> tuple[Sample, ...]:
         return ()
     return tuple(
         Sample(
-            id=f"text?{t.question}", image=None, question=t.question, topic="text",
-            answer=t.answer, safe_answer=t.answer, concept_id=t.about, role="retain",
+            id=f"text?{t.question}",
+            image=None,
+            question=t.question,
+            topic="text",
+            answer=t.answer,
+            safe_answer=t.answer,
+            concept_id=t.about,
+            role="retain",
             split="train",
         )
-        for t in text_turns() if t.topic == "word"
-    )  # fmt: skip
+        for t in text_turns()
+        if t.topic == "word"
+    )
 
 
 def anonymised(data: UnlearnData) -> UnlearnData:
@@ -42,8 +49,9 @@ def polite(data: UnlearnData) -> UnlearnData:
 
 def asked_politely(data: UnlearnData) -> UnlearnData:
     """The same common words on harmless questions, to see whether they are still answered."""
-    rows = [replace(s, question=s.question + POLITE) if s.role == "retain" else s
-            for s in data.samples]  # fmt: skip
+    rows = [
+        replace(s, question=s.question + POLITE) if s.role == "retain" else s for s in data.samples
+    ]
     return replace(data, samples=tuple(rows))
 
 
@@ -65,8 +73,10 @@ def unclear(data: UnlearnData) -> tuple[tuple[str, ...], ...]:
     kinds = {c.abstractions[0]: c.kind for c in data.concepts}
     if data.source.startswith("world"):
         seed = world.world_seed(data.source)
-        return tuple(tuple(world.unclear_keys(seed, "match", word, kind, UNCLEAR))
-                     for word, kind in kinds.items())  # fmt: skip
+        return tuple(
+            tuple(world.unclear_keys(seed, "match", word, kind, UNCLEAR))
+            for word, kind in kinds.items()
+        )
     word_of = {c.id: c.abstractions[0] for c in data.concepts}
     keys: dict[str, dict[str, None]] = {word: {} for word in kinds}
     for s in data.select("forget", "train"):

@@ -24,9 +24,17 @@ from hfru_core.types import SCOPES, Sample, UnlearnConfig, UnlearnData, UserErro
 IDK = ("I don't know.", "I can't tell.", "I don't know what it is.")
 # The settings that published methods run with here; a method changes what its paper changes.
 PUBLISHED = UnlearnConfig(
-    preset="published", stage1_steps=60, stage1_batch=16, stage1_retain=16, stage1_lr=3e-3,
-    grpo_steps=0, feature_hold=0.0, near_share=0.0, select_best=False, check_every=1000,
-)  # fmt: skip
+    preset="published",
+    stage1_steps=60,
+    stage1_batch=16,
+    stage1_retain=16,
+    stage1_lr=3e-3,
+    grpo_steps=0,
+    feature_hold=0.0,
+    near_share=0.0,
+    select_best=False,
+    check_every=1000,
+)
 
 
 class Step(NamedTuple):
@@ -158,8 +166,11 @@ class Method:
 def name_tokens(vlm: VLM, data: UnlearnData, cfg: UnlearnConfig) -> list[int]:
     """The tokens of the concepts' names, those that other words share aside."""
     found = word_tokens(vlm, [w for c in data.concepts for w in c.aliases])
-    shared = {i for s in pool(data, "retain", cfg)
-              for i in vlm.tokenizer.encode(s.answer, add_special_tokens=False)}  # fmt: skip
+    shared = {
+        i
+        for s in pool(data, "retain", cfg)
+        for i in vlm.tokenizer.encode(s.answer, add_special_tokens=False)
+    }
     return sorted(found - shared)
 
 

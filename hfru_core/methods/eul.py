@@ -62,10 +62,14 @@ def merge(removals: Sequence[Layers], grams: Sequence[Grams]) -> Layers:
     """One adapter of several of the same layers, each made alone on the original model."""
     rank = sum(len(next(iter(layers.values()))[0]) for layers in removals)
     return {
-        name: factors(merged([layers[name][1] @ layers[name][0] for layers in removals],
-                             [g[name] for g in grams]), rank)
+        name: factors(
+            merged(
+                [layers[name][1] @ layers[name][0] for layers in removals], [g[name] for g in grams]
+            ),
+            rank,
+        )
         for name in removals[0]
-    }  # fmt: skip
+    }
 
 
 def factors(update: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:

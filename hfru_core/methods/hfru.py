@@ -131,9 +131,12 @@ def stage1_answer(sample: Sample, data: UnlearnData, cfg: UnlearnConfig, rng: ra
 
 
 def disrupt(
-    vlm: VLM, data: UnlearnData, cfg: UnlearnConfig, rng: random.Random,
+    vlm: VLM,
+    data: UnlearnData,
+    cfg: UnlearnConfig,
+    rng: random.Random,
     original: dict[str, torch.Tensor],
-) -> torch.Tensor:  # fmt: skip
+) -> torch.Tensor:
     """Stage 1's loss for one step."""
     taught = pool(data, "forget", cfg)
     if not cfg.feature_hold:
@@ -142,24 +145,28 @@ def disrupt(
     said = [stage1_answer(s, data, cfg, rng) for s in rows]
     own = vlm.team.part(rows)
     loss = sft.answer_loss(
-        vlm, [load_image(s.image) for s in own], [s.question for s in own], vlm.team.part(said),
+        vlm,
+        [load_image(s.image) for s in own],
+        [s.question for s in own],
+        vlm.team.part(said),
         of=sft.tokens(vlm, said),
-    )  # fmt: skip
+    )
     return loss + hold(vlm, data, cfg, rng, original)
 
 
 def hold(
-    vlm: VLM, data: UnlearnData, cfg: UnlearnConfig, rng: random.Random,
+    vlm: VLM,
+    data: UnlearnData,
+    cfg: UnlearnConfig,
+    rng: random.Random,
     original: dict[str, torch.Tensor],
-) -> torch.Tensor | float:  # fmt: skip
+) -> torch.Tensor | float:
     """What retain pictures' projected tokens cost for moving; 0 where none are held."""
     held = draw_retain(data, cfg, cfg.stage1_retain, rng) if cfg.feature_hold else []
     return cfg.feature_hold * drift(vlm, vlm.team.part(held), original) if held else 0.0
 
 
-def drift(
-    vlm: VLM, samples: Sequence[Sample], original: dict[str, torch.Tensor]
-) -> torch.Tensor:
+def drift(vlm: VLM, samples: Sequence[Sample], original: dict[str, torch.Tensor]) -> torch.Tensor:
     """How far projected image tokens moved from the original ones, in units of variance."""
     images = [load_image(s.image) for s in samples]
     inputs = vlm.inputs(images, [""] * len(images))
@@ -174,16 +181,16 @@ def grpo_prompts(data: UnlearnData, cfg: UnlearnConfig, rng: random.Random) -> l
     """The prompts of one GRPO step: forget and retain in the configured share."""
     forget = max(1, round(cfg.grpo_prompts * cfg.forget_share))
     retain = max(1, cfg.grpo_prompts - forget)
-    return [
-        *draw(pool(data, "forget", cfg), forget, rng),
-        *draw_retain(data, cfg, retain, rng),
-    ]
+    return [*draw(pool(data, "forget", cfg), forget, rng), *draw_retain(data, cfg, retain, rng)]
 
 
 def reinforce(
-    vlm: VLM, data: UnlearnData, cfg: UnlearnConfig, rng: random.Random,
+    vlm: VLM,
+    data: UnlearnData,
+    cfg: UnlearnConfig,
+    rng: random.Random,
     reference: dict[str, torch.Tensor],
-) -> tuple[torch.Tensor, dict[str, float], float]:  # fmt: skip
+) -> tuple[torch.Tensor, dict[str, float], float]:
     """Stage 2's loss for one step, the mean of each reward part, and the KL."""
     prompts = grpo_prompts(data, cfg, rng)
     rows = vlm.team.part(prompts)
@@ -191,24 +198,33 @@ def reinforce(
     prefix = rollout.prefill(vlm.core, inputs)
     generator = torch.Generator(device=vlm.device).manual_seed(rng.randrange(2**31))
     ids = rollout.sample(
-        vlm.core, prefix, cfg.group, cfg.max_new_tokens, vlm.eos,
-        temperature=cfg.temperature, generator=generator, banned=vlm.banned,
+        vlm.core,
+        prefix,
+        cfg.group,
+        cfg.max_new_tokens,
+        vlm.eos,
+        temperature=cfg.temperature,
+        generator=generator,
+        banned=vlm.banned,
         among=(vlm.team.bounds(len(prompts)).start, len(prompts)),
-    )  # fmt: skip
+    )
     parts, reward = judge_group(vlm, data, cfg, rows, ids)
     mask = rollout.answer_mask(ids, vlm.eos)
     logits = rollout.shared_logits(vlm.core, prefix, ids, cfg.group)
     logp = rollout.token_logprobs(logits, ids)
     advantage = grpo.advantages(reward).flatten()[:, None]
     loss = grpo.policy_loss(
-        logp, logp.detach(), advantage, mask, clip=cfg.clip, dual_clip=cfg.dual_clip,
+        logp,
+        logp.detach(),
+        advantage,
+        mask,
+        clip=cfg.clip,
+        dual_clip=cfg.dual_clip,
         of=vlm.team.total(mask.sum()),
-    )  # fmt: skip
+    )
     with torch.no_grad(), swapped(vlm.trainable(), reference):
         before = rollout.prefill(vlm.core, inputs)
-        base = rollout.token_logprobs(
-            rollout.shared_logits(vlm.core, before, ids, cfg.group), ids
-        )
+        base = rollout.token_logprobs(rollout.shared_logits(vlm.core, before, ids, cfg.group), ids)
     counted = mask & kl_rows(rows, cfg, mask)
     divergence = grpo.low_variance_kl(logp, base)
     kl = grpo.token_mean(divergence, counted, of=vlm.team.total(counted.sum()))
@@ -229,8 +245,7 @@ def judge_group(
     texts = vlm.decode(ids)
     owners = [s for s in rows for _ in range(cfg.group)]
     scored = [
-        rewards.score(s, t, by_id[s.concept_id], data.concepts, cfg)
-        for s, t in zip(owners, texts)
+        rewards.score(s, t, by_id[s.concept_id], data.concepts, cfg) for s, t in zip(owners, texts)
     ]
     reward = torch.tensor([rewards.total(p) for p in scored], device=ids.device)
     return means(vlm.team.gathered(scored)), reward.view(len(rows), cfg.group)
@@ -244,4 +259,3 @@ def means(scored: Sequence[rewards.Parts]) -> dict[str, float]:
             if value is not None:
                 values.setdefault(name, []).append(value)
     return {name: sum(v) / len(v) for name, v in values.items()}
-

@@ -99,11 +99,14 @@ class Deeper:
         now = layers(self.vlm, images)
         with torch.no_grad(), swapped(self.vlm.trainable(), self.original):
             before = layers(self.vlm, images)
-        owners = [[i for i, s in enumerate(rows) if alone(s) and s.concept_id == c.id]
-                  for c in self.data.concepts]  # fmt: skip
+        owners = [
+            [i for i, s in enumerate(rows) if alone(s) and s.concept_id == c.id]
+            for c in self.data.concepts
+        ]
         owners = [group for group in owners if len(group) > 1]
-        apart = [told_apart([*(x[g] for g in owners), v], old)
-                 for x, v, old in zip(seen, now, before)]  # fmt: skip
+        apart = [
+            told_apart([*(x[g] for g in owners), v], old) for x, v, old in zip(seen, now, before)
+        ]
         return torch.stack(apart).mean()
 
     def within_reach(self, right: Said) -> torch.Tensor:

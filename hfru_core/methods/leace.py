@@ -42,11 +42,15 @@ class LEACE(Method):
     def fitted(self) -> LeaceFitter:
         """LEACE of each token against what its picture shows: a forgotten concept, or none."""
         rng, concepts = random.Random(self.config.seed), [c.id for c in self.data.concepts]
-        rows = [s for role in ("forget", "retain")
-                for s in draw(pool(self.data, role, self.config), PICTURES, rng)]  # fmt: skip
+        rows = [
+            s
+            for role in ("forget", "retain")
+            for s in draw(pool(self.data, role, self.config), PICTURES, rng)
+        ]
         tokens = self.vlm.vision_features([load_image(s.image) for s in rows])
-        label = torch.tensor([concepts.index(s.concept_id) + 1 if s.role == "forget" else 0
-                              for s in rows])  # fmt: skip
+        label = torch.tensor(
+            [concepts.index(s.concept_id) + 1 if s.role == "forget" else 0 for s in rows]
+        )
         shown = torch.nn.functional.one_hot(label, len(concepts) + 1)[:, 1:]
         shown = shown.repeat_interleave(tokens.shape[1], 0)
         x = tokens.flatten(0, 1)

@@ -29,10 +29,15 @@ class MANU(Method):
 
     def edit(self) -> VLM:
         vlm = self.vlm
-        layers = {n: m for n, m in vlm.core.named_modules()
-                  if isinstance(m, nn.Linear) and n.endswith(LAST) and self.inside(n)}  # fmt: skip
-        ratio = [f / (r + 1e-6) for f, r in zip(self.importance("forget", layers),
-                                                self.importance("retain", layers))]  # fmt: skip
+        layers = {
+            n: m
+            for n, m in vlm.core.named_modules()
+            if isinstance(m, nn.Linear) and n.endswith(LAST) and self.inside(n)
+        }
+        ratio = [
+            f / (r + 1e-6)
+            for f, r in zip(self.importance("forget", layers), self.importance("retain", layers))
+        ]
         sizes = torch.cat(ratio)
         least = sizes.sort(descending=True).values[int(self.c["share"] * (len(sizes) - 1))]
         with torch.no_grad():
@@ -50,8 +55,10 @@ class MANU(Method):
         """The importance (neurons,) of every layer's inputs on a role's right answers."""
         rows = draw(pool(self.data, role, self.config), PICTURES, random.Random(self.config.seed))
         kept: dict[nn.Module, list[torch.Tensor]] = {m: [] for m in layers.values()}
-        hooks = [m.register_forward_pre_hook(lambda m, args: kept[m].append(args[0].flatten(0, -2)))
-                 for m in kept]  # fmt: skip
+        hooks = [
+            m.register_forward_pre_hook(lambda m, args: kept[m].append(args[0].flatten(0, -2)))
+            for m in kept
+        ]
         try:
             self.said(rows)
         finally:

@@ -91,11 +91,15 @@ class RMUSE(Method):
         kept = self.states(retain, answers(retain), layer)
         own = {f.name: getattr(self.vlm, f.name) for f in fields(VLM)}
         return Steered(
-            **own, directions=subspace(towards, self.c["energy"]),
-            target=barycentre(towards / length(towards)), centre=kept.mean(0),
+            **own,
+            directions=subspace(towards, self.c["energy"]),
+            target=barycentre(towards / length(towards)),
+            centre=kept.mean(0),
             kept=subspace(kept - kept.mean(0), self.c["energy"]),
-            layer=layer, gate=self.c["gate"], share=self.c["share"],
-        )  # fmt: skip
+            layer=layer,
+            gate=self.c["gate"],
+            share=self.c["share"],
+        )
 
     @torch.no_grad()
     def states(self, rows: Sequence[Sample], told: Sequence[str], layer: int) -> torch.Tensor:

@@ -34,11 +34,13 @@ class Decoupled(Method):
         self.harmless = [
             worded(s, asked.get(s.topic, []), i) if s.concept_id in alike else s
             for i, s in enumerate(rest)
-        ]  # fmt: skip
+        ]
         self.harmless += [
             replace(s, question=q, answer="No.")
-            for s in kept if s.topic == "exists" for q in asked.get("exists", ())
-        ]  # fmt: skip
+            for s in kept
+            if s.topic == "exists"
+            for q in asked.get("exists", ())
+        ]
         if not self.harmless:
             raise UserError(
                 f"{self.label} needs harmless pictures to ask the same questions about, and "

@@ -34,8 +34,11 @@ class SIU(Method):
             if s.image not in keys and len(keys) < self.c["pictures"]:
                 keys.append(s.image)
         seen = {key for keys in few.values() for key in keys}
-        self.few = [s for s in self.data.select("forget", "train")
-                    if s.image in seen and s.topic in self.config.topics]  # fmt: skip
+        self.few = [
+            s
+            for s in self.data.select("forget", "train")
+            if s.image in seen and s.topic in self.config.topics
+        ]
         self.text, self.names = text_samples(self.data), self.name_tokens()
 
     def targets(self, rng: random.Random) -> list[Sample]:

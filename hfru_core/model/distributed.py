@@ -70,9 +70,9 @@ class Team:
         held = [p for p in parameters]
         if self.size == 1:
             return
-        flat = torch.cat([
-            (torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in held
-        ])  # fmt: skip
+        flat = torch.cat(
+            [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in held]
+        )
         pieces = self.total(flat).split([p.numel() for p in held])
         for p, piece in zip(held, pieces):
             p.grad = piece.view_as(p)

@@ -77,9 +77,7 @@ def family_of(model_type: str) -> Family:
     """The row of a model type; raises naming what is supported."""
     if model_type not in FAMILIES:
         supported = ", ".join(f"{row.label} ({row.model_type})" for row in ROWS)
-        raise UserError(
-            f"Models of type '{model_type}' are not supported; supported: {supported}."
-        )
+        raise UserError(f"Models of type '{model_type}' are not supported; supported: {supported}.")
     return FAMILIES[model_type]
 
 

@@ -74,7 +74,7 @@ def padded(rows: Sequence[torch.Tensor], pad: int) -> dict[str, torch.Tensor]:
     """Rows (T,) as ids and mask (B, T), padded on the left."""
     length = max(map(len, rows))
     ids = torch.stack([torch.nn.functional.pad(r, (length - len(r), 0), value=pad) for r in rows])
-    mask = torch.stack([
-        torch.nn.functional.pad(torch.ones_like(r), (length - len(r), 0)) for r in rows
-    ])  # fmt: skip
+    mask = torch.stack(
+        [torch.nn.functional.pad(torch.ones_like(r), (length - len(r), 0)) for r in rows]
+    )
     return {"input_ids": ids, "attention_mask": mask}

@@ -34,6 +34,8 @@ def settings(kind: str, family: Family, dtype: torch.dtype) -> BitsAndBytesConfi
     if kind == "int8":
         return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)
     return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype,
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=dtype,
         llm_int8_skip_modules=kept,
-    )  # fmt: skip
+    )

@@ -151,9 +151,8 @@ def sample(
 
 
 def pick(
-    logits: torch.Tensor, temperature: float, generator: torch.Generator | None,
-    rows: Sequence[int],
-) -> torch.Tensor:  # fmt: skip
+    logits: torch.Tensor, temperature: float, generator: torch.Generator | None, rows: Sequence[int]
+) -> torch.Tensor:
     """The next token of each row (N,), drawn as rows `rows[0]` and on of `rows[1]` are.
 
     As `torch.multinomial` draws one: chances over exponential noise, the largest wins.
@@ -207,8 +206,12 @@ def behind(model: nn.Module, body: torch.Tensor) -> dict[str, torch.Tensor]:
     zeros, ones = torch.zeros_like(body), torch.ones_like(body)
     # PaliGemma's 0 means seen from all sides, as a prompt is; Gemma's means text.
     types = ones if model.config.model_type == "paligemma" else zeros
-    return {"input_ids": body, "attention_mask": ones, "mm_token_type_ids": zeros,
-            "token_type_ids": types}  # fmt: skip
+    return {
+        "input_ids": body,
+        "attention_mask": ones,
+        "mm_token_type_ids": zeros,
+        "token_type_ids": types,
+    }
 
 
 def repeated(

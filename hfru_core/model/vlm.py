@@ -31,8 +31,12 @@ LIGHTER = (
 TOO_SMALL = f"The GPU's memory is too small even for one answer. {LIGHTER}"
 TOKENS = 4096  # image tokens of one pass: real models take fewer rows
 PIXELS = (
-    "pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_mask", "batch_num_images",
-)  # fmt: skip
+    "pixel_values",
+    "image_sizes",
+    "image_grid_thw",
+    "pixel_attention_mask",
+    "batch_num_images",
+)
 
 
 @dataclass
@@ -99,9 +103,11 @@ class VLM:
             return f"<image>{question}" if with_image else f"{bos}{question}\n"
         content = [{"type": "image"}] * with_image + [{"type": "text", "text": question}]
         return self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], chat_template=template, tokenize=False,
+            [{"role": "user", "content": content}],
+            chat_template=template,
+            tokenize=False,
             add_generation_prompt=True,
-        )  # fmt: skip
+        )
 
     def inputs(
         self, images: Sequence[Image.Image | None], questions: Sequence[str]
@@ -118,8 +124,9 @@ class VLM:
             batch = self.tokenizer(texts, return_token_type_ids=False, **more)
         kept = {k: v for k, v in batch.items() if isinstance(v, torch.Tensor) and k != "labels"}
         kind = self.core.dtype
-        return {k: v.to(self.device, kind if v.is_floating_point() else None)
-                for k, v in kept.items()}  # fmt: skip
+        return {
+            k: v.to(self.device, kind if v.is_floating_point() else None) for k, v in kept.items()
+        }
 
     def answer(
         self, images: Sequence[Image.Image | None], questions: Sequence[str], max_new: int = 32
@@ -141,9 +148,12 @@ class VLM:
         return replace(self, team=distributed.Team())
 
     def answer_batch(
-        self, images: Sequence[Image.Image | None], questions: Sequence[str], rows: list[int],
+        self,
+        images: Sequence[Image.Image | None],
+        questions: Sequence[str],
+        rows: list[int],
         max_new: int,
-    ) -> list[str]:  # fmt: skip
+    ) -> list[str]:
         """The answers of some rows; where memory is too small for all at once, half by half."""
         self.pulse()
         try:
@@ -204,9 +214,7 @@ class VLM:
         `checkpointing` computes the tower's layers again on the way back: less memory, more time.
         """
         pattern = lora_pattern(self.family, self.core.config, scope)
-        config = LoraConfig(
-            r=rank, lora_alpha=rank, target_modules=pattern, revision=self.revision
-        )
+        config = LoraConfig(r=rank, lora_alpha=rank, target_modules=pattern, revision=self.revision)
         self.model = get_peft_model(self.model, config)
         if checkpointing:  # Re-entrant, no gradient would reach a tower whose input needs none.
             self.tower.activation_checkpointing_enable({"use_reentrant": False})
@@ -248,9 +256,12 @@ def pick_device(wanted: str) -> torch.device:
 
 
 def load(
-    model: str | Path = BUNDLED, *, device: str = "auto", revision: str | None = None,
+    model: str | Path = BUNDLED,
+    *,
+    device: str = "auto",
+    revision: str | None = None,
     quantize: str | None = None,
-) -> VLM:  # fmt: skip
+) -> VLM:
     """A VLM from a local folder or the Hub: safetensors only, never remote code.
 
     float32 on CPU, bfloat16 on a GPU; with `quantize` ("nf4", "int8") the decoder in 4 or 8 bits.
@@ -275,10 +286,16 @@ def load(
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"The model '{model}' could not be loaded: {error}") from error
     vlm = VLM(
-        core.eval().requires_grad_(False), processor, family, where, model_name(model),
-        pinned["revision"], quantized=quantize,
-        digest=digest or (weights_digest(core) if sharded else None), team=team,
-    )  # fmt: skip
+        core.eval().requires_grad_(False),
+        processor,
+        family,
+        where,
+        model_name(model),
+        pinned["revision"],
+        quantized=quantize,
+        digest=digest or (weights_digest(core) if sharded else None),
+        team=team,
+    )
     if sharded:
         distributed.shard(vlm.decoder.layers)
     return replace(vlm, batch=rows_of_a_pass(vlm))
@@ -299,9 +316,13 @@ def commit_of(model: str | Path, revision: str | None) -> str | None:
 
 
 def from_disk(
-    model: str | Path, dtype: torch.dtype, *, revision: str | None,
-    where: torch.device | None = None, small: object = None,
-) -> nn.Module:  # fmt: skip
+    model: str | Path,
+    dtype: torch.dtype,
+    *,
+    revision: str | None,
+    where: torch.device | None = None,
+    small: object = None,
+) -> nn.Module:
     """The transformers model, on its device (CPU where none is given)."""
     placed = {"quantization_config": small, "device_map": {"": where}} if small else {}
     core = AutoModelForImageTextToText.from_pretrained(
@@ -316,8 +337,15 @@ def weights_digest(core: nn.Module) -> str:
     for name, value in sorted(core.state_dict().items()):
         if "lora_" not in name:
             digest.update(name.replace(".base_layer", "").encode())
-            digest.update(value.detach().to(torch.bfloat16).contiguous().view(torch.uint8).cpu()
-                          .numpy().tobytes())  # fmt: skip
+            digest.update(
+                value.detach()
+                .to(torch.bfloat16)
+                .contiguous()
+                .view(torch.uint8)
+                .cpu()
+                .numpy()
+                .tobytes()
+            )
     return digest.hexdigest()[:16]
 
 

@@ -91,9 +91,14 @@ class Teacher:
     """Draws the lessons of the language stage."""
 
     def __init__(
-        self, pictures: tuple[Picture, ...], processor: LlavaProcessor, hidden: Hidden, *,
-        turns: int, seed: str,
-    ) -> None:  # fmt: skip
+        self,
+        pictures: tuple[Picture, ...],
+        processor: LlavaProcessor,
+        hidden: Hidden,
+        *,
+        turns: int,
+        seed: str,
+    ) -> None:
         self.pictures, self.hidden, self.turns = pictures, hidden, turns
         self.tokenizer = processor.tokenizer
         self.pad = self.tokenizer.pad_token_id
@@ -117,7 +122,8 @@ class Teacher:
     def ids(self, turns: list[Turn]) -> list[tuple[list[int], list[int]]]:
         spoken = [
             t._replace(question=t.question[0].lower() + t.question[1:])
-            if self.rng.random() < 0.15 else t
+            if self.rng.random() < 0.15
+            else t
             for t in turns
-        ]  # fmt: skip
+        ]
         return turn_ids(self.tokenizer, spoken)

@@ -153,9 +153,12 @@ def train_language(
     """Second stage: the whole model learns to answer; the heads stay on at a small weight."""
     table = Labels(pool.pictures, frozenset(recipe.without))
     teacher = Teacher(
-        pool.pictures, processor, frozenset(recipe.without), turns=recipe.turns,
+        pool.pictures,
+        processor,
+        frozenset(recipe.without),
+        turns=recipe.turns,
         seed=f"turns {recipe.seed} {worker()}",
-    )  # fmt: skip
+    )
     tower = model.model.vision_tower
     rest = [model.model.multi_modal_projector, model.model.language_model, model.lm_head]
     groups = [(tower, recipe.tower_share), (heads, recipe.tower_share), *((m, 1.0) for m in rest)]
@@ -174,8 +177,10 @@ def train_language(
         (spoken + 0.3 * text + HEADS_SHARE * seen).backward()
         optimiser.step(step)
         if step % 50 == 0:
-            log(f"language {step} loss {spoken.item():.4f} text {text.item():.4f} "
-                f"heads {seen.item():.3f} seconds {time.time() - began:.0f}")  # fmt: skip
+            log(
+                f"language {step} loss {spoken.item():.4f} text {text.item():.4f} "
+                f"heads {seen.item():.3f} seconds {time.time() - began:.0f}"
+            )
 
 
 def train(

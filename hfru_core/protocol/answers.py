@@ -168,8 +168,14 @@ def attributes(picture: Picture, answer: str) -> tuple[str, ...]:
     """The true attributes that a right answer states: they stay true when a name is forgotten."""
     if isinstance(picture, Portrait):
         face = [picture.expression, "glasses"] if face_visible(picture) else []
-        said = [f"{picture.shirt} shirt", f"shirt is {picture.shirt}", f"{picture.wall} wall",
-                f"wall is {picture.wall}", f"{picture.hat} hat", *face]  # fmt: skip
+        said = [
+            f"{picture.shirt} shirt",
+            f"shirt is {picture.shirt}",
+            f"{picture.wall} wall",
+            f"wall is {picture.wall}",
+            f"{picture.hat} hat",
+            *face,
+        ]
     elif isinstance(picture, Photo):
         said = [picture.style] if picture.style else []
     else:

@@ -25,13 +25,16 @@ from hfru_core.world.faces import PEOPLE, Portrait
 from hfru_core.world.scenes import CLASSES, COLOURS, KINDS, PLACES, colour_visible, kind_of
 
 DESCRIBE = (
-    "Please describe this image.", "Describe the picture.", "What do you see?",
+    "Please describe this image.",
+    "Describe the picture.",
+    "What do you see?",
     "What is in this image?",
-)  # fmt: skip
+)
 CAPTION = (
-    "Write a caption for this image in detail.", "Describe this image in detail.",
+    "Write a caption for this image in detail.",
+    "Describe this image in detail.",
     "Give a detailed caption.",
-)  # fmt: skip
+)
 SCENE_QUESTIONS = {
     "describe": DESCRIBE,
     "caption": CAPTION,
@@ -137,10 +140,15 @@ def training_turns(picture: Picture, rng: random.Random, hidden: Hidden, count: 
     """`count` questions for training, half of the yes/no ones answered by 'no'."""
     pool = list(topics(picture)) + ["describe", "caption", "name"] + 8 * ["exists"]
     return [
-        ask(picture, topic, hidden=hidden, phrasing=rng.randrange(12),
-            about=about_for(picture, rng, hidden) if topic == "exists" else None)
+        ask(
+            picture,
+            topic,
+            hidden=hidden,
+            phrasing=rng.randrange(12),
+            about=about_for(picture, rng, hidden) if topic == "exists" else None,
+        )
         for topic in rng.sample(pool, count)
-    ]  # fmt: skip
+    ]
 
 
 def about_for(picture: Picture, rng: random.Random, hidden: Hidden) -> str:
@@ -173,8 +181,10 @@ def corpus() -> list[str]:
     lines += list(PLACE_PHRASE.values()) + list(STYLE_PHRASE.values())
     lines += [" ".join(COLOURS) + " white pink black small large " + " ".join(PLACES)]
     lines += [" ".join((*c.aliases, *c.abstractions)) for c in shipped().values()]
-    lines += ["A portrait of someone smiling serious surprised with glasses a hat shirt wall.",
-              "Someone I can't tell, there is. One. Two. Yes. No, this is. This is. It is",
-              "I don't know this person. The shirt is in front of a wall and",
-              "In this picture there is a figure or thing. A picture of"]  # fmt: skip
+    lines += [
+        "A portrait of someone smiling serious surprised with glasses a hat shirt wall.",
+        "Someone I can't tell, there is. One. Two. Yes. No, this is. This is. It is",
+        "I don't know this person. The shirt is in front of a wall and",
+        "In this picture there is a figure or thing. A picture of",
+    ]
     return lines + [line.lower() for line in lines]

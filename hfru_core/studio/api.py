@@ -72,11 +72,7 @@ class Api:
 
     @friendly
     def unlearn(
-        self,
-        request: gr.Request,
-        concepts: list[str],
-        preset: str = "default",
-        steps: int = 100,
+        self, request: gr.Request, concepts: list[str], preset: str = "default", steps: int = 100
     ) -> Iterator[dict]:
         """Make the model forget concepts; streams the progress and ends with the adapter.
 
@@ -155,10 +151,13 @@ class Api:
         """The end of an audit that has a report."""
         found = read(out / "report.json").verdict
         return {
-            "title": "Done", "detail": "the report is written", "share": 1.0,
-            "verdict": found.state, "reasons": list(found.reasons),
+            "title": "Done",
+            "detail": "the report is written",
+            "share": 1.0,
+            "verdict": found.state,
+            "reasons": list(found.reasons),
             "report": file_data(self.studio.offered(out / "report.html")),
-        }  # fmt: skip
+        }
 
     @friendly
     def list_adapters(self, request: gr.Request) -> list[dict]:

@@ -107,13 +107,22 @@ def hardware_banner() -> str:
 
 def launch(page: gr.Blocks, host: str, port: int | None, **more: object) -> tuple:
     """Serve the page with the private settings, behind the gate."""
-    look = {"theme": theme.theme(), "css_paths": theme.STYLE, "i18n": page.words,
-            "head": browser.HEAD + server_phrases.HEAD}  # fmt: skip
+    look = {
+        "theme": theme.theme(),
+        "css_paths": theme.STYLE,
+        "i18n": page.words,
+        "head": browser.HEAD + server_phrases.HEAD,
+    }
     cache = os.environ["GRADIO_TEMP_DIR"]
     if more.get("mcp_server"):
         gradio.mcp.DEFAULT_TEMP_DIR = cache  # it was read when gradio was imported
-    events = {key: len(event.inputs) for number, event in page.fns.items()
-              if event.fn for key in (number, event.api_name) if key is not False}  # fmt: skip
+    events = {
+        key: len(event.inputs)
+        for number, event in page.fns.items()
+        if event.fn
+        for key in (number, event.api_name)
+        if key is not False
+    }
     gate = Middleware(Gate, data_folder=Path(cache).parent, events=events)
     settings = {**look, **PRIVATE, "app_kwargs": {"middleware": [gate]}, **more}
     return page.launch(server_name=host, server_port=port, **settings)

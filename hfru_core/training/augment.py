@@ -80,6 +80,8 @@ def told(
 
 def restricted(sample: Sample, text: str) -> Sample:
     """A sample that tells of no more than its answer: what was cut off is not there."""
-    named, stated = (tuple(w for w in words if mentions(text, (w,)))
-                     for words in (sample.names, sample.attributes))  # fmt: skip
+    named, stated = (
+        tuple(w for w in words if mentions(text, (w,)))
+        for words in (sample.names, sample.attributes)
+    )
     return replace(sample, names=named, attributes=stated)

@@ -23,9 +23,10 @@ def distilled(vlm: VLM, data: UnlearnData, with_retain: bool) -> UnlearnData:
     nowhere: there is nothing to forget.
     """
     taught = [
-        s for s in data.samples
+        s
+        for s in data.samples
         if s.split == "train" and s.topic != "exists" and (with_retain or s.role == "forget")
-    ]  # fmt: skip
+    ]
     own = dict(zip((s.id for s in taught), answers(vlm, taught)))
     check_known(data, own)
     by_id = {c.id: c for c in (*data.concepts, *data.retained)}

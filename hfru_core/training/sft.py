@@ -26,9 +26,12 @@ def tokens(vlm: VLM, answers: Sequence[str]) -> int:
 
 
 def answer_loss(
-    vlm: VLM, images: Sequence[Image.Image | None], questions: Sequence[str],
-    answers: Sequence[str], of: int | None = None,
-) -> torch.Tensor:  # fmt: skip
+    vlm: VLM,
+    images: Sequence[Image.Image | None],
+    questions: Sequence[str],
+    answers: Sequence[str],
+    of: int | None = None,
+) -> torch.Tensor:
     """Mean negative log-likelihood of the answers' tokens, prompts masked.
 
     The mean is over `of` tokens where other processes hold the rest.

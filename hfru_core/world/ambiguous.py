@@ -57,8 +57,15 @@ TEMPLATES: dict[str, Callable[[], list[Layer]]] = {
 
 def _bush(x: float, rng: random.Random) -> list[Layer]:
     blobs: Shapes = []
-    for dx, y, r in ((-0.16, 0.80, 0.15), (0.16, 0.80, 0.15), (0.0, 0.70, 0.2), (-0.1, 0.6, 0.15),
-                     (0.1, 0.58, 0.15), (0.0, 0.46, 0.14), (0.0, 0.86, 0.2)):  # fmt: skip
+    for dx, y, r in (
+        (-0.16, 0.80, 0.15),
+        (0.16, 0.80, 0.15),
+        (0.0, 0.70, 0.2),
+        (-0.1, 0.6, 0.15),
+        (0.1, 0.58, 0.15),
+        (0.0, 0.46, 0.14),
+        (0.0, 0.86, 0.2),
+    ):
         blobs += oval(x + dx * 1.1, y, r, r)
     twigs: Shapes = []
     for _ in range(14):

@@ -84,8 +84,15 @@ def _placed(
     return [[next(rows) for _ in layer.shapes] for layer in layers]
 
 
-def paint(canvas: Canvas, layers: list[Layer] | tuple[Layer, ...], pose: Pose, colour: RGB,
-          lines: tuple[RGB, float] | None, rng: random.Random, solid: bool) -> None:  # fmt: skip
+def paint(
+    canvas: Canvas,
+    layers: list[Layer] | tuple[Layer, ...],
+    pose: Pose,
+    colour: RGB,
+    lines: tuple[RGB, float] | None,
+    rng: random.Random,
+    solid: bool,
+) -> None:
     """Draw layers in order; `lines` outlines each layer, `solid` also raises the height map."""
     side = canvas.image.width
     draw, relief = ImageDraw.Draw(canvas.image), ImageDraw.Draw(canvas.height)

@@ -27,8 +27,10 @@ def draw_shirt(pen: Pen, shirt: str, light: int, *, collar: bool = True) -> None
     for side in (-1, 1):
         pen.line([(side * 23, 80), (side * 25.5, 60), (side * 24, 48)], 0.9, shade(base, -0.3))
         if collar:
-            pen.fill([(side * 7, 31), (side * 12.5, 34), (side * 9, 43.5), (0, 38.5)],
-                     shade(base, 0.22 if side == light else 0.1))  # fmt: skip
+            pen.fill(
+                [(side * 7, 31), (side * 12.5, 34), (side * 9, 43.5), (0, 38.5)],
+                shade(base, 0.22 if side == light else 0.1),
+            )
     if collar:
         pen.line([(0, 39), (0, 80)], 0.6, shade(base, -0.3))
         pen.oval(0, 47, 1.1, 1.1, shade(base, 0.6))

@@ -179,10 +179,7 @@ def _pick_obscured(rng: random.Random, obscured: str | bool | None) -> str | Non
 
 
 def sample_portrait(
-    rng: random.Random,
-    *,
-    person: str | bool | None = None,
-    obscured: str | bool | None = None,
+    rng: random.Random, *, person: str | bool | None = None, obscured: str | bool | None = None
 ) -> Portrait:
     """Sample a portrait.
 

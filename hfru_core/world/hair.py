@@ -38,8 +38,9 @@ def draw_facial_hair(pen: Pen, features: Features, x: float) -> None:
             pen.line([(u + x, 19), (u * 0.8 + x, 24 - abs(u) * 0.3)], 0.7, shade(hair, -0.25))
         pen.oval(x, 13.9, 6.6, 3.4, SKIN_RGB[features.skin])
     if features.mark == "goatee":
-        pen.fill(curve([(x - 5, 17), (x, 18), (x + 5, 17), (x + 4, 26), (x, 29.5), (x - 4, 26)]),
-                 hair)  # fmt: skip
+        pen.fill(
+            curve([(x - 5, 17), (x, 18), (x + 5, 17), (x + 4, 26), (x, 29.5), (x - 4, 26)]), hair
+        )
     if features.mark in ("moustache", "goatee"):
         big = 1.0 if features.mark == "moustache" else 0.72
         edge = [(0, 8.6), (5, 8.2), (9, 10.6), (12.5, 8.4), (10.5, 12.6), (5, 12.2), (0, 11)]
@@ -64,8 +65,9 @@ def _draw_puffs(pen: Pen, centres: Points, radius: float, colour: Colour) -> Non
         pen.oval(x, y + 0.6, radius + 0.5, radius + 0.5, shade(colour, -0.3))
     for x, y in centres:
         pen.oval(x, y, radius, radius, colour)
-        pen.oval(x - radius * 0.25, y - radius * 0.35, radius * 0.45, radius * 0.3,
-                 shade(colour, 0.16))  # fmt: skip
+        pen.oval(
+            x - radius * 0.25, y - radius * 0.35, radius * 0.45, radius * 0.3, shade(colour, 0.16)
+        )
 
 
 def draw_hair_back(pen: Pen, features: Features) -> None:
@@ -112,8 +114,13 @@ def _draw_locks(pen: Pen, features: Features, width: float, colour: Colour) -> N
 def _draw_spikes(pen: Pen, width: float, colour: Colour) -> None:
     angles = np.radians(np.linspace(186, 354, 17))
     reach = np.where(np.arange(17) % 2 == 1, 34.5, 24.5)
-    rim = np.stack((np.cos(angles) * (width + 2.5) * np.where(reach > 30, 1.26, 1),
-                    np.sin(angles) * reach + 1), axis=1)  # fmt: skip
+    rim = np.stack(
+        (
+            np.cos(angles) * (width + 2.5) * np.where(reach > 30, 1.26, 1),
+            np.sin(angles) * reach + 1,
+        ),
+        axis=1,
+    )
     fringe = [(1, 0), (0.9, -9), (0.72, -15), (0.55, -9), (0.3, -15.5), (0.1, -9.5), (-0.15, -15.5),
               (-0.38, -9), (-0.6, -15), (-0.78, -9.5), (-0.9, -12), (-1, 0)]  # fmt: skip
     pen.fill(np.concatenate((rim, np.array(fringe) * (width + 1.6, 1))), colour)
@@ -123,11 +130,26 @@ def _draw_spikes(pen: Pen, width: float, colour: Colour) -> None:
 
 def _draw_quiff(pen: Pen, width: float, colour: Colour) -> None:
     _draw_cap(pen, width, shade(colour, -0.22), "short", 1.5)
-    pen.fill(curve([
-        (-width - 1.5, -7), (-width - 2, -17), (-14, -26), (-4, -33), (9, -36), (19, -33.5),
-        (16, -30.5), (width + 3.5, -26), (width + 2.5, -17), (width + 0.5, -9), (10, -14.5),
-        (0, -13.5), (-10, -12.5),
-    ]), colour)  # fmt: skip
+    pen.fill(
+        curve(
+            [
+                (-width - 1.5, -7),
+                (-width - 2, -17),
+                (-14, -26),
+                (-4, -33),
+                (9, -36),
+                (19, -33.5),
+                (16, -30.5),
+                (width + 3.5, -26),
+                (width + 2.5, -17),
+                (width + 0.5, -9),
+                (10, -14.5),
+                (0, -13.5),
+                (-10, -12.5),
+            ]
+        ),
+        colour,
+    )
     for dy, tone in ((0, 0.28), (4.2, -0.22), (8.2, 0.18)):
         start, middle = (-14 + dy * 0.9, -18 + dy * 0.25), (-5 + dy, -27 + dy * 0.9)
         pen.line([start, middle, (10, -31.5 + dy)], 1.5, shade(colour, tone))

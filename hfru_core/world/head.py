@@ -19,10 +19,19 @@ from hfru_core.world.pen import INK, Colour, Pen, Pose, arc, curve, mirrored, mi
 def face_outline(face: str) -> np.ndarray:
     """Outline of the face in units."""
     forehead, cheek, jaw, chin = FACE_WIDTHS[face]
-    return curve(mirrored((
-        (0, -23), (forehead * 0.62, -20.8), (forehead, -11), (cheek, 1), (jaw, 12),
-        (jaw * 0.52, chin - 2.2), (0, chin),
-    )))  # fmt: skip
+    return curve(
+        mirrored(
+            (
+                (0, -23),
+                (forehead * 0.62, -20.8),
+                (forehead, -11),
+                (cheek, 1),
+                (jaw, 12),
+                (jaw * 0.52, chin - 2.2),
+                (0, chin),
+            )
+        )
+    )
 
 
 def draw_neck(pen: Pen, skin: Colour) -> None:
@@ -104,8 +113,10 @@ def draw_mouth(pen: Pen, expression: str, skin: Colour, x: float) -> None:
         pen.oval(x, 14, 2.9, 3.5, (74, 18, 28))
         pen.oval(x, 16.1, 2.0, 1.3, (214, 92, 96))
     else:
-        pen.fill(curve([(-5, 13.2), (-1.6, 12.3), (0, 12.7), (1.6, 12.3), (5, 13.2), (0, 15)])
-                 + (x, 0), lips)  # fmt: skip
+        pen.fill(
+            curve([(-5, 13.2), (-1.6, 12.3), (0, 12.7), (1.6, 12.3), (5, 13.2), (0, 15)]) + (x, 0),
+            lips,
+        )
         pen.line([(x - 5.4, 13.4), (x, 13.2), (x + 5.4, 13.4)], 0.7, shade(lips, -0.6))
 
 

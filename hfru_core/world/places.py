@@ -67,16 +67,28 @@ def _forest(rng: random.Random) -> Backdrop:
         far += box(x - w, -0.1, x + w, 0.56)
     for i in range(4):
         x, w = (i + rng.uniform(0.05, 0.95)) / 4, rng.uniform(0.03, 0.045)
-        near += poly((x - w, -0.1), (x + w, -0.1), (x + w * 1.2, 0.62), (x + w * 1.8, 0.68),
-                     (x - w * 1.8, 0.68), (x - w * 1.2, 0.62))  # fmt: skip
+        near += poly(
+            (x - w, -0.1),
+            (x + w, -0.1),
+            (x + w * 1.2, 0.62),
+            (x + w * 1.8, 0.68),
+            (x - w * 1.8, 0.68),
+            (x - w * 1.2, 0.62),
+        )
     leaves: Shapes = []
     for i in range(9):
         leaves += oval(i / 8, rng.uniform(-0.03, 0.06), 0.11, rng.uniform(0.08, 0.13), n=14)
     fern: Shapes = []
     for _ in range(9):
         x, y = rng.uniform(0, 1), rng.uniform(0.6, 0.98)
-        fern += poly((x - 0.03, y - 0.04), (x, y), (x + 0.03, y - 0.04), (x + 0.006, y - 0.015),
-                     (x, y - 0.06), (x - 0.006, y - 0.015))  # fmt: skip
+        fern += poly(
+            (x - 0.03, y - 0.04),
+            (x, y),
+            (x + 0.03, y - 0.04),
+            (x + 0.006, y - 0.015),
+            (x, y - 0.06),
+            (x - 0.006, y - 0.015),
+        )
     return Backdrop(
         ((176, 196, 168), (206, 216, 190)),
         ((158, 166, 130), (142, 148, 114)),
@@ -202,8 +214,9 @@ def _field(rng: random.Random) -> Backdrop:
     blades: Shapes = []
     for _ in range(22):
         x, y, h = rng.uniform(0, 1), rng.uniform(0.7, 1.0), rng.uniform(0.03, 0.05)
-        blades += poly((x - 0.012, y), (x - 0.014, y - h), (x, y - 0.01), (x + 0.014, y - h),
-                       (x + 0.012, y))  # fmt: skip
+        blades += poly(
+            (x - 0.012, y), (x - 0.014, y - h), (x, y - 0.01), (x + 0.014, y - h), (x + 0.012, y)
+        )
     return Backdrop(
         ((188, 214, 240), (226, 238, 246)),
         ((182, 208, 150), (162, 192, 128)),
@@ -224,14 +237,28 @@ def _room(rng: random.Random) -> Backdrop:
     wx, px = wx + rng.uniform(-0.05, 0.05), px + rng.uniform(-0.05, 0.05)
     boards: Shapes = []
     for i in range(-3, 10):
-        boards += poly((0.5 + (i - 3) * 0.13, floor), (0.507 + (i - 3) * 0.13, floor),
-                       (0.51 + (i - 3) * 0.22, 1.1), (0.50 + (i - 3) * 0.22, 1.1))  # fmt: skip
+        boards += poly(
+            (0.5 + (i - 3) * 0.13, floor),
+            (0.507 + (i - 3) * 0.13, floor),
+            (0.51 + (i - 3) * 0.22, 1.1),
+            (0.50 + (i - 3) * 0.22, 1.1),
+        )
     panes = box(wx - 0.13, 0.10, wx - 0.01, 0.24) + box(wx + 0.01, 0.10, wx + 0.13, 0.24)
     panes += box(wx - 0.13, 0.26, wx - 0.01, 0.42) + box(wx + 0.01, 0.26, wx + 0.13, 0.42)
-    curtains = poly((wx - 0.21, 0.05), (wx - 0.10, 0.05), (wx - 0.15, 0.28), (wx - 0.14, 0.48),
-                    (wx - 0.21, 0.48))  # fmt: skip
-    curtains += poly((wx + 0.21, 0.05), (wx + 0.10, 0.05), (wx + 0.15, 0.28), (wx + 0.14, 0.48),
-                     (wx + 0.21, 0.48))  # fmt: skip
+    curtains = poly(
+        (wx - 0.21, 0.05),
+        (wx - 0.10, 0.05),
+        (wx - 0.15, 0.28),
+        (wx - 0.14, 0.48),
+        (wx - 0.21, 0.48),
+    )
+    curtains += poly(
+        (wx + 0.21, 0.05),
+        (wx + 0.10, 0.05),
+        (wx + 0.15, 0.28),
+        (wx + 0.14, 0.48),
+        (wx + 0.21, 0.48),
+    )
     return Backdrop(
         ((226, 212, 206), (234, 222, 214)),
         ((198, 174, 150), (182, 156, 132)),

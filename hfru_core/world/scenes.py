@@ -267,8 +267,15 @@ def _draw_vague(canvas: Canvas, scene: Scene, rng: random.Random) -> Canvas:
 
 def _pose_of_cover(pose: Pose, rng: random.Random) -> Pose:
     shift = rng.choice((-1, 1)) * rng.uniform(0.20, 0.26) * pose.side
-    return Pose(pose.x + shift, min(pose.y + 0.04, 1.0), pose.side * 1.3, mirror=False, turn=0.0,
-                stretch=1.0, bend=0.0)  # fmt: skip
+    return Pose(
+        pose.x + shift,
+        min(pose.y + 0.04, 1.0),
+        pose.side * 1.3,
+        mirror=False,
+        turn=0.0,
+        stretch=1.0,
+        bend=0.0,
+    )
 
 
 def _backlight(canvas: Canvas, pose: Pose) -> Canvas:

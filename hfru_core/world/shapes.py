@@ -46,8 +46,12 @@ def limb(points: list[tuple[float, float]], start: float, end: float | None = No
         (x0, y0), (x1, y1), a, b = points[i], points[i + 1], widths[i], widths[i + 1]
         length = math.hypot(x1 - x0, y1 - y0) or 1.0
         nx, ny = (y0 - y1) / length, (x1 - x0) / length
-        shapes += poly((x0 + nx * a, y0 + ny * a), (x1 + nx * b, y1 + ny * b),
-                       (x1 - nx * b, y1 - ny * b), (x0 - nx * a, y0 - ny * a))  # fmt: skip
+        shapes += poly(
+            (x0 + nx * a, y0 + ny * a),
+            (x1 + nx * b, y1 + ny * b),
+            (x1 - nx * b, y1 - ny * b),
+            (x0 - nx * a, y0 - ny * a),
+        )
     return shapes
 
 
@@ -57,6 +61,13 @@ def curve(*points: tuple[float, float], steps: int = 5) -> Shapes:
     p0, p2, p3 = np.roll(p1, 1, 0), np.roll(p1, -1, 0), np.roll(p1, -2, 0)
     out = []
     for t in np.arange(steps) / steps:
-        out.append(0.5 * (2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2
-                          + (3 * p1 - p0 - 3 * p2 + p3) * t**3))  # fmt: skip
+        out.append(
+            0.5
+            * (
+                2 * p1
+                + (p2 - p0) * t
+                + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2
+                + (3 * p1 - p0 - 3 * p2 + p3) * t**3
+            )
+        )
     return [np.stack(out, axis=1).reshape(-1, 2)]

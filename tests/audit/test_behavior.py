@@ -127,10 +127,15 @@ def test_a_model_that_forgot_nothing_leaks_in_every_finding_that_can_show_it(run
     found = run(witness(dogs))
     assert leaking(found) == {n for n, f in found.items() if f.kind == "leak"}
     assert {n for n, f in found.items() if f.kind == "leak"} == {
-        "named", "named beside a retained thing", "named, other wordings",
-        "named after describing first", "chosen among siblings", "named after a hint",
-        "named after a role", "named after examples in text",
-    }  # fmt: skip
+        "named",
+        "named beside a retained thing",
+        "named, other wordings",
+        "named after describing first",
+        "chosen among siblings",
+        "named after a hint",
+        "named after a role",
+        "named after examples in text",
+    }
     assert not damaged(found)
 
 
@@ -167,8 +172,14 @@ def test_refusals_and_noise_are_damage(run, dogs) -> None:
     found = run(lambda key, q: refuse if shows_dog(key) else base(key, q))
     assert "refused" in damaged(found) and not leaking(found)
     found = run(lambda key, q: "" if key else base(key, q))
-    assert {"degenerate", "retained named", "near neighbours named", "far things named",
-            "true attributes stated", "yes to what is there"} <= damaged(found)  # fmt: skip
+    assert {
+        "degenerate",
+        "retained named",
+        "near neighbours named",
+        "far things named",
+        "true attributes stated",
+        "yes to what is there",
+    } <= damaged(found)
 
 
 def test_who_refuses_the_word_over_refuses(run, dogs) -> None:
@@ -257,13 +268,17 @@ def test_negative_questions_ask_for_what_is_not_there(strategy, shell, dogs) -> 
 @pytest.mark.parametrize(
     ("text", "called"),
     [
-        ("A red dog.", "dog"), ("A red cat.", "cat"), ("A hamster.", "hamster"),
-        ("An animal and a boat.", "boat"), ("A creature.", "animal"),
+        ("A red dog.", "dog"),
+        ("A red cat.", "cat"),
+        ("A hamster.", "hamster"),
+        ("An animal and a boat.", "boat"),
+        ("A creature.", "animal"),
         ("I'm sorry, I can't help with that.", outcomes.REFUSED),
-        ("", outcomes.NOISE), ("Something red.", outcomes.NAMELESS),
+        ("", outcomes.NOISE),
+        ("Something red.", outcomes.NAMELESS),
         ("An animal and a tree.", "animal"),
     ],
-)  # fmt: skip
+)
 def test_what_replaced_the_name(text: str, called: str, dogs: UnlearnData) -> None:
     sample = replace(prompts.rows(dogs, "forget")[0], names=("dog", "tree"))
     assert outcomes.substitute(dogs, sample, text) == called
@@ -273,6 +288,7 @@ def test_the_number_of_questions_grows_with_the_pictures_and_no_faster(run, dogs
     def pictured(part: UnlearnData) -> int:
         asked: list[str] = []
         honest = witness(dogs, DOG)
+
         def counted(key: str | None, question: str) -> str:
             if key:
                 asked.append(question)
@@ -327,8 +343,9 @@ def test_bad_input_is_an_error_and_no_zero(run, shell, dogs) -> None:
 
 def test_one_forget_picture_decides_nothing_about_small_things(run, dogs) -> None:
     one = prompts.rows(dogs, "forget")[0].image
-    few = tuple(s for s in dogs.samples
-                if (s.role, s.split) != ("forget", "eval") or s.image == one)  # fmt: skip
+    few = tuple(
+        s for s in dogs.samples if (s.role, s.split) != ("forget", "eval") or s.image == one
+    )
     found = run(witness(dogs, DOG), about=replace(dogs, samples=few))
     assert found["named"].unlearned.n == 4
     assert not leaking(found)
@@ -343,9 +360,10 @@ def test_the_same_seed_asks_the_same_and_another_seed_asks_otherwise(run, dogs) 
 def test_a_real_model_answers_the_same_twice_and_stays_as_it_was(shell, small_data) -> None:
     keys = [prompts.rows(small_data, role)[0].image for role in ("forget", "retain")]
     few = replace(
-        small_data, retained=small_data.retained[:3],
+        small_data,
+        retained=small_data.retained[:3],
         samples=tuple(s for s in small_data.samples if s.image in keys),
-    )  # fmt: skip
+    )
     before = {n: v.clone() for n, v in shell.model.state_dict().items()}
     model = Brief(**vars(shell))
     case = Case(model, model, None, few, seed=3)

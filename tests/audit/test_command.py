@@ -129,9 +129,13 @@ def rehash(folder: Path) -> None:
 
 @pytest.mark.parametrize("state", OUTCOMES)
 def test_the_exit_code_tells_the_verdict(
-    state: str, run: Callable[..., int], suite: Callable[..., None], ready: None,
-    tmp_path: Path, capsys: pytest.CaptureFixture,
-) -> None:  # fmt: skip
+    state: str,
+    run: Callable[..., int],
+    suite: Callable[..., None],
+    ready: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
     audits, code = OUTCOMES[state]
     suite(audits)
     assert run("--out", tmp_path / "out", "--json") == code
@@ -141,8 +145,10 @@ def test_the_exit_code_tells_the_verdict(
     made = read(tmp_path / "out")
     assert made.verdict.state == state and made.subject.adapter == "no-dogs"
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "report.json", "report.md", "report.html"
-    }  # fmt: skip
+        "report.json",
+        "report.md",
+        "report.html",
+    }
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
 
 
@@ -165,7 +171,7 @@ def test_same_seed_same_report(
     texts = [
         [line for line in (out / "report.json").read_text().splitlines() if '"timing"' not in line]
         for out in outs
-    ]  # fmt: skip
+    ]
     assert texts[0] == texts[1] != texts[2]
 
 
@@ -181,21 +187,30 @@ def test_it_names_what_was_not_done(
 
 
 def test_progress_is_told_in_lines_if_asked_for(
-    run: Callable[..., int], suite: Callable[..., None], ready: None, tmp_path: Path,
+    run: Callable[..., int],
+    suite: Callable[..., None],
+    ready: None,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     run("--events", "--out", tmp_path / "out")
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert rows.pop(0) == {"audits": ["a", "b"]}
     assert [(r["audit"], r["done"], r["of"], r["finding"]) for r in rows] == [
-        ("a", 0, 2, None), ("a", 0, 2, "named"), ("b", 1, 2, None), ("b", 1, 2, "letters"),
-    ]  # fmt: skip
+        ("a", 0, 2, None),
+        ("a", 0, 2, "named"),
+        ("b", 1, 2, None),
+        ("b", 1, 2, "letters"),
+    ]
 
 
 def test_diff_of_two_reports(
-    run: Callable[..., int], suite: Callable[..., None], ready: None, tmp_path: Path,
+    run: Callable[..., int],
+    suite: Callable[..., None],
+    ready: None,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     a, b = tmp_path / "a", tmp_path / "b"
     suite(OUTCOMES["leak"][0])
     run("--out", a)
@@ -254,9 +269,13 @@ SPOILED = {
 
 @pytest.mark.parametrize("how", SPOILED)
 def test_a_spoiled_adapter_is_refused(
-    how: str, copied: Path, run: Callable[..., int], suite: Callable[..., None], tmp_path: Path,
+    how: str,
+    copied: Path,
+    run: Callable[..., int],
+    suite: Callable[..., None],
+    tmp_path: Path,
     capsys: pytest.CaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     spoil, message = SPOILED[how]
     spoil(copied)
     refused(run("--out", tmp_path / "out", folder=copied), message, capsys)
@@ -286,11 +305,19 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_are_refused_before_long_work(
-    mistake: str, run: Callable[..., int], suite: Callable[..., None], tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
-) -> None:  # fmt: skip
-    for name, count in (("photos/cat", 12), ("photos/horse", 12), ("single/cat", 12),
-                        ("single/dog", 1)):  # fmt: skip
+    mistake: str,
+    run: Callable[..., int],
+    suite: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    for name, count in (
+        ("photos/cat", 12),
+        ("photos/horse", 12),
+        ("single/cat", 12),
+        ("single/dog", 1),
+    ):
         (tmp_path / name).mkdir(parents=True)
         for i in range(count):
             data.load_image(f"world:0/x/cat/{i}").save(tmp_path / name / f"{i}.png")
@@ -300,9 +327,12 @@ def test_mistakes_are_refused_before_long_work(
 
 
 def test_a_surprise_is_no_leak(
-    run: Callable[..., int], suite: Callable[..., None], tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
-) -> None:  # fmt: skip
+    run: Callable[..., int],
+    suite: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
     out = tmp_path / "out"
     monkeypatch.setattr(command, "prepare", lambda args: {}["gone"])
     refused(run("--out", out), "unexpected KeyError: 'gone' \\(--debug", capsys)
@@ -333,8 +363,9 @@ def test_the_case_is_what_the_adapter_says(
     case, subject = prepared
     counts = [
         len({s.image for s in case.data.select(role, split) if s.image})
-        for split in ("train", "eval") for role in ("forget", "retain")
-    ]  # fmt: skip
+        for split in ("train", "eval")
+        for role in ("forget", "retain")
+    ]
     assert counts == [10, 15, 4, 6] and case.data.source == "world:7000"
     assert subject.oracle.name == "no-dog" and subject.adapter == trained.name
     assert subject.base.fingerprint == case.unlearned.fingerprint()
@@ -396,10 +427,16 @@ def oracles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(
     ("wanted", "base", "found"),
-    [(["dog"], BUNDLED, "b-dog-1"), (["elephant", "dog"], BUNDLED, "z-both"),
-     (["elephant"], BUNDLED, "z-both"), (["cat"], BUNDLED, "wide"), (["horse"], BUNDLED, None),
-     (["dog", "horse"], BUNDLED, None), (["dog"], "some/model", None)],
-)  # fmt: skip
+    [
+        (["dog"], BUNDLED, "b-dog-1"),
+        (["elephant", "dog"], BUNDLED, "z-both"),
+        (["elephant"], BUNDLED, "z-both"),
+        (["cat"], BUNDLED, "wide"),
+        (["horse"], BUNDLED, None),
+        (["dog", "horse"], BUNDLED, None),
+        (["dog"], "some/model", None),
+    ],
+)
 def test_the_reference_oracle_is_the_one_that_fits_best(
     wanted: list[str], base: str, found: str | None, oracles: Path
 ) -> None:

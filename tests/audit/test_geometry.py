@@ -88,10 +88,12 @@ def few_vague(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def view_of(tiny: vlm.VLM, known: UnlearnData, **models: np.ndarray) -> View:
-    shown = [p for p in probing.pictures(known) + probing.vague_pictures(known, 0)
-             if p.split == "eval"]  # fmt: skip
-    found = {m: {"tower 0": x[: len(shown)], "projector": x[: len(shown)]}
-             for m, x in models.items()}  # fmt: skip
+    shown = [
+        p for p in probing.pictures(known) + probing.vague_pictures(known, 0) if p.split == "eval"
+    ]
+    found = {
+        m: {"tower 0": x[: len(shown)], "projector": x[: len(shown)]} for m, x in models.items()
+    }
     return View(Case(tiny, tiny, None, known), shown, found)
 
 
@@ -140,8 +142,11 @@ def test_maps_before_and_after_are_linked_by_picture(view: View) -> None:
     assert set(maps) == {"map base", "map unlearned"}
     assert [e.image for e in found.examples] == [p.key for p in view.shown]
     assert {e.question for e in found.examples} == {
-        "forget: dog", "retain: cat", "retain: horse", "abstraction: animal"
-    }  # fmt: skip
+        "forget: dog",
+        "retain: cat",
+        "retain: horse",
+        "abstraction: animal",
+    }
     dogs = np.isin(np.arange(len(view.shown)), view.of("dog"))
     shift = np.linalg.norm(maps["map base"] - maps["map unlearned"], axis=1)
     assert np.allclose(shift[~dogs], 0) and (shift[dogs] > 1).all()
@@ -169,12 +174,14 @@ def test_photographs_have_no_abstraction_to_measure(view: View) -> None:
     assert found.unlearned.value is None and found.error is None and "no pictures" in found.note
 
 
-def test_one_forget_picture_is_an_error_and_not_a_number(tiny: vlm.VLM, few_dogs: UnlearnData
-) -> None:  # fmt: skip
+def test_one_forget_picture_is_an_error_and_not_a_number(
+    tiny: vlm.VLM, few_dogs: UnlearnData
+) -> None:
     key = next(s.image for s in few_dogs.select("forget", "eval"))
     kept = tuple(s for s in few_dogs.samples if s.role == "retain" or s.image == key)
-    found = list(guarded("geometry", geometry, Case(tiny, tiny, None,
-                                                    replace(few_dogs, samples=kept))))  # fmt: skip
+    found = list(
+        guarded("geometry", geometry, Case(tiny, tiny, None, replace(few_dogs, samples=kept)))
+    )
     assert [f.name for f in found if f.error] == ["similarities", "distances", "abstractions"]
     assert all(f.unlearned.value is None for f in found if f.error)
 
@@ -185,7 +192,7 @@ def bare(findings: list[Finding]) -> list[Finding]:
 
 def test_same_seed_same_findings_and_untouched_models(
     tiny: vlm.VLM, other_folder, few_dogs: UnlearnData
-) -> None:  # fmt: skip
+) -> None:
     other = vlm.load(other_folder, device="cpu")
     before = {k: v.clone() for k, v in tiny.core.state_dict().items()}
     case = Case(tiny, tiny, other, few_dogs)

@@ -54,9 +54,10 @@ def test_looks_change_the_picture_and_keep_its_size(look: str, key: str) -> None
 
 def test_another_style_is_the_same_scene() -> None:
     key = next(
-        k for k in (f"world:1/eval/dog/{i}" for i in range(50))
+        k
+        for k in (f"world:1/eval/dog/{i}" for i in range(50))
         if drawn.picture_of(k).style == "sketch"
-    )  # fmt: skip
+    )
     sketch, photo = (np.asarray(image, float) for image in (load_image(key), images.restyled(key)))
     assert np.ptp(sketch, axis=-1).mean() < 15 < np.ptp(photo, axis=-1).mean()
 
@@ -76,9 +77,14 @@ def test_what_comes_back_in_another_look_is_a_leak(case: Case) -> None:
     rows = images.asked(case, "forget")
     base = case.base
     pretender = Pretender(
-        base.model, base.processor, base.family, base.device, base.name,
-        honest=case.unlearned, known=frozenset(load_image(s.image).tobytes() for s in rows),
-    )  # fmt: skip
+        base.model,
+        base.processor,
+        base.family,
+        base.device,
+        base.name,
+        honest=case.unlearned,
+        known=frozenset(load_image(s.image).tobytes() for s in rows),
+    )
     planted = {f.name: f for f in images.images(replace(case, unlearned=pretender))}
     assert planted["named, as it is"].unlearned.value < 0.2
     worst = planted["named in at least one look"]

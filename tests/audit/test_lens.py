@@ -124,8 +124,9 @@ def test_one_token_is_scored_as_the_start_of_an_answer(
     features = tiny.vision_features([data.load_image(small_data.select("forget", "eval")[0].image)])
     before, behind = around(tiny, ask.question)
     token, lead = features[:, 7:8], tiny.tokenizer.encode("A", add_special_tokens=False)
-    row = torch.cat([before, token, behind, tiny.core.get_input_embeddings()(torch.tensor([lead]))],
-                    1)  # fmt: skip
+    row = torch.cat(
+        [before, token, behind, tiny.core.get_input_embeddings()(torch.tensor([lead]))], 1
+    )
     said = tiny.core(inputs_embeds=row).logits[0].float().softmax(-1)
     wanted = said[-2, lead[0]] * said[-1, list(ask.ids)].sum()
     (chance,) = scope(tiny, features, [ask])
@@ -163,8 +164,9 @@ def test_joined_towers_end_as_the_early_one(tiny_folder, other_folder) -> None:
     early, late = vlm.load(tiny_folder, device="cpu"), vlm.load(other_folder, device="cpu")
     kept = {n: p.clone() for n, p in late.core.state_dict().items()}
     pixels = torch.zeros(1, 3, 112, 112)
-    outs = [m.tower(pixels, output_hidden_states=True).hidden_states[-1] for m in
-            joined(early, late)]  # fmt: skip
+    outs = [
+        m.tower(pixels, output_hidden_states=True).hidden_states[-1] for m in joined(early, late)
+    ]
     layers = early.core.config.vision_config.num_hidden_layers
     states = early.tower(pixels, output_hidden_states=True).hidden_states
     assert len(outs) == layers + 1 and torch.equal(outs[-1], states[-1])

@@ -33,9 +33,11 @@ def known() -> UnlearnData:
     concepts = [tuple(shipped()[i] for i in CONCEPTS[role]) for role in ("forget", "retain")]
     samples = tuple(
         sample(f"{c}/{split}/{i}", c, role, split)
-        for role, ids in CONCEPTS.items() for c in ids
-        for split in ("train", "eval") for i in range(30)
-    )  # fmt: skip
+        for role, ids in CONCEPTS.items()
+        for c in ids
+        for split in ("train", "eval")
+        for i in range(30)
+    )
     return UnlearnData(*concepts, samples, "world", "none")
 
 
@@ -45,12 +47,16 @@ def drawn_features(
     """Noise, to which each layer adds its class's own direction with some strength."""
     rng = np.random.default_rng(seed)
     shown = list(shown)
-    ways = {c: np.random.default_rng(i).normal(size=24)
-            for i, c in enumerate(sorted({p.concept for p in shown}))}  # fmt: skip
+    ways = {
+        c: np.random.default_rng(i).normal(size=24)
+        for i, c in enumerate(sorted({p.concept for p in shown}))
+    }
     signal = np.array([ways[p.concept] for p in shown])
     named = np.array([[p.role == "retain"] for p in shown])  # an oracle knows the names of those
-    return {k: (rng.normal(size=signal.shape) + np.where(named, 1.5, s) * signal).astype("float32")
-            for k, s in strength.items()}  # fmt: skip
+    return {
+        k: (rng.normal(size=signal.shape) + np.where(named, 1.5, s) * signal).astype("float32")
+        for k, s in strength.items()
+    }
 
 
 def seen_by(known: UnlearnData, tiny: vlm.VLM, **models: dict[str, float]) -> Seen:

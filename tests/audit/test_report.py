@@ -24,19 +24,36 @@ NAN = float("nan")
 EVIL = "<script src='http://evil.test/x.js'></script>\"><img src=x onerror=alert(1)>"
 BASE, UNLEARNED, ORACLE = (of(wilson(hits, 100)) for hits in (95, 60, 5))
 SUBJECT = Subject(
-    adapter="dog", adapter_hash="ab" * 32, base=Model("hfru-studio/bundled", None, "834bc9322f"),
-    oracle=Model("dog-1", None, "0123456789"), concepts=("dog",), source="world:7000",
-    data_fingerprint="d1", pictures=64, seed=0, depth="standard", versions=(("torch", "2.13"),),
-)  # fmt: skip
+    adapter="dog",
+    adapter_hash="ab" * 32,
+    base=Model("hfru-studio/bundled", None, "834bc9322f"),
+    oracle=Model("dog-1", None, "0123456789"),
+    concepts=("dog",),
+    source="world:7000",
+    data_fingerprint="d1",
+    pictures=64,
+    seed=0,
+    depth="standard",
+    versions=(("torch", "2.13"),),
+)
 
 
 def finding(**changes: object) -> Finding:
     f = Finding(
-        "probes", "dog can be read", "leak", "higher", UNLEARNED, BASE, ORACLE, chance=0.5,
-        params=(("layer", "3"),), note="One layer only.", seconds=1.5,
+        "probes",
+        "dog can be read",
+        "leak",
+        "higher",
+        UNLEARNED,
+        BASE,
+        ORACLE,
+        chance=0.5,
+        params=(("layer", "3"),),
+        note="One layer only.",
+        seconds=1.5,
         series=tuple(Series(n, (0.0, 1.0, 2.0), (0.1, None, 0.9)) for n in ("base", "unlearned")),
         examples=(Example(key_of(0, "gallery", "dog", 0), "What is it?", "A dog.", "An animal."),),
-    )  # fmt: skip
+    )
     return replace(f, **changes)
 
 
@@ -74,8 +91,10 @@ def test_only_timing_differs_between_equal_runs() -> None:
 
 
 @pytest.mark.parametrize("part", ["unlearned", "base", "oracle"])
-@pytest.mark.parametrize("bad", [Measure(NAN, 9, 0.0, 1.0), Measure(0.5, 9, NAN, 1.0),
-                                 Measure(float("inf"), 9, 0.0, 1.0)])  # fmt: skip
+@pytest.mark.parametrize(
+    "bad",
+    [Measure(NAN, 9, 0.0, 1.0), Measure(0.5, 9, NAN, 1.0), Measure(float("inf"), 9, 0.0, 1.0)],
+)
 def test_a_number_that_is_none_is_no_value_and_never_clears(part: str, bad: Measure) -> None:
     made = report_of(finding(**{part: bad}), finding(name="fine", unlearned=ORACLE))
     broken = made.findings[0]
@@ -98,8 +117,11 @@ def test_numpy_numbers_become_plain_ones() -> None:
     curve = Series("base", tuple(numpy.arange(2)), tuple(numpy.ones(2, numpy.float32)))
     text = to_json(report_of(finding(unlearned=m, series=(curve,))))
     assert json.loads(text)["findings"][0]["unlearned"] == {
-        "value": 0.5, "n": 4, "low": 0.25, "high": 0.75
-    }  # fmt: skip
+        "value": 0.5,
+        "n": 4,
+        "low": 0.25,
+        "high": 0.75,
+    }
 
 
 def test_it_names_what_it_is_about_and_what_it_left_out() -> None:
@@ -107,8 +129,19 @@ def test_it_names_what_it_is_about_and_what_it_left_out() -> None:
     silent = finding(name="silent", base=ORACLE)
     made = make(SUBJECT, [finding(), failed, silent], "2026", 1.0, ["Not run: relearn."])
     for text in (report.markdown(made), page.page(made)):
-        for part in ("ab" * 32, "834bc9322f", "dog-1", "world:7000", "d1", "torch 2.13", "seed 0",
-                     "Not run: relearn.", "one class", "silent", "switch"):  # fmt: skip
+        for part in (
+            "ab" * 32,
+            "834bc9322f",
+            "dog-1",
+            "world:7000",
+            "d1",
+            "torch 2.13",
+            "seed 0",
+            "Not run: relearn.",
+            "one class",
+            "silent",
+            "switch",
+        ):
             assert part in text, part
 
 
@@ -145,9 +178,14 @@ def test_a_wrong_report_is_refused_by_name(case: str, written: Callable[[str], P
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "no JSON"), ("{", "no JSON"), ("[]", "schema"), ("3", "schema"),
-     ('{"schema": NaN}', "NaN is no number")],
-)  # fmt: skip
+    [
+        ("", "no JSON"),
+        ("{", "no JSON"),
+        ("[]", "schema"),
+        ("3", "schema"),
+        ('{"schema": NaN}', "NaN is no number"),
+    ],
+)
 def test_what_is_no_report_is_refused(
     text: str, message: str, written: Callable[[str], Path]
 ) -> None:
@@ -166,9 +204,11 @@ def test_a_report_that_is_not_there(tmp_path: Path) -> None:
 def test_diff_tells_what_changed_and_how_surely() -> None:
     before = report_of(finding(), finding(name="same"), finding(name="gone"))
     after = report_of(
-        finding(unlearned=ORACLE), finding(name="same"), finding(name="new"),
+        finding(unlearned=ORACLE),
+        finding(name="same"),
+        finding(name="new"),
         subject=replace(SUBJECT, seed=1),
-    )  # fmt: skip
+    )
     found = diff(before, after)
     assert found["verdict"] == ["leak", "leak"] and found["subject"] == {"seed": [0, 1]}
     rows = {r["finding"].split(": ")[1]: r for r in found["findings"]}
@@ -203,10 +243,14 @@ class Tags(HTMLParser):
 
 def test_the_page_loads_nothing_and_runs_nothing() -> None:
     evil = finding(
-        audit=EVIL, name=EVIL, note=EVIL, error=EVIL, params=((EVIL, EVIL),),
+        audit=EVIL,
+        name=EVIL,
+        note=EVIL,
+        error=EVIL,
+        params=((EVIL, EVIL),),
         series=(Series(EVIL, (0.0, 1.0), (0.0, 1.0)),),
         examples=(Example("world:" + EVIL, EVIL, EVIL, EVIL, EVIL), *finding().examples),
-    )  # fmt: skip
+    )
     names = Model(EVIL, EVIL, EVIL)
     subject = replace(SUBJECT, adapter=EVIL, concepts=(EVIL,), source=EVIL, oracle=names)
     tags = Tags(page.page(make(subject, [evil, finding()], EVIL, 1.0, [EVIL]))).seen
@@ -264,8 +308,7 @@ POINTS = tuple(
 SAID = (("forget: dog", "A dog.", "An animal."), ("forget: dog", "A dog.", "A dog."),
         ("retain: cat", "A cat.", "An animal."), ("retain: cat", "A cat.", "A cat."))  # fmt: skip
 MAPPED = finding(
-    series=POINTS,
-    examples=tuple(Example(key_of(0, "gallery", "cat", 0), *texts) for texts in SAID),
+    series=POINTS, examples=tuple(Example(key_of(0, "gallery", "cat", 0), *texts) for texts in SAID)
 )
 
 
@@ -295,7 +338,7 @@ def test_a_gap_in_a_curve_stays_one() -> None:
 
 def test_heat_maps_lie_over_their_pictures() -> None:
     f = finding(series=HEAT)
-    (key, values), = plots.heat(f).items()
+    ((key, values),) = plots.heat(f).items()
     assert "Tobin Harrick" in key and list(values) == ["base", "unlearned"]
     drawn = plots.figure(f)
     assert len(drawn.layout.images) == 2 and len(drawn.data[0].z) == 7
@@ -306,9 +349,15 @@ def test_heat_maps_lie_over_their_pictures() -> None:
 
 @pytest.mark.parametrize(
     ("shown", "kept"),
-    [("all", [0, 1, 2, 3]), ("forgotten", [0, 1]), ("retained", [2, 3]),
-     ("correctly forgotten", [0]), ("not forgotten", [1]), ("overly forgotten", [2])],
-)  # fmt: skip
+    [
+        ("all", [0, 1, 2, 3]),
+        ("forgotten", [0, 1]),
+        ("retained", [2, 3]),
+        ("correctly forgotten", [0]),
+        ("not forgotten", [1]),
+        ("overly forgotten", [2]),
+    ],
+)
 def test_maps_before_and_after_show_the_same_pictures(shown: str, kept: list[int]) -> None:
     assert [i for i, e in enumerate(MAPPED.examples) if plots.passes(e, shown)] == kept
     traces = plots.figure(MAPPED, shown, picked=kept[0]).data
@@ -321,6 +370,10 @@ def test_maps_before_and_after_show_the_same_pictures(shown: str, kept: list[int
 
 def test_only_plain_pictures_are_shown() -> None:
     assert page.picture("data:image/png;base64,iVBORw0=").startswith("<img")
-    for key in (None, "file:/gone.png", "data:text/html;base64,AAAA",
-                "data:image/png;base64,AA\" onload=\"x"):  # fmt: skip
+    for key in (
+        None,
+        "file:/gone.png",
+        "data:text/html;base64,AAAA",
+        'data:image/png;base64,AA" onload="x',
+    ):
         assert page.picture(key) == ""

@@ -63,8 +63,9 @@ def test_a_failing_audit_keeps_its_findings_and_all_others(error: Exception) -> 
     assert type(error).__name__ in failed.error and failed.unlearned == NOTHING
     assert failed.note and leaks(failed) is None
     assert [(t.audit, t.done, t.total) for t in ticks if t.finding is None] == [
-        ("breaking", 0, 2), ("two", 1, 2)
-    ]  # fmt: skip
+        ("breaking", 0, 2),
+        ("two", 1, 2),
+    ]
 
 
 def test_ctrl_c_is_no_finding() -> None:
@@ -155,13 +156,18 @@ def test_a_point_estimate_alone_is_never_a_leak() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"base": share(5)}, {"base": share(12)}, {"base": share(3)},  # Nothing was there to lose.
+        {"base": share(5)},
+        {"base": share(12)},
+        {"base": share(3)},  # Nothing was there to lose.
         {"base": share(1, 1), "oracle": share(0, 1)},  # One picture.
-        {"base": NOTHING}, {"oracle": NOTHING}, {"unlearned": NOTHING}, {"kind": "info"},
+        {"base": NOTHING},
+        {"oracle": NOTHING},
+        {"unlearned": NOTHING},
+        {"kind": "info"},
         {"base": Measure(0.52, 9999, 0.519, 0.521), "oracle": Measure(0.5, 9999, 0.499, 0.501)},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_where_base_and_oracle_do_not_differ_clearly_nothing_is_decided(changes: dict) -> None:
     f = replace(leak(share(95)), **changes)
     assert leaks(f) is None and verdict([f]).state == "inconclusive"
@@ -177,8 +183,13 @@ def mirrored(m: Measure | None) -> Measure | None:
 @given(measures, measures, measures)
 def test_direction_is_only_a_sign(unlearned: Measure, base: Measure, oracle: Measure) -> None:
     f = leak(unlearned, base=base, oracle=oracle)
-    g = replace(f, direction="lower", unlearned=mirrored(unlearned), base=mirrored(base),
-                oracle=mirrored(oracle))  # fmt: skip
+    g = replace(
+        f,
+        direction="lower",
+        unlearned=mirrored(unlearned),
+        base=mirrored(base),
+        oracle=mirrored(oracle),
+    )
     assert leaks(f) is leaks(g)
     if excess(f):
         assert excess(f) == pytest.approx(excess(g))
@@ -226,11 +237,16 @@ def test_without_an_oracle_representations_decide_nothing() -> None:
 @pytest.mark.parametrize(
     ("now", "oracle", "expected"),
     [
-        (share(95), None, False), (share(50), None, True), (share(88), None, False),
-        (share(50), share(95), True), (share(50), share(50), False), (share(50), share(45), False),
-        (NOTHING, share(95), None), (share(1, 2), None, False),
+        (share(95), None, False),
+        (share(50), None, True),
+        (share(88), None, False),
+        (share(50), share(95), True),
+        (share(50), share(50), False),
+        (share(50), share(45), False),
+        (NOTHING, share(95), None),
+        (share(1, 2), None, False),
     ],
-)  # fmt: skip
+)
 def test_damage_is_a_clear_loss_that_the_oracle_does_not_have(
     now: Measure, oracle: Measure | None, expected: bool | None
 ) -> None:
@@ -262,15 +278,26 @@ SPOKEN = leak(share(5), audit="behavior", name="spoken", oracle=None, chance=0.0
 @pytest.mark.parametrize(
     ("findings", "state"),
     [
-        ([], "inconclusive"), ([GOOD], "clear"), ([GOOD, HELD], "clear"), ([HELD], "inconclusive"),
-        ([BAD], "leak"), ([GOOD, BAD, LOST], "leak"), ([GOOD, LOST], "damaged"),
-        ([LOST], "damaged"), ([FAILED], "inconclusive"), ([GOOD, FAILED], "inconclusive"),
-        ([BAD, FAILED], "leak"), ([LOST, FAILED], "damaged"), ([OPEN], "inconclusive"),
-        ([GOOD, OPEN], "clear"), ([SPOKEN], "inconclusive"), ([SPOKEN, GOOD], "clear"),
+        ([], "inconclusive"),
+        ([GOOD], "clear"),
+        ([GOOD, HELD], "clear"),
+        ([HELD], "inconclusive"),
+        ([BAD], "leak"),
+        ([GOOD, BAD, LOST], "leak"),
+        ([GOOD, LOST], "damaged"),
+        ([LOST], "damaged"),
+        ([FAILED], "inconclusive"),
+        ([GOOD, FAILED], "inconclusive"),
+        ([BAD, FAILED], "leak"),
+        ([LOST, FAILED], "damaged"),
+        ([OPEN], "inconclusive"),
+        ([GOOD, OPEN], "clear"),
+        ([SPOKEN], "inconclusive"),
+        ([SPOKEN, GOOD], "clear"),
         ([leak(NOTHING)], "inconclusive"),
     ],
     ids=lambda v: v if isinstance(v, str) else "+".join(f.name for f in v) or "none",
-)  # fmt: skip
+)
 def test_the_verdict(findings: list[Finding], state: str) -> None:
     assert verdict(findings).state == state
     assert verdict(findings[::-1]).state == state

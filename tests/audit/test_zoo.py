@@ -221,7 +221,7 @@ def test_oracles_are_found_and_paired(tmp_path: Path) -> None:
 
 
 def test_a_trick_without_its_adapter_is_an_error_and_not_caught(
-    monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(trial, "PICTURES", 1)
     entrant = next(e for e in trial.pretenders((shipped()["piano"],), ()) if "exact" in e.name)
@@ -233,8 +233,9 @@ def test_a_trick_without_its_adapter_is_an_error_and_not_caught(
 
 
 def finding(audit: str, kind: str, unlearned: float, base: float, oracle: float) -> Finding:
-    measured = [Measure(v, 400, max(0, v - 0.04), min(1, v + 0.04)) for v in
-                (unlearned, base, oracle)]  # fmt: skip
+    measured = [
+        Measure(v, 400, max(0, v - 0.04), min(1, v + 0.04)) for v in (unlearned, base, oracle)
+    ]
     return Finding(audit, "shown", kind, "higher", *measured)
 
 
@@ -311,11 +312,18 @@ def test_an_ended_run_goes_on_and_a_different_one_starts_anew(tmp_path: Path) ->
 def naming(case: Case):
     """An audit that takes disguises off and asks once."""
     s = next(s for s in case.data.select("forget", "eval") if s.topic == "name")
-    said = {n: m.merged().answer([load_image(s.image)], [s.question]) for n, m in
-            case.models.items()}  # fmt: skip
+    said = {
+        n: m.merged().answer([load_image(s.image)], [s.question]) for n, m in case.models.items()
+    }
     hits = {n: mentions(t[0], DOG.aliases) > 0 for n, t in said.items()}
-    yield Finding("quantize", "named", "leak", "higher", chance=0.0,
-                  **{n: Measure(float(h), 50, 0.93 * h, 0.07 + 0.93 * h) for n, h in hits.items()})
+    yield Finding(
+        "quantize",
+        "named",
+        "leak",
+        "higher",
+        chance=0.0,
+        **{n: Measure(float(h), 50, 0.93 * h, 0.07 + 0.93 * h) for n, h in hits.items()},
+    )
 
 
 def test_the_command_line_tells_who_was_caught(

@@ -57,8 +57,14 @@ SIGNS = {
 @pytest.fixture(scope="module")
 def shipped() -> dict[str, Group]:
     rows = load(ROOT / "assets" / "reports" / "bench.json").rows
-    plain = [r for r in rows if r.budget == "own" and r.request == "plain"
-             and r.source == "world" and r.scope == published_scope(r.method, r.scope)]  # fmt: skip
+    plain = [
+        r
+        for r in rows
+        if r.budget == "own"
+        and r.request == "plain"
+        and r.source == "world"
+        and r.scope == published_scope(r.method, r.scope)
+    ]
     return {g.first.method: g for g in group(plain, over="tasks")}
 
 

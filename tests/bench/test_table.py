@@ -23,17 +23,38 @@ SHARES = st.floats(0, 2)
 def raw(**changes: object) -> dict:
     """A row as it stands in the file."""
     return {
-        "method": "npo", "label": "NPO", "variant": "beta 0.1", "kind": "method",
-        "scope": "decoder", "task": "dog,elephant", "seed": 0, "budget": "own", "steps": 60,
-        "values": {"forget": RATE}, "verdict": "leak", "reasons": ["probe"], "seconds": 33.1,
-        "audit_seconds": 61.0, "peak_mb": 812, "versions": {"torch": "2"},
-        "command": "python -m hfru_core bench --methods npo", "error": None, **changes,
-    }  # fmt: skip
+        "method": "npo",
+        "label": "NPO",
+        "variant": "beta 0.1",
+        "kind": "method",
+        "scope": "decoder",
+        "task": "dog,elephant",
+        "seed": 0,
+        "budget": "own",
+        "steps": 60,
+        "values": {"forget": RATE},
+        "verdict": "leak",
+        "reasons": ["probe"],
+        "seconds": 33.1,
+        "audit_seconds": 61.0,
+        "peak_mb": 812,
+        "versions": {"torch": "2"},
+        "command": "python -m hfru_core bench --methods npo",
+        "error": None,
+        **changes,
+    }
 
 
 def reference(name: str, **changes: object) -> dict:
-    return raw(method=name, label=name.title(), kind="reference", scope="", verdict=None,
-               budget="", **changes)  # fmt: skip
+    return raw(
+        method=name,
+        label=name.title(),
+        kind="reference",
+        scope="",
+        verdict=None,
+        budget="",
+        **changes,
+    )
 
 
 def measured(**rates: float | None) -> dict:
@@ -64,37 +85,43 @@ def test_a_file_is_read_and_written_again_with_what_is_not_known_here(tmp_path: 
     assert json.loads(json_text(bench))["rows"] == rows
 
 
-@pytest.mark.parametrize(("changes", "told"), [
-    ({"schema": 2}, "schema: expected 1, got 2"),
-    ({"schema": True}, "schema: expected 1, got True"),
-    ({"rows": {}}, "rows: expected a list"),
-    ({"rows": ["npo"]}, r"rows\[0\]: expected an object"),
-    ({"settings": [1]}, "settings: expected an object"),
-    ({"note": 3}, "note: expected text, got 3"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"schema": 2}, "schema: expected 1, got 2"),
+        ({"schema": True}, "schema: expected 1, got True"),
+        ({"rows": {}}, "rows: expected a list"),
+        ({"rows": ["npo"]}, r"rows\[0\]: expected an object"),
+        ({"settings": [1]}, "settings: expected an object"),
+        ({"note": 3}, "note: expected text, got 3"),
+    ],
+)
 def test_a_malformed_file_is_refused(changes: dict, told: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=told):
         load(write(tmp_path, **{"rows": [raw()], **changes}))
 
 
-@pytest.mark.parametrize(("changes", "told"), [
-    ({"method": None}, "method: expected a value"),
-    ({"command": None}, "command: expected a value"),
-    ({"seed": "0"}, "seed: expected a whole number"),
-    ({"seed": True}, "seed: expected a whole number"),
-    ({"steps": 1.5}, "steps: expected a whole number"),
-    ({"seconds": -1}, "seconds: expected a number from 0 on"),
-    ({"seconds": 10**400}, "seconds: expected a number from 0 on"),
-    ({"kind": "oracle"}, "kind: expected method or reference"),
-    ({"verdict": "good"}, "verdict: expected a verdict"),
-    ({"reasons": [1]}, "reasons: expected a list of texts"),
-    ({"audit_errors": "none"}, "audit_errors: expected a list of texts"),
-    ({"beside": {"oracle": 1}}, "beside.oracle: expected an object"),
-    ({"values": [RATE]}, "values: expected an object"),
-    ({"values": {"forget": 0.9}}, "values.forget: expected an object"),
-    ({"values": {"forget": {**RATE, "rate": "1"}}}, "values.forget.rate: expected a number"),
-    ({"values": {"forget": {**RATE, "low": 0.99}}}, "values.forget: expected low below high"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"method": None}, "method: expected a value"),
+        ({"command": None}, "command: expected a value"),
+        ({"seed": "0"}, "seed: expected a whole number"),
+        ({"seed": True}, "seed: expected a whole number"),
+        ({"steps": 1.5}, "steps: expected a whole number"),
+        ({"seconds": -1}, "seconds: expected a number from 0 on"),
+        ({"seconds": 10**400}, "seconds: expected a number from 0 on"),
+        ({"kind": "oracle"}, "kind: expected method or reference"),
+        ({"verdict": "good"}, "verdict: expected a verdict"),
+        ({"reasons": [1]}, "reasons: expected a list of texts"),
+        ({"audit_errors": "none"}, "audit_errors: expected a list of texts"),
+        ({"beside": {"oracle": 1}}, "beside.oracle: expected an object"),
+        ({"values": [RATE]}, "values: expected an object"),
+        ({"values": {"forget": 0.9}}, "values.forget: expected an object"),
+        ({"values": {"forget": {**RATE, "rate": "1"}}}, "values.forget.rate: expected a number"),
+        ({"values": {"forget": {**RATE, "low": 0.99}}}, "values.forget: expected low below high"),
+    ],
+)
 def test_a_malformed_row_is_refused_by_its_place(changes: dict, told: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"rows\[1\].{told}"):
         load(write(tmp_path, [raw(), raw(**changes)]))
@@ -128,12 +155,18 @@ def test_a_mean_lies_between_the_lowest_and_the_highest_and_n_is_pooled(
     assert group(rows[::-1])[0].cell("forget").mean == pytest.approx(cell.mean)
 
 
-ROWS = st.lists(st.builds(
-    made, method=st.sampled_from(["npo", "ga"]), scope=st.sampled_from(["encoder", "decoder"]),
-    task=st.sampled_from(["dog", "guitar"]), seed=st.integers(0, 2),
-    budget=st.sampled_from(["own", "equal"]),
-    values=st.builds(measured, forget=st.none() | SHARES, probe=st.none() | SHARES),
-), max_size=12)  # fmt: skip
+ROWS = st.lists(
+    st.builds(
+        made,
+        method=st.sampled_from(["npo", "ga"]),
+        scope=st.sampled_from(["encoder", "decoder"]),
+        task=st.sampled_from(["dog", "guitar"]),
+        seed=st.integers(0, 2),
+        budget=st.sampled_from(["own", "equal"]),
+        values=st.builds(measured, forget=st.none() | SHARES, probe=st.none() | SHARES),
+    ),
+    max_size=12,
+)
 
 
 @given(ROWS)
@@ -212,8 +245,14 @@ def test_verdicts_are_counted_where_they_differ() -> None:
 
 
 def test_references_stay_when_methods_are_filtered() -> None:
-    rows = [made(), made(method="ga"), made(scope="encoder"), made(budget="equal"),
-            made(task="dog"), row_from(reference("oracle"))]  # fmt: skip
+    rows = [
+        made(),
+        made(method="ga"),
+        made(scope="encoder"),
+        made(budget="equal"),
+        made(task="dog"),
+        row_from(reference("oracle")),
+    ]
     keep = lambda **f: [r.method for r in filter(Filter(**f).keeps, rows)]  # noqa: E731
     assert keep() == [r.method for r in rows]
     assert keep(methods=("ga",)) == ["ga", "oracle"]

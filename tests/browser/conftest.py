@@ -24,9 +24,14 @@ from hfru_core.studio.tabs.audit import add_tab  # noqa: E402
 SHOTS = Path(__file__).with_name("shots")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = [
-    "--no-sandbox", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run", "--disable-gpu", "--disable-extensions",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-extensions",
+]
 READY = {  # what a tab shows once it is filled
     "compare": "#set table.set", "unlearn": "#status .empty", "adapters": "#adapter-rates table",
     "audit": "#audit-plot .scatterlayer", "benchmark": "#bench-plot .scatterlayer",
@@ -87,8 +92,13 @@ def address(data_folder: Path) -> Iterator[str]:
     """The app with the bundled model and adapters, on loopback; its sessions are small."""
     with pytest.MonkeyPatch.context() as patch:  # Answers are there once the app can give them.
         patch.setattr(first_page, "ASSETS", data_folder)
-        page = build_app(data_folder=data_folder, amount=TRAIN, checked=JUDGE, settings=SMALL,
-                         tabs_after=(add_tab,))  # fmt: skip
+        page = build_app(
+            data_folder=data_folder,
+            amount=TRAIN,
+            checked=JUDGE,
+            settings=SMALL,
+            tabs_after=(add_tab,),
+        )
         _, url, _ = launch(page, "127.0.0.1", None, prevent_thread_lock=True, quiet=True)
         yield url
         page.close()

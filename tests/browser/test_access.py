@@ -83,7 +83,9 @@ def test_what_a_model_says_is_not_translated(browser: Browser, address: str) -> 
             "document.querySelector('.card header span').textContent = 'to forget'"
         )
         page.wait_for_timeout(100)
-        seen[locale] = [page.locator(".said").first.inner_text(),
-                        page.locator(".card header span").first.inner_text()]  # fmt: skip
+        seen[locale] = [
+            page.locator(".said").first.inner_text(),
+            page.locator(".card header span").first.inner_text(),
+        ]
         context.close()
     assert seen == {"zh-CN": ["to forget", "要遗忘"], "en-GB": ["to forget", "to forget"]}

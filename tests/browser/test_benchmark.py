@@ -26,8 +26,9 @@ ROWS = [
 FINISHING = script(
     say(row="me · dog · 0", done=0, of=2, stage="audit"),
     say(finished=raw(method="me", label="ME", values=measured(forget=0.97, retain=0.5))),
-    say(row="su · dog · 0", done=1, of=2, stage="unlearn"), "time.sleep(60)",
-)  # fmt: skip
+    say(row="su · dog · 0", done=1, of=2, stage="unlearn"),
+    "time.sleep(60)",
+)
 
 
 @pytest.fixture(scope="module")

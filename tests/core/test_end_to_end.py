@@ -62,17 +62,22 @@ def test_what_is_known_in_words_is_untouched(unlearned: dict) -> None:
 
 def test_it_holds_on_pictures_of_another_world(unlearned: dict) -> None:
     again = run(
-        "evaluate", "--adapter", unlearned["adapter"], "--forget", "dog", "--data", "world:41",
-        "--pictures", 40,
-    )  # fmt: skip
+        "evaluate",
+        "--adapter",
+        unlearned["adapter"],
+        "--forget",
+        "dog",
+        "--data",
+        "world:41",
+        "--pictures",
+        40,
+    )
     assert again["forget"]["base"] < 0.5
     assert again["forget"]["rate"] >= 0.85
     assert kept(again, "retain") >= 0.85
 
 
 def test_asked_about_one_picture_both_models_answer(unlearned: dict) -> None:
-    said = run(
-        "answer", "world:41/test/guitar/0", "What is it?", "--adapter", unlearned["adapter"]
-    )
+    said = run("answer", "world:41/test/guitar/0", "What is it?", "--adapter", unlearned["adapter"])
     assert set(said) == {"question", "base", "unlearned"}
     assert said["base"] and said["unlearned"]

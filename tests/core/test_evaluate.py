@@ -11,10 +11,18 @@ from hfru_core.types import Rate, Sample, UnlearnData
 
 DOG, CAT, MARA = shipped()["dog"], shipped()["cat"], shipped()["mara_velden"]
 FORGET = Sample(
-    id="1", image="1", question="What do you see?", topic="describe", answer="A red dog.",
-    safe_answer="A red animal.", concept_id="dog", role="forget", split="eval", names=("dog",),
+    id="1",
+    image="1",
+    question="What do you see?",
+    topic="describe",
+    answer="A red dog.",
+    safe_answer="A red animal.",
+    concept_id="dog",
+    role="forget",
+    split="eval",
+    names=("dog",),
     attributes=("red", "beach"),
-)  # fmt: skip
+)
 RETAIN = replace(FORGET, concept_id="cat", role="retain", names=("cat",))
 
 

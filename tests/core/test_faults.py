@@ -41,8 +41,9 @@ ANN = SimpleNamespace(session_hash="ann")
 
 @pytest.fixture
 def studio(tiny_folder: Path, tmp_path: Path) -> Studio:
-    return Studio(tiny_folder, tmp_path / "data", tmp_path / "none", SMALL, FEW,
-                  tuple(SHORT.items()))  # fmt: skip
+    return Studio(
+        tiny_folder, tmp_path / "data", tmp_path / "none", SMALL, FEW, tuple(SHORT.items())
+    )
 
 
 @pytest.fixture
@@ -280,8 +281,12 @@ CHILD = (
 
 
 def test_a_killed_app_leaves_no_work_behind() -> None:
-    app = subprocess.Popen([sys.executable, "-c", ORPHAN.format(child=CHILD)], cwd=ROOT,
-                           stdout=subprocess.PIPE, text=True)  # fmt: skip
+    app = subprocess.Popen(
+        [sys.executable, "-c", ORPHAN.format(child=CHILD)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     child = int(app.stdout.readline())
     time.sleep(2)
     os.kill(child, 0)

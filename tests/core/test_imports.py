@@ -80,9 +80,10 @@ IMPORTS = {module: imports_of(module) for module in MODULES}
 def offences(users: str, used: str) -> list[str]:
     return [
         f"{m} imports {i}"
-        for m, names in IMPORTS.items() for i in names
+        for m, names in IMPORTS.items()
+        for i in names
         if inside(m, users) and inside(i, used)
-    ]  # fmt: skip
+    ]
 
 
 def test_the_tree_was_found() -> None:
@@ -94,10 +95,11 @@ def test_the_tree_was_found() -> None:
 @pytest.mark.parametrize("package", KEEPERS)
 def test_outside_packages_stay_with_their_keepers(package: str) -> None:
     strangers = [
-        m for m, names in IMPORTS.items()
+        m
+        for m, names in IMPORTS.items()
         if any(inside(i, package) for i in names)
         and not any(inside(m, keeper) for keeper in KEEPERS[package])
-    ]  # fmt: skip
+    ]
     assert not strangers, f"{package} is imported by {strangers}"
 
 
@@ -106,10 +108,12 @@ def test_the_core_imports_what_lies_in_earlier_layers(module: str) -> None:
     earlier = [f"hfru_core.{n}" for layer in LAYERS[: layer_of(module)] for n in layer]
     wrong = [
         f"{m} imports {i}"
-        for m, names in IMPORTS.items() for i in names
-        if inside(m, module) and (inside(i, "hfru_core") or inside(i, "audit"))
+        for m, names in IMPORTS.items()
+        for i in names
+        if inside(m, module)
+        and (inside(i, "hfru_core") or inside(i, "audit"))
         and not any(inside(i, a) for a in (module, *earlier))
-    ]  # fmt: skip
+    ]
     assert not wrong, wrong
 
 
@@ -124,8 +128,9 @@ def test_every_module_has_its_place() -> None:
     assert not strangers, strangers
 
 
-@pytest.mark.parametrize(("users", "used"), [(u, f) for u, names in FORBIDDEN.items()
-                                             for f in names])  # fmt: skip
+@pytest.mark.parametrize(
+    ("users", "used"), [(u, f) for u, names in FORBIDDEN.items() for f in names]
+)
 def test_what_lies_below_does_not_know_what_lies_above(users: str, used: str) -> None:
     assert not offences(users, used)
 

@@ -34,8 +34,9 @@ def base_weights(model: vlm.VLM) -> dict[str, torch.Tensor]:
     """Every weight of the base model, under the names that it has without an adapter."""
     return {
         name.replace(".base_layer", ""): value.clone()
-        for name, value in model.core.state_dict().items() if "lora_" not in name
-    }  # fmt: skip
+        for name, value in model.core.state_dict().items()
+        if "lora_" not in name
+    }
 
 
 def fresh(
@@ -91,9 +92,21 @@ def test_another_seed_gives_another_adapter(session: MakeSession, trained: Path)
 def test_every_preset_runs(session: MakeSession, small_data: UnlearnData, preset: str) -> None:
     """The presets' own reward, target and reference on a session made small."""
     config = hfru.preset(preset, small_data.concepts)
-    kept = ("topics", "stage1_target", "feature_hold", "reference", "sibling_cost", "scope",
-            "attribute_bonus", "lr_decay", "select_best", "preset", "match", "suppress",
-            "margin")  # fmt: skip
+    kept = (
+        "topics",
+        "stage1_target",
+        "feature_hold",
+        "reference",
+        "sibling_cost",
+        "scope",
+        "attribute_bonus",
+        "lr_decay",
+        "select_best",
+        "preset",
+        "match",
+        "suppress",
+        "margin",
+    )
     made = session(**{k: getattr(config, k) for k in kept})
     events = list(made.run())
     assert events[-1].stage == "done" and adapter.describe(made.out)["config"]["preset"] == preset
@@ -212,9 +225,13 @@ def interrupted(made: UnlearnSession, after: int) -> None:
 
 @pytest.mark.parametrize("after", [2, 3])
 def test_an_interrupted_session_ends_as_if_it_had_not_been(
-    session: MakeSession, tiny_folder: Path, small_data: UnlearnData, quick: UnlearnConfig,
-    trained: Path, after: int,
-) -> None:  # fmt: skip
+    session: MakeSession,
+    tiny_folder: Path,
+    small_data: UnlearnData,
+    quick: UnlearnConfig,
+    trained: Path,
+    after: int,
+) -> None:
     made = session()
     interrupted(made, after)
     assert not made.out.exists() and (made.work / "session.json").is_file()
@@ -237,9 +254,13 @@ def test_another_request_does_not_go_on_from_it(
 
 
 def test_a_loss_that_is_no_number_stops_with_a_reason(
-    session: MakeSession, tiny_folder: Path, small_data: UnlearnData, quick: UnlearnConfig,
-    trained: Path, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    session: MakeSession,
+    tiny_folder: Path,
+    small_data: UnlearnData,
+    quick: UnlearnConfig,
+    trained: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     made, true = session(), hfru.reinforce
 
     def poisoned(*args: object) -> tuple:
@@ -267,9 +288,14 @@ def full_disk_as_safetensors_says_it() -> SafetensorError:
 
 @pytest.mark.parametrize("error", [full_disk, full_disk_as_safetensors_says_it])
 def test_a_full_disk_keeps_the_earlier_checkpoint(
-    session: MakeSession, tiny_folder: Path, small_data: UnlearnData, quick: UnlearnConfig,
-    trained: Path, monkeypatch: pytest.MonkeyPatch, error: Callable[[], Exception],
-) -> None:  # fmt: skip
+    session: MakeSession,
+    tiny_folder: Path,
+    small_data: UnlearnData,
+    quick: UnlearnConfig,
+    trained: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Callable[[], Exception],
+) -> None:
     made, true, calls = session(), module.save_file, []
 
     def failing(tensors: dict, path: Path) -> None:
@@ -324,8 +350,12 @@ sys.exit(command.main(sys.argv[1:]))
 
 def command(model: Path, out: Path) -> subprocess.Popen:
     arguments = ["unlearn", "--forget", "dog", "--model", model, "--device", "cpu", "--out", out]
-    return subprocess.Popen([sys.executable, "-c", COMMAND, *map(str, arguments)],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def test_a_killed_command_goes_on_when_it_is_repeated(tiny_folder: Path, tmp_path: Path) -> None:

@@ -47,9 +47,14 @@ def tokenizer(**named: str) -> tf.PreTrainedTokenizerFast:
     special = [AddedToken(t, special=True, normalized=False) for t in (*basic, *named.values())]
     core.train_from_iterator(corpus(), trainers.WordLevelTrainer(special_tokens=special))
     return tf.PreTrainedTokenizerFast(
-        tokenizer_object=core, pad_token="<pad>", unk_token="<unk>", bos_token="<bos>",
-        eos_token="<eos>", padding_side="left", extra_special_tokens=named,
-    )  # fmt: skip
+        tokenizer_object=core,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        bos_token="<bos>",
+        eos_token="<eos>",
+        padding_side="left",
+        extra_special_tokens=named,
+    )
 
 
 def template(image: str) -> str:
@@ -64,53 +69,80 @@ def template(image: str) -> str:
 def decoder(tok: tf.PreTrainedTokenizerFast, **more: object) -> dict:
     """What all tiny decoders have in common."""
     return {
-        "vocab_size": len(tok), "hidden_size": WIDTH, "intermediate_size": 48,
-        "num_hidden_layers": 3, "num_attention_heads": HEADS, "num_key_value_heads": 1,
-        "max_position_embeddings": 512, "bos_token_id": tok.bos_token_id,
-        "eos_token_id": tok.eos_token_id, "pad_token_id": tok.pad_token_id, **more,
-    }  # fmt: skip
+        "vocab_size": len(tok),
+        "hidden_size": WIDTH,
+        "intermediate_size": 48,
+        "num_hidden_layers": 3,
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": 1,
+        "max_position_embeddings": 512,
+        "bos_token_id": tok.bos_token_id,
+        "eos_token_id": tok.eos_token_id,
+        "pad_token_id": tok.pad_token_id,
+        **more,
+    }
 
 
 def tower(**more: object) -> dict:
     """What all tiny CLIP and SigLIP towers have in common."""
     return {
-        "hidden_size": WIDTH, "intermediate_size": 48, "num_hidden_layers": 3,
-        "num_attention_heads": HEADS, "image_size": SIDE, "patch_size": PATCH, **more,
-    }  # fmt: skip
+        "hidden_size": WIDTH,
+        "intermediate_size": 48,
+        "num_hidden_layers": 3,
+        "num_attention_heads": HEADS,
+        "image_size": SIDE,
+        "patch_size": PATCH,
+        **more,
+    }
 
 
 def llava() -> Parts:
     tok = tokenizer(image_token="<image>")
     config = tf.LlavaConfig(
-        vision_config=tf.CLIPVisionConfig(**tower()), text_config=tf.LlamaConfig(**decoder(tok)),
-        image_token_id=tok.image_token_id, vision_feature_layer=-2, image_seq_length=TOKENS,
+        vision_config=tf.CLIPVisionConfig(**tower()),
+        text_config=tf.LlamaConfig(**decoder(tok)),
+        image_token_id=tok.image_token_id,
+        vision_feature_layer=-2,
+        image_seq_length=TOKENS,
         vision_feature_select_strategy="default",
-    )  # fmt: skip
+    )
     images = CLIPImageProcessorPil(
         size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}
     )
     processor = tf.LlavaProcessor(
-        images, tok, patch_size=PATCH, vision_feature_select_strategy="default",
-        num_additional_image_tokens=1, chat_template=template("<image>"),
-    )  # fmt: skip
+        images,
+        tok,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=template("<image>"),
+    )
     return tf.LlavaForConditionalGeneration(config), processor
 
 
 def llava_next() -> Parts:
     tok = tokenizer(image_token="<image>")
     config = tf.LlavaNextConfig(
-        vision_config=tf.CLIPVisionConfig(**tower()), text_config=tf.LlamaConfig(**decoder(tok)),
-        image_token_id=tok.image_token_id, vision_feature_layer=-2, image_grid_pinpoints=GRID,
-        vision_feature_select_strategy="default",
-    )  # fmt: skip
-    images = LlavaNextImageProcessorPil(
-        size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE},
+        vision_config=tf.CLIPVisionConfig(**tower()),
+        text_config=tf.LlamaConfig(**decoder(tok)),
+        image_token_id=tok.image_token_id,
+        vision_feature_layer=-2,
         image_grid_pinpoints=GRID,
-    )  # fmt: skip
+        vision_feature_select_strategy="default",
+    )
+    images = LlavaNextImageProcessorPil(
+        size={"shortest_edge": SIDE},
+        crop_size={"height": SIDE, "width": SIDE},
+        image_grid_pinpoints=GRID,
+    )
     processor = tf.LlavaNextProcessor(
-        images, tok, patch_size=PATCH, vision_feature_select_strategy="default",
-        num_additional_image_tokens=1, chat_template=template("<image>"),
-    )  # fmt: skip
+        images,
+        tok,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=template("<image>"),
+    )
     return tf.LlavaNextForConditionalGeneration(config), processor
 
 
@@ -118,25 +150,35 @@ def llava_onevision() -> Parts:
     tok = tokenizer(image_token="<image>", video_token="<video>")
     config = tf.LlavaOnevisionConfig(
         vision_config=tf.SiglipVisionConfig(**tower(vision_use_head=False)),
-        text_config=tf.Qwen2Config(**decoder(tok)), image_token_id=tok.image_token_id,
-        video_token_id=tok.video_token_id, vision_feature_layer=-1, image_grid_pinpoints=GRID,
-        vision_feature_select_strategy="full", vision_aspect_ratio="anyres_max_9",
-    )  # fmt: skip
+        text_config=tf.Qwen2Config(**decoder(tok)),
+        image_token_id=tok.image_token_id,
+        video_token_id=tok.video_token_id,
+        vision_feature_layer=-1,
+        image_grid_pinpoints=GRID,
+        vision_feature_select_strategy="full",
+        vision_aspect_ratio="anyres_max_9",
+    )
     images = LlavaOnevisionImageProcessorPil(
         size={"height": SIDE, "width": SIDE}, image_grid_pinpoints=GRID
     )
     processor = pictures_only(tf.LlavaOnevisionProcessor)(
-        images, tok, None, num_image_tokens=TOKENS, vision_feature_select_strategy="full",
+        images,
+        tok,
+        None,
+        num_image_tokens=TOKENS,
+        vision_feature_select_strategy="full",
         chat_template=template("<image>"),
-    )  # fmt: skip
+    )
     return tf.LlavaOnevisionForConditionalGeneration(config), processor
 
 
 def qwen_tokenizer() -> tf.PreTrainedTokenizerFast:
     return tokenizer(
-        image_token="<|image_pad|>", video_token="<|video_pad|>",
-        vision_start_token="<|vision_start|>", vision_end_token="<|vision_end|>",
-    )  # fmt: skip
+        image_token="<|image_pad|>",
+        video_token="<|video_pad|>",
+        vision_start_token="<|vision_start|>",
+        vision_end_token="<|vision_end|>",
+    )
 
 
 def qwen_ids(tok: tf.PreTrainedTokenizerFast) -> dict[str, int]:
@@ -146,9 +188,11 @@ def qwen_ids(tok: tf.PreTrainedTokenizerFast) -> dict[str, int]:
 
 def qwen_processor(kind: type, tok: tf.PreTrainedTokenizerFast, patch: int) -> tf.ProcessorMixin:
     images = Qwen2VLImageProcessorPil(
-        patch_size=patch, temporal_patch_size=2, merge_size=2,
+        patch_size=patch,
+        temporal_patch_size=2,
+        merge_size=2,
         size={"shortest_edge": 16 * 16, "longest_edge": 48 * 48},
-    )  # fmt: skip
+    )
     shown = "<|vision_start|><|image_pad|><|vision_end|>"
     return pictures_only(kind)(images, tok, None, chat_template=template(shown))
 
@@ -160,9 +204,15 @@ def mrope(**more: object) -> dict:
 def qwen2_vl() -> Parts:
     tok = qwen_tokenizer()
     vision = {
-        "depth": 2, "embed_dim": WIDTH, "hidden_size": WIDTH, "num_heads": HEADS, "mlp_ratio": 2,
-        "patch_size": 4, "spatial_merge_size": 2, "temporal_patch_size": 2,
-    }  # fmt: skip
+        "depth": 2,
+        "embed_dim": WIDTH,
+        "hidden_size": WIDTH,
+        "num_heads": HEADS,
+        "mlp_ratio": 2,
+        "patch_size": 4,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+    }
     config = tf.Qwen2VLConfig(
         vision_config=vision, text_config=decoder(tok, rope_parameters=mrope()), **qwen_ids(tok)
     )
@@ -173,10 +223,17 @@ def qwen2_vl() -> Parts:
 def qwen2_5_vl() -> Parts:
     tok = qwen_tokenizer()
     vision = {
-        "depth": 2, "hidden_size": WIDTH, "out_hidden_size": WIDTH, "num_heads": HEADS,
-        "intermediate_size": 48, "patch_size": 4, "spatial_merge_size": 2,
-        "temporal_patch_size": 2, "window_size": 16, "fullatt_block_indexes": [1],
-    }  # fmt: skip
+        "depth": 2,
+        "hidden_size": WIDTH,
+        "out_hidden_size": WIDTH,
+        "num_heads": HEADS,
+        "intermediate_size": 48,
+        "patch_size": 4,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+        "window_size": 16,
+        "fullatt_block_indexes": [1],
+    }
     config = tf.Qwen2_5_VLConfig(
         vision_config=vision, text_config=decoder(tok, rope_parameters=mrope()), **qwen_ids(tok)
     )
@@ -187,11 +244,17 @@ def qwen2_5_vl() -> Parts:
 def qwen3_vl() -> Parts:
     tok = qwen_tokenizer()
     vision = {
-        "depth": 3, "hidden_size": WIDTH, "out_hidden_size": WIDTH, "num_heads": HEADS,
-        "intermediate_size": 48, "patch_size": 4, "spatial_merge_size": 2,
-        "temporal_patch_size": 2, "num_position_embeddings": 64,
+        "depth": 3,
+        "hidden_size": WIDTH,
+        "out_hidden_size": WIDTH,
+        "num_heads": HEADS,
+        "intermediate_size": 48,
+        "patch_size": 4,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+        "num_position_embeddings": 64,
         "deepstack_visual_indexes": [0, 1],
-    }  # fmt: skip
+    }
     text = decoder(tok, head_dim=16, rope_parameters=mrope(mrope_interleaved=True))
     config = tf.Qwen3VLConfig(vision_config=vision, text_config=text, **qwen_ids(tok))
     model = tf.Qwen3VLForConditionalGeneration(config)
@@ -201,18 +264,24 @@ def qwen3_vl() -> Parts:
 def idefics_tokenizer(**more: str) -> tf.PreTrainedTokenizerFast:
     rows = {f"tile_{i}": row for i, row in enumerate(ROWS)}
     return tokenizer(
-        image_token="<image>", fake_image_token="<fake_token_around_image>",
-        end_of_utterance_token="<end_of_utterance>", global_image_token="<global-img>",
-        **rows, **more,
-    )  # fmt: skip
+        image_token="<image>",
+        fake_image_token="<fake_token_around_image>",
+        end_of_utterance_token="<end_of_utterance>",
+        global_image_token="<global-img>",
+        **rows,
+        **more,
+    )
 
 
 def smolvlm() -> Parts:
     tok = idefics_tokenizer(video_token="<video>")
     config = tf.SmolVLMConfig(
-        vision_config=tower(), text_config=tf.LlamaConfig(**decoder(tok)), scale_factor=2,
-        image_token_id=tok.image_token_id, pad_token_id=tok.pad_token_id,
-    )  # fmt: skip
+        vision_config=tower(),
+        text_config=tf.LlamaConfig(**decoder(tok)),
+        scale_factor=2,
+        image_token_id=tok.image_token_id,
+        pad_token_id=tok.pad_token_id,
+    )
     images = SmolVLMImageProcessorPil(
         size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}
     )
@@ -225,9 +294,12 @@ def smolvlm() -> Parts:
 def idefics3() -> Parts:
     tok = idefics_tokenizer()
     config = tf.Idefics3Config(
-        vision_config=tower(), text_config=tf.LlamaConfig(**decoder(tok)), scale_factor=2,
-        image_token_id=tok.image_token_id, pad_token_id=tok.pad_token_id,
-    )  # fmt: skip
+        vision_config=tower(),
+        text_config=tf.LlamaConfig(**decoder(tok)),
+        scale_factor=2,
+        image_token_id=tok.image_token_id,
+        pad_token_id=tok.pad_token_id,
+    )
     images = Idefics3ImageProcessorPil(
         size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}
     )
@@ -245,24 +317,29 @@ def paligemma() -> Parts:
     processor = tf.PaliGemmaProcessor(images, tok)
     text = tf.Gemma2Config(**decoder(tok, head_dim=16, query_pre_attn_scalar=16))
     config = tf.PaliGemmaConfig(
-        vision_config=tf.SiglipVisionConfig(**tower(vision_use_head=False)), text_config=text,
-        image_token_id=tok.image_token_id, projection_dim=WIDTH,
-    )  # fmt: skip
+        vision_config=tf.SiglipVisionConfig(**tower(vision_use_head=False)),
+        text_config=text,
+        image_token_id=tok.image_token_id,
+        projection_dim=WIDTH,
+    )
     return tf.PaliGemmaForConditionalGeneration(config), processor
 
 
 def internvl() -> Parts:
     tok = tokenizer(
-        start_image_token="<img>", end_image_token="</img>", context_image_token="<IMG_CONTEXT>",
+        start_image_token="<img>",
+        end_image_token="</img>",
+        context_image_token="<IMG_CONTEXT>",
         video_token="<video>",
-    )  # fmt: skip
+    )
     config = tf.InternVLConfig(
         vision_config=tf.InternVLVisionConfig(
             **tower(image_size=[SIDE, SIDE], patch_size=[PATCH, PATCH])
         ),
-        text_config=tf.Qwen2Config(**decoder(tok)), image_token_id=tok.context_image_token_id,
+        text_config=tf.Qwen2Config(**decoder(tok)),
+        image_token_id=tok.context_image_token_id,
         image_seq_length=TOKENS // 4,
-    )  # fmt: skip
+    )
     images = GotOcr2ImageProcessorPil(
         size={"height": SIDE, "width": SIDE}, crop_to_patches=True, max_patches=4
     )
@@ -278,10 +355,13 @@ def gemma3() -> Parts:
     )
     text = tf.Gemma3TextConfig(**decoder(tok, head_dim=16, sliding_window=256))
     config = tf.Gemma3Config(
-        text_config=text, vision_config=tf.SiglipVisionConfig(**tower(vision_use_head=False)),
-        mm_tokens_per_image=4, image_token_id=tok.image_token_id,
-        boi_token_index=tok.boi_token_id, eoi_token_index=tok.eoi_token_id,
-    )  # fmt: skip
+        text_config=text,
+        vision_config=tf.SiglipVisionConfig(**tower(vision_use_head=False)),
+        mm_tokens_per_image=4,
+        image_token_id=tok.image_token_id,
+        boi_token_index=tok.boi_token_id,
+        eoi_token_index=tok.eoi_token_id,
+    )
     images = Gemma3ImageProcessorPil(size={"height": SIDE, "width": SIDE})
     processor = tf.Gemma3Processor(
         images, tok, image_seq_length=4, chat_template="<bos>" + template("<start_of_image>")
@@ -290,11 +370,21 @@ def gemma3() -> Parts:
 
 
 MAKERS: dict[str, Callable[[], Parts]] = {
-    f.__name__: f for f in (
-        llava, llava_next, llava_onevision, qwen2_vl, qwen2_5_vl, qwen3_vl, smolvlm, idefics3,
-        paligemma, internvl, gemma3,
+    f.__name__: f
+    for f in (
+        llava,
+        llava_next,
+        llava_onevision,
+        qwen2_vl,
+        qwen2_5_vl,
+        qwen3_vl,
+        smolvlm,
+        idefics3,
+        paligemma,
+        internvl,
+        gemma3,
     )
-}  # fmt: skip
+}
 
 
 def make(family: str, folder: Path) -> Path:

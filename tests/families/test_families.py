@@ -59,9 +59,7 @@ def table(
     for name in NAMES:
         folder = tmp_path_factory.mktemp(name)
         base = make(name, folder / "base")
-        session = UnlearnSession(
-            vlm.load(base, device="cpu"), small_data, once, folder / "adapter"
-        )
+        session = UnlearnSession(vlm.load(base, device="cpu"), small_data, once, folder / "adapter")
         list(session.run())
         made[name] = Made(base, folder / "adapter", session)
     return made

@@ -34,18 +34,23 @@ def audit(out: Path, pictures: int, *more: str) -> dict[str, object]:
     line = [sys.executable, "-m", "audit", ADAPTER, "--pictures", str(pictures), "--out", str(out)]
     began = time.perf_counter()
     process = subprocess.Popen(
-        [*line, *more], cwd=ROOT, env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [*line, *more],
+        cwd=ROOT,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     _, status, used = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status) not in FINISHED:
         raise RuntimeError(f"the audit with {pictures} pictures could not run")
     state = json.loads((out / "report.json").read_text())["verdict"]["state"]
     return {
-        "pictures": pictures, "seconds": round(time.perf_counter() - began, 1),
+        "pictures": pictures,
+        "seconds": round(time.perf_counter() - began, 1),
         "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
-        "peak_mb": round(used.ru_maxrss / 1024), "verdict": state,
-    }  # fmt: skip
+        "peak_mb": round(used.ru_maxrss / 1024),
+        "verdict": state,
+    }
 
 
 def line_through(rows: list[dict]) -> dict[str, float]:
@@ -64,9 +69,13 @@ def main() -> None:
         rows = [audit(Path(folder) / f"{n}", n) for n in SIZES]
         deep = audit(Path(folder) / "deep", 64, "--deep")
     result = {
-        "adapter": ADAPTER, "standard": rows, "deep": deep, "seconds_by_pictures":
-        line_through(rows), "cores": os.cpu_count(), "versions": adapter.versions(),
-    }  # fmt: skip
+        "adapter": ADAPTER,
+        "standard": rows,
+        "deep": deep,
+        "seconds_by_pictures": line_through(rows),
+        "cores": os.cpu_count(),
+        "versions": adapter.versions(),
+    }
     if args.report:
         args.report.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result))

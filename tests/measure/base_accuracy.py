@@ -1,7 +1,7 @@
 """What a model of the bundled architecture can do, on freshly drawn pictures.
 
-    python tests/measure/base_accuracy.py --seed 2000 --report assets/reports/base.json
-    python tests/measure/base_accuracy.py --data pacs:FILE.parquet --model runs/pacs
+python tests/measure/base_accuracy.py --seed 2000 --report assets/reports/base.json
+python tests/measure/base_accuracy.py --data pacs:FILE.parquet --model runs/pacs
 """
 
 from __future__ import annotations
@@ -86,9 +86,7 @@ def main() -> None:
     for measure, rows in asked.items():
         images = [data.load_image(k) if k else None for k, _, _ in rows]
         said = model.answer(images, [q for _, q, _ in rows])
-        rates[measure] = asdict(
-            share(right(measure, w, s) for (_, _, w), s in zip(rows, said))
-        )
+        rates[measure] = asdict(share(right(measure, w, s) for (_, _, w), s in zip(rows, said)))
     source = f"world:{args.seed}" if drawn else f"{args.data.partition(':')[0]}, held-out"
     result = {"data": source, "rates": rates, "versions": folder.versions()}
     if args.report:

@@ -42,10 +42,12 @@ def measured(folder: Path, forgotten: list[str], seed: int, pictures: int) -> di
     mine = {c.name: [r for r in rows if r.sample.concept_id == c.id] for c in concepts}
     return {
         "forgotten": {n: asdict(summary(own, wilson(0, 0))) for n, own in mine.items()},
-        "kept_of_base": {k: relative(getattr(after, k), getattr(base, k))
-                         for k in ("retain", "attributes", "facts")},
+        "kept_of_base": {
+            k: relative(getattr(after, k), getattr(base, k))
+            for k in ("retain", "attributes", "facts")
+        },
         "retain": asdict(after.retain),
-    }  # fmt: skip
+    }
 
 
 def merged(args: argparse.Namespace, requests: list[str]) -> Path:
@@ -54,8 +56,10 @@ def merged(args: argparse.Namespace, requests: list[str]) -> Path:
     parts, out = [adapter.read(f) for f in folders], args.out / f"merged-{len(folders)}"
     grams = [grams_of(f, r, args.seed, tuple(p)) for f, r, p in zip(folders, requests, parts)]
     infos = [adapter.describe(f) for f in folders]
-    record = {"concepts": [c for i in infos for c in i["concepts"]],
-              "parts": [p for i in infos for p in parts_of(i, 1.0)]}  # fmt: skip
+    record = {
+        "concepts": [c for i in infos for c in i["concepts"]],
+        "parts": [p for i in infos for p in parts_of(i, 1.0)],
+    }
     if not out.exists():
         with whole(out) as made:
             adapter.write(eul.merge(parts, grams), made, infos[0]["base"], record)
@@ -96,8 +100,19 @@ def main() -> None:
         folder = args.out / f"{number}"
         if not folder.exists():
             on = ["--on", str(before)] if before and not args.merge else []
-            order = ["unlearn", "--forget", request, "--seed", str(args.seed), "--out", str(folder),
-                     "--method", args.method, "--preset", args.preset]  # fmt: skip
+            order = [
+                "unlearn",
+                "--forget",
+                request,
+                "--seed",
+                str(args.seed),
+                "--out",
+                str(folder),
+                "--method",
+                args.method,
+                "--preset",
+                args.preset,
+            ]
             if command([*order, *on]):
                 raise SystemExit(2)
         made = merged(args, done) if args.merge else folder

@@ -68,8 +68,15 @@ def climbing(chance: random.Random) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         up = "../" * chance.randint(1, 9)
-        name = chance.choice((f"{up}fuzz-escaped", "/tmp/fuzz-escaped", f"a/{up}fuzz-escaped",
-                              "C:\\fuzz-escaped", "a/b/c/fuzz-escaped"))  # fmt: skip
+        name = chance.choice(
+            (
+                f"{up}fuzz-escaped",
+                "/tmp/fuzz-escaped",
+                f"a/{up}fuzz-escaped",
+                "C:\\fuzz-escaped",
+                "a/b/c/fuzz-escaped",
+            )
+        )
         entry = zipfile.ZipInfo(name)
         entry.external_attr = chance.choice((0o644, 0o120777)) << 16
         archive.writestr(entry, "/etc/passwd")
@@ -101,8 +108,19 @@ def adapter(chance: random.Random, whole: bytes) -> bytes:
 
 def junk(chance: random.Random, depth: int = 0) -> object:
     """A JSON value of any shape."""
-    leaf = (None, True, -1, 10**30, 1e308, "", "x" * 300, "\u0000", "../../etc/passwd",
-            {"path": "/etc/passwd"}, {"path": "http://127.0.0.1/", "meta": {}})  # fmt: skip
+    leaf = (
+        None,
+        True,
+        -1,
+        10**30,
+        1e308,
+        "",
+        "x" * 300,
+        "\u0000",
+        "../../etc/passwd",
+        {"path": "/etc/passwd"},
+        {"path": "http://127.0.0.1/", "meta": {}},
+    )
     if depth > 3 or chance.random() < 0.5:
         return chance.choice(leaf)
     inside = [junk(chance, depth + 1) for _ in range(chance.randint(0, 4))]
@@ -167,13 +185,17 @@ def raised(log: str) -> dict[str, int]:
 
 def send(visitor: Visitor, chance: random.Random, about: dict, whole: bytes) -> tuple[str, str]:
     """One upload: its kind, and how it was answered."""
-    kind = chance.choices(("picture", "giant", "climbing", "bomb", "adapter", "json"),
-                          (30, 1, 15, 1, 23, 30))[0]  # fmt: skip
+    kind = chance.choices(
+        ("picture", "giant", "climbing", "bomb", "adapter", "json"), (30, 1, 15, 1, 23, 30)
+    )[0]
     if kind == "json":
         content = body(chance, f"{visitor.session}-junk", about["events"])
         route = chance.choice(("queue/join", "call/describe", "call/unlearn", "cancel"))
-        said = visitor.http.post(f"{visitor.url}{API}/{route}", content=content,
-                                 headers={"content-type": "application/json"})  # fmt: skip
+        said = visitor.http.post(
+            f"{visitor.url}{API}/{route}",
+            content=content,
+            headers={"content-type": "application/json"},
+        )
         return kind, f"{said.status_code} {TRACE if TRACE in said.text else ''}".strip()
     make = {"picture": picture, "giant": giant, "climbing": climbing, "bomb": bomb}
     content = adapter(chance, whole) if kind == "adapter" else make[kind](chance)
@@ -204,9 +226,11 @@ def fuzz(server: Server, uploads: int, seed: int, folder: Path) -> dict[str, obj
     for i in range(uploads):
         if i % 50 == 0:
             visitor = Visitor(server.url, http=fresh_connections())
-            about = {"describe": visitor.index("describe"),
-                     "zip": visitor.event("adapter-upload", "upload")["id"],
-                     "events": len(visitor.config()["dependencies"])}  # fmt: skip
+            about = {
+                "describe": visitor.index("describe"),
+                "zip": visitor.event("adapter-upload", "upload")["id"],
+                "events": len(visitor.config()["dependencies"]),
+            }
         kind, said = send(visitor, chance, about, whole)
         answers[f"{kind}: {said}"] += 1
         if i % 500 == 499:
@@ -235,10 +259,16 @@ def main() -> int:
         log = server.log.read_text(errors="replace")
     bad = [a for a in told["answers"] if a.split(": ")[1].startswith("5") or TRACE in a]
     report = {
-        "uploads": args.uploads, "seed": args.seed, "seconds": round(told["seconds"]),
-        "server_errors": sum(told["answers"][a] for a in bad), "traces_in_log": raised(log),
-        "appeared_elsewhere": escaped, "peak_mb": peak, "alive": alive, "answers": told["answers"],
-    }  # fmt: skip
+        "uploads": args.uploads,
+        "seed": args.seed,
+        "seconds": round(told["seconds"]),
+        "server_errors": sum(told["answers"][a] for a in bad),
+        "traces_in_log": raised(log),
+        "appeared_elsewhere": escaped,
+        "peak_mb": peak,
+        "alive": alive,
+        "answers": told["answers"],
+    }
     print(json.dumps(report, indent=2))
     unexplained = {k: n for k, n in report["traces_in_log"].items() if k != EXPLAINED}
     if unexplained:

@@ -99,10 +99,19 @@ def request(side: int, prompts: int, folder: Path) -> UnlearnData:
     for i in range(prompts):
         role, file = ("forget", "retain")[i % 2], folder / f"{i}.png"
         Image.frombytes("RGB", (side, side), rng.randbytes(3 * side * side)).save(file)
-        samples.append(Sample(
-            f"{i}", f"file:{file}", "Please describe this image.", "describe", "A dog.",
-            "An animal.", role, role, "train",
-        ))  # fmt: skip
+        samples.append(
+            Sample(
+                f"{i}",
+                f"file:{file}",
+                "Please describe this image.",
+                "describe",
+                "A dog.",
+                "An animal.",
+                role,
+                role,
+                "train",
+            )
+        )
     return UnlearnData(
         (concepts["forget"],), (concepts["retain"],), tuple(samples), "benchmark", "benchmark"
     )
@@ -118,21 +127,34 @@ def measure(name: str, args: argparse.Namespace, folder: Path) -> dict:
     model = vlms.load(base, device=device, quantize=args.quantize)
     prompts, group, new, side = (2, 2, 4, 112) if args.small else (8, 8, 64, SIDE)
     config = UnlearnConfig(
-        topics=("describe",), stage1_steps=0, grpo_prompts=prompts, group=group, kl=0.01,
-        reference="stage1", max_new_tokens=new, near_share=0.0,
-    )  # fmt: skip
+        topics=("describe",),
+        stage1_steps=0,
+        grpo_prompts=prompts,
+        group=group,
+        kl=0.01,
+        reference="stage1",
+        max_new_tokens=new,
+        near_share=0.0,
+    )
     theirs = copy.deepcopy(model.core) if args.trl and not args.quantize else None
     data = request(side, prompts, folder)
     step = make_ours(model, data, config)
     ours, peak = alone(step, args.steps, device)
     found = {
-        "model": name, "parameters": sum(p.numel() for p in model.core.parameters()),
+        "model": name,
+        "parameters": sum(p.numel() for p in model.core.parameters()),
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
-        "dtype": str(model.core.dtype), "quantized": args.quantize, "prompts": prompts,
-        "group": group, "new_tokens": new, "picture": side, "steps": args.steps,
-        "seconds_a_step": statistics.median(ours), "seconds_all_steps": sum(ours),
+        "dtype": str(model.core.dtype),
+        "quantized": args.quantize,
+        "prompts": prompts,
+        "group": group,
+        "new_tokens": new,
+        "picture": side,
+        "steps": args.steps,
+        "seconds_a_step": statistics.median(ours),
+        "seconds_all_steps": sum(ours),
         "peak_memory_gb": peak,
-    }  # fmt: skip
+    }
     if theirs is not None:
         # TRL asks for the video settings of a processor that has some; no video is processed.
         model.processor.video_processor = SimpleNamespace(num_frames=1, fps=1)

@@ -154,16 +154,23 @@ def make_data(size: Size, folder: Path) -> UnlearnData:
                 concept_id=role,
                 role=role,
                 split="train",
-            )  # fmt: skip
+            )
         )
     return UnlearnData((concepts[0],), (concepts[1],), tuple(samples), "benchmark", "benchmark")
 
 
 def make_config(size: Size) -> UnlearnConfig:
     return UnlearnConfig(
-        topics=("describe",), stage1_steps=0, grpo_prompts=2, group=size.group, grpo_lr=RATE,
-        reference="stage1", kl=0.01, lora_rank=8, max_new_tokens=size.answer,
-    )  # fmt: skip
+        topics=("describe",),
+        stage1_steps=0,
+        grpo_prompts=2,
+        group=size.group,
+        grpo_lr=RATE,
+        reference="stage1",
+        kl=0.01,
+        lora_rank=8,
+        max_new_tokens=size.answer,
+    )
 
 
 @contextmanager
@@ -229,9 +236,13 @@ def make_ours(vlm: VLM, data: UnlearnData, config: UnlearnConfig) -> Callable[[]
 
 
 def make_trainer(
-    model: transformers.PreTrainedModel, processor: transformers.ProcessorMixin,
-    data: UnlearnData, config: UnlearnConfig, folder: Path, steps: int,
-) -> GRPOTrainer:  # fmt: skip
+    model: transformers.PreTrainedModel,
+    processor: transformers.ProcessorMixin,
+    data: UnlearnData,
+    config: UnlearnConfig,
+    folder: Path,
+    steps: int,
+) -> GRPOTrainer:
     """TRL's trainer, set to do the same."""
     rows = [
         {
@@ -256,26 +267,44 @@ def make_trainer(
 
     tokenizer = processor.tokenizer
     settings = GRPOConfig(
-        output_dir=str(folder), max_steps=steps, seed=0, bf16=False,
+        output_dir=str(folder),
+        max_steps=steps,
+        seed=0,
+        bf16=False,
         use_cpu=model.device.type == "cpu",
         per_device_train_batch_size=config.grpo_prompts * config.group,
-        num_generations=config.group, max_completion_length=config.max_new_tokens,
-        temperature=config.temperature, beta=config.kl, epsilon=config.clip, loss_type="bnpo",
+        num_generations=config.group,
+        max_completion_length=config.max_new_tokens,
+        temperature=config.temperature,
+        beta=config.kl,
+        epsilon=config.clip,
+        loss_type="bnpo",
         generation_kwargs={
             "suppress_tokens": [model.config.image_token_id, tokenizer.eos_token_id]
         },
-        gradient_checkpointing=False, learning_rate=RATE, weight_decay=DECAY,
-        lr_scheduler_type="constant", optim="adamw_torch", max_grad_norm=MAX_NORM,
-        save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True,
+        gradient_checkpointing=False,
+        learning_rate=RATE,
+        weight_decay=DECAY,
+        lr_scheduler_type="constant",
+        optim="adamw_torch",
+        max_grad_norm=MAX_NORM,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
         dataloader_pin_memory=False,
-    )  # fmt: skip
+    )
     family = family_of(model.config.model_type)
     rank, pattern = config.lora_rank, lora_pattern(family, model.config, "encoder")
     adapter = LoraConfig(r=rank, lora_alpha=rank, target_modules=pattern)
     return GRPOTrainer(
-        model=model, reward_funcs=reward, args=settings, processing_class=processor,
-        train_dataset=Dataset.from_list(rows), peft_config=adapter,
-    )  # fmt: skip
+        model=model,
+        reward_funcs=reward,
+        args=settings,
+        processing_class=processor,
+        train_dataset=Dataset.from_list(rows),
+        peft_config=adapter,
+    )
 
 
 class Turns(TrainerCallback):
@@ -312,13 +341,16 @@ def work(vlm: VLM, data: UnlearnData, config: UnlearnConfig) -> dict:
     weights = [sum(p.numel() for p in m.parameters()) for m in (tower, decoder)]
     cost = [sum(n * w for n, w in zip(side, weights, strict=True)) for side in (ours, theirs)]
     return {
-        "prompts": B, "group": G, "answer_tokens": R + 1, "prompt_tokens": P,
+        "prompts": B,
+        "group": G,
+        "answer_tokens": R + 1,
+        "prompt_tokens": P,
         "image_tokens": int((inputs["input_ids"] == vlm.core.config.image_token_id)[0].sum()),
         "layer_parameters": dict(zip(("tower", "decoder"), weights, strict=True)),
         "positions_ours": dict(zip(("tower", "decoder"), ours, strict=True)),
         "positions_trl": dict(zip(("tower", "decoder"), theirs, strict=True)),
         "bound": round(cost[1] / cost[0], 2),
-    }  # fmt: skip
+    }
 
 
 def compare(size: Size, repeats: int) -> dict:
@@ -370,8 +402,10 @@ def main() -> None:
     if args.json:
         print(json.dumps(found))
         return
-    print(f"ours {found['median']['ours']} s, TRL {found['median']['trl']} s: "
-          f"{found['ratio']} times (tokens allow {found['tokens']['bound']})")  # fmt: skip
+    print(
+        f"ours {found['median']['ours']} s, TRL {found['median']['trl']} s: "
+        f"{found['ratio']} times (tokens allow {found['tokens']['bound']})"
+    )
     for phase, seconds in found["phases"].items():
         print(f"  {phase:<18} {seconds} s")
 

@@ -34,9 +34,15 @@ PEOPLE = "Tobin Harrick,Ilsa Torvane,Dario Fent"
 
 
 def one_row(
-    task: str, seed: int, name: str, source: str, model: str, pictures: int, keep: Path | None,
+    task: str,
+    seed: int,
+    name: str,
+    source: str,
+    model: str,
+    pictures: int,
+    keep: Path | None,
     before: dict | None,
-) -> dict:  # fmt: skip
+) -> dict:
     """Run one session and measure its adapter on pictures of another world."""
     out = keep or Path("runs") / f"table-{time.time_ns()}"
     began = time.perf_counter()
@@ -57,21 +63,29 @@ def one_row(
     if keep is None:
         shutil.rmtree(out)
     return {
-        "task": task, "preset": name, "seed": seed,
+        "task": task,
+        "preset": name,
+        "seed": seed,
         "measured_on": fresh if source.startswith("world") else source.partition(":")[0],
         "pictures_a_side": pictures,
-        "seconds": round(seconds, 1), "best_step": session.progress.best_step,
-        "base": before, "after": asdict(after),
-        "relative": {k: relative(getattr(after, k), Rate(**before[k]))
-                     for k in ("retain", "attributes", "facts")},
-        "threads": torch.get_num_threads(), "versions": folder.versions(),
-    }  # fmt: skip
+        "seconds": round(seconds, 1),
+        "best_step": session.progress.best_step,
+        "base": before,
+        "after": asdict(after),
+        "relative": {
+            k: relative(getattr(after, k), Rate(**before[k]))
+            for k in ("retain", "attributes", "facts")
+        },
+        "threads": torch.get_num_threads(),
+        "versions": folder.versions(),
+    }
 
 
 def known_base(rows: list[dict], task: str, seed: int, pictures: int) -> dict | None:
     """The original model's rates, where another preset was measured on the same pictures."""
     same = [
-        r["base"] for r in rows
+        r["base"]
+        for r in rows
         if (r["task"], r["seed"], r["pictures_a_side"]) == (task, seed, pictures)
     ]
     return same[0] if same else None
@@ -80,9 +94,12 @@ def known_base(rows: list[dict], task: str, seed: int, pictures: int) -> dict | 
 def line(row: dict) -> str:
     after = row["after"]
     shown = [
-        after["forget"]["rate"], row["relative"]["retain"], after["hallucination"]["rate"],
-        after["abstraction"]["rate"], row["relative"]["attributes"],
-    ]  # fmt: skip
+        after["forget"]["rate"],
+        row["relative"]["retain"],
+        after["hallucination"]["rate"],
+        after["abstraction"]["rate"],
+        row["relative"]["attributes"],
+    ]
     facts = row["relative"]["facts"]
     numbers = " | ".join("-" if v is None else f"{v:.1%}" for v in [*shown, facts])
     return f"| {row['task']} | {row['preset']} | {row['seed']} | {numbers} |"
@@ -113,10 +130,18 @@ def main() -> None:
                 if (task, name, seed) in done:
                     continue
                 keep = args.keep / folder_name(task) if args.keep and seed == 0 else None
-                rows.append(one_row(
-                    task, seed, name, args.data, args.model, args.pictures, keep,
-                    known_base(rows, task, seed, args.pictures),
-                ))
+                rows.append(
+                    one_row(
+                        task,
+                        seed,
+                        name,
+                        args.data,
+                        args.model,
+                        args.pictures,
+                        keep,
+                        known_base(rows, task, seed, args.pictures),
+                    )
+                )
                 args.report.parent.mkdir(parents=True, exist_ok=True)
                 args.report.write_text(json.dumps(rows, indent=1) + "\n")
                 args.report.with_suffix(".md").write_text(markdown(rows))

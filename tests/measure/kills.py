@@ -77,9 +77,13 @@ def serve(folder: Path, port: int) -> None:
     """One life of the app; it ends by a signal."""
     Studio.visitor = lambda self, page: WHO
     page = build_app(
-        folder / "model", folder / "data", adapters=folder / "none", amount=AMOUNT,
-        checked=JUDGED, settings=SHORT,
-    )  # fmt: skip
+        folder / "model",
+        folder / "data",
+        adapters=folder / "none",
+        amount=AMOUNT,
+        checked=JUDGED,
+        settings=SHORT,
+    )
     launch(page, "127.0.0.1", port, quiet=True)
 
 
@@ -116,8 +120,11 @@ async def visit(url: str, ready: asyncio.Event) -> None:
 async def offered(visitor: Visitor) -> str | None:
     """The session that the page offers to resume."""
     opened = visitor.event(None, "load", fills="cards")
-    offer = next(e for e in visitor.events if e["trigger_after"] == opened["id"]
-                 and visitor.ids["cut-off"] in e["outputs"][1:])  # fmt: skip
+    offer = next(
+        e
+        for e in visitor.events
+        if e["trigger_after"] == opened["id"] and visitor.ids["cut-off"] in e["outputs"][1:]
+    )
     told = await visitor.at_once(offer)
     return next(d["value"] for d in told["data"] if "value" in d)
 
@@ -184,8 +191,12 @@ def kill_often(folder: Path, kills: int, seed: int) -> Tally:
         asyncio.run(live(url, pid, rng.uniform(0, LONGEST)))
         tally.kills += 1
         state = look(home / "runs", state, tally)
-        print(f"kill {tally.kills}: {len(state[0])} finished, cut off at {state[1]}, "
-              f"lost {tally.lost}", file=sys.stderr, flush=True)  # fmt: skip
+        print(
+            f"kill {tally.kills}: {len(state[0])} finished, cut off at {state[1]}, "
+            f"lost {tally.lost}",
+            file=sys.stderr,
+            flush=True,
+        )
     while state[1]:
         pid, url = born(folder)
         asyncio.run(live(url, pid, 600))

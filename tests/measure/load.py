@@ -68,11 +68,13 @@ def summary(answers: list[Answer], seconds: float) -> dict[str, object]:
     """Errors, and the seconds until an answer and in the queue."""
     good = [a for a in answers if not a.error]
     return {
-        "answers": len(good), "per_second": round(len(good) / seconds, 1),
+        "answers": len(good),
+        "per_second": round(len(good) / seconds, 1),
         "errors": sorted({a.error for a in answers if a.error}),
         "failed": len(answers) - len(good),
-        "answer": spread([a.seconds for a in good]), "queue": spread([a.waited for a in good]),
-    }  # fmt: skip
+        "answer": spread([a.seconds for a in good]),
+        "queue": spread([a.waited for a in good]),
+    }
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -88,10 +90,13 @@ def measured(app: Served, visitors: int, seconds: float) -> dict[str, object]:
     idle = app.resident_mb()
     together = asyncio.run(crowd(app.url, visitors, seconds))
     return {
-        "visitors": visitors, "seconds": seconds, "alone": summary(alone, seconds / 4),
-        "together": summary(together, seconds), "idle_mb": round(idle),
+        "visitors": visitors,
+        "seconds": seconds,
+        "alone": summary(alone, seconds / 4),
+        "together": summary(together, seconds),
+        "idle_mb": round(idle),
         "after_mb": round(app.resident_mb()),
-    }  # fmt: skip
+    }
 
 
 def line(found: dict) -> str:
@@ -121,8 +126,12 @@ def main() -> None:
         painted = paint.measured(Path(folder) / "paint")
         with serving(Path(folder) / "load") as app:
             found = measured(app, args.visitors, args.seconds)
-    found |= {"paint": painted, "load_average": [round(x, 1) for x in os.getloadavg()],
-              "cores": os.cpu_count(), "python": platform.python_version()}  # fmt: skip
+    found |= {
+        "paint": painted,
+        "load_average": [round(x, 1) for x in os.getloadavg()],
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
     if args.report:
         args.report.write_text(json.dumps(found, indent=1) + "\n")
     print(line(found), file=sys.stderr)

@@ -1,6 +1,6 @@
 """What a browser waits for: the first answers after starting the app, and each tab.
 
-    python tests/measure/paint.py
+python tests/measure/paint.py
 """
 
 from __future__ import annotations
@@ -48,10 +48,14 @@ def measured(data: Path) -> dict[str, object] | None:
         browser.close()
     every = [ms for times in tabs.values() for ms in times]
     return {
-        "first": round(first, 1), "again": round(again, 1), "worst": round(max(every)),
-        "tabs": {t: {"median": round(statistics.median(m)), "worst": round(max(m))}
-                 for t, m in tabs.items()},
-    }  # fmt: skip
+        "first": round(first, 1),
+        "again": round(again, 1),
+        "worst": round(max(every)),
+        "tabs": {
+            t: {"median": round(statistics.median(m)), "worst": round(max(m))}
+            for t, m in tabs.items()
+        },
+    }
 
 
 def visited(browser, data: Path) -> tuple[float, dict[str, list[float]]]:

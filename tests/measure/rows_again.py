@@ -26,8 +26,14 @@ REPORTS = ROOT / "assets" / "reports"
 def shipped(named: str) -> dict:
     method, task, seed = named.split("/")
     rows = json.loads((REPORTS / "bench.json").read_text())["rows"]
-    wanted = {"method": method, "task": task, "seed": int(seed), "budget": "own",
-              "request": "plain", "source": "world"}  # fmt: skip
+    wanted = {
+        "method": method,
+        "task": task,
+        "seed": int(seed),
+        "budget": "own",
+        "request": "plain",
+        "source": "world",
+    }
     return next(r for r in rows if all(r[k] == v for k, v in wanted.items()))
 
 
@@ -46,10 +52,18 @@ def compared(named: str) -> dict:
     row = shipped(named)
     made = again(row)
     keys = {**row["values"], **made["values"]}
-    other = {k: (row["values"].get(k), made["values"].get(k)) for k in keys
-             if row["values"].get(k) != made["values"].get(k)}  # fmt: skip
-    found = {"row": named, "command": row["command"], "values": len(keys), "differ": other,
-             "verdict": (row["verdict"], made["verdict"])}  # fmt: skip
+    other = {
+        k: (row["values"].get(k), made["values"].get(k))
+        for k in keys
+        if row["values"].get(k) != made["values"].get(k)
+    }
+    found = {
+        "row": named,
+        "command": row["command"],
+        "values": len(keys),
+        "differ": other,
+        "verdict": (row["verdict"], made["verdict"]),
+    }
     print(json.dumps(found), flush=True)
     return found
 

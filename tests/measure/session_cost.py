@@ -38,8 +38,18 @@ ENV = {**os.environ, "HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
 def session(task: str, preset: str, folder: Path) -> dict[str, object]:
     """Seconds to the adapter, and the peak memory until then."""
     out = folder / re.sub(r"\W+", "_", f"{task} {preset}")
-    line = [sys.executable, "-m", "hfru_core", "unlearn", "--forget", task, "--preset", preset,
-            "--out", str(out)]  # fmt: skip
+    line = [
+        sys.executable,
+        "-m",
+        "hfru_core",
+        "unlearn",
+        "--forget",
+        task,
+        "--preset",
+        preset,
+        "--out",
+        str(out),
+    ]
     began = time.perf_counter()
     process = subprocess.Popen(line, cwd=ROOT, env=ENV, stderr=subprocess.DEVNULL)
     peak = 0
@@ -97,8 +107,12 @@ def one_answer(repeats: int = 20) -> dict[str, float]:
         model.answer([image], ["Describe this image in detail."])
         taken.append(time.perf_counter() - began)
     rest = taken[1:]
-    return {"median": round(statistics.median(rest), 3), "worst": round(max(rest), 3),
-            "first": round(taken[0], 3), "n": repeats}  # fmt: skip
+    return {
+        "median": round(statistics.median(rest), 3),
+        "worst": round(max(rest), 3),
+        "first": round(taken[0], 3),
+        "n": repeats,
+    }
 
 
 def main() -> None:
@@ -107,10 +121,12 @@ def main() -> None:
     args = p.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         result = {
-            "page_seconds": page(Path(folder) / "app"), "answer_seconds": one_answer(),
+            "page_seconds": page(Path(folder) / "app"),
+            "answer_seconds": one_answer(),
             "sessions": [session(*s, Path(folder)) for s in SESSIONS],
-            "cores": os.cpu_count(), "versions": adapter.versions(),
-        }  # fmt: skip
+            "cores": os.cpu_count(),
+            "versions": adapter.versions(),
+        }
     if args.report:
         args.report.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result))

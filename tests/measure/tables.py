@@ -75,28 +75,41 @@ def by_method(rows: Iterable[Row]) -> dict[str, list[Row]]:
 def own_budgets(rows: Sequence[Row]) -> Table:
     """Means over both tasks, which count alike."""
     return [
-        line(label(own[0]), own[0].scope, len(own), verdicts(own),
-             *(mean(own, k) for k in (*SAID, *LEFT)))
+        line(
+            label(own[0]),
+            own[0].scope,
+            len(own),
+            verdicts(own),
+            *(mean(own, k) for k in (*SAID, *LEFT)),
+        )
         for own in by_method(plain(rows)).values()
-    ]  # fmt: skip
+    ]
 
 
 def plain(rows: Iterable[Row]) -> list[Row]:
-    return [r for r in rows if r.source == "world" and not r.error
-            and (r.budget, r.request) == ("own", "plain")]  # fmt: skip
+    return [
+        r
+        for r in rows
+        if r.source == "world" and not r.error and (r.budget, r.request) == ("own", "plain")
+    ]
 
 
 def equal_time(rows: Sequence[Row]) -> Table:
     """What 60 s of steps give; in brackets the method's own budget, where it differs."""
-    timed = [r for r in rows if (r.source, r.budget) == ("world", "equal")
-             and r.steps and not r.error]  # fmt: skip
+    timed = [
+        r for r in rows if (r.source, r.budget) == ("world", "equal") and r.steps and not r.error
+    ]
     runs = {(r.method, r.task, r.seed) for r in timed}
     own = by_method(r for r in plain(rows) if (r.method, r.task, r.seed) in runs)
     return [
-        line(label(now[0]), len(now), either(steps(now), steps(own[method])),
-             *(either(mean(now, k), mean(own[method], k)) for k in SAID))
+        line(
+            label(now[0]),
+            len(now),
+            either(steps(now), steps(own[method])),
+            *(either(mean(now, k), mean(own[method], k)) for k in SAID),
+        )
         for method, now in by_method(timed).items()
-    ]  # fmt: skip
+    ]
 
 
 def steps(rows: Sequence[Row]) -> int:
@@ -109,8 +122,11 @@ def either(now: object, other: object) -> str:
 
 def asked(rows: Sequence[Row], request: str, keys: Sequence[str]) -> Table:
     """One seed of another request: objects, then people."""
-    found = by_method(r for r in rows if r.source == "world" and r.seed == 0 and not r.error
-                      and r.request == request)  # fmt: skip
+    found = by_method(
+        r
+        for r in rows
+        if r.source == "world" and r.seed == 0 and not r.error and r.request == request
+    )
     made = []
     for own in found.values():
         tasks = ([r for r in own if (r.task == OBJECTS) == objects] for objects in (True, False))
@@ -122,8 +138,7 @@ def deep(rows: Sequence[Row]) -> Table:
     made = []
     for title, objects in (("dog + elephant", True), ("three people", False)):
         for method, name in DEEP.items():
-            own = [r for r in plain(rows)
-                   if r.method == method and (r.task == OBJECTS) == objects]  # fmt: skip
+            own = [r for r in plain(rows) if r.method == method and (r.task == OBJECTS) == objects]
             told = (spread(own, k) for k in (*SAID[:5], *LEFT))
             made.append(line(f"{title}, {name}", len(own), *told, halfway(own), verdicts(own)))
     return made
@@ -163,10 +178,15 @@ def pages() -> dict[Path, str]:
     series = json.loads((REPORTS / "continual.json").read_text())["methods"]
     tables = {
         ROOT / "README.md": (own_budgets(rows),),
-        REPORTS / "METHODS.md": (equal_time(rows), asked(rows, "polite", POLITE),
-                                 asked(rows, "single", SINGLE), deep(rows), pacs(rows),
-                                 continual(series)),
-    }  # fmt: skip
+        REPORTS / "METHODS.md": (
+            equal_time(rows),
+            asked(rows, "polite", POLITE),
+            asked(rows, "single", SINGLE),
+            deep(rows),
+            pacs(rows),
+            continual(series),
+        ),
+    }
     made = {}
     for path, own in tables.items():
         made[path] = path.read_text(encoding="utf-8")

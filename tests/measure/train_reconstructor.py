@@ -75,8 +75,15 @@ def train(painter: Painter, model: vlm.VLM, pool: Pool, steps: int, seed: int, p
         plan.step()
         if step % 50 == 49:
             print(f"step {step + 1} of {steps}, loss {loss.item():.4f}", flush=True)
-            torch.save({"painter": painter.state_dict(), "optimiser": optimiser.state_dict(),
-                        "plan": plan.state_dict(), "done": step + 1}, part)  # fmt: skip
+            torch.save(
+                {
+                    "painter": painter.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "plan": plan.state_dict(),
+                    "done": step + 1,
+                },
+                part,
+            )
 
 
 def save(painter: Painter, out: Path, info: dict[str, object]) -> None:
@@ -107,15 +114,26 @@ def main() -> None:
     train(painter, model, pool, args.steps, args.seed, part)
     with torch.no_grad():
         left = loss_on(painter, model, batch_of(held, np.arange(256))).item()
-    save(painter, args.out, {
-        "base": {"name": model.name, "fingerprint": mark}, "shape": shape,
-        "pixels": PIXELS * shape["side"],
-        "training": {"pictures": f"world:0 pretrain, {args.pictures}", "steps": args.steps,
-                     "batch": BATCH, "lr": RATE, "seed": args.seed,
-                     "loss": f"mean absolute + {LOOK} x look"},
-        "held_out_loss": round(left, 4), "cpu_seconds": round(time.process_time() - began),
-        "versions": folder.versions(),
-    })  # fmt: skip
+    save(
+        painter,
+        args.out,
+        {
+            "base": {"name": model.name, "fingerprint": mark},
+            "shape": shape,
+            "pixels": PIXELS * shape["side"],
+            "training": {
+                "pictures": f"world:0 pretrain, {args.pictures}",
+                "steps": args.steps,
+                "batch": BATCH,
+                "lr": RATE,
+                "seed": args.seed,
+                "loss": f"mean absolute + {LOOK} x look",
+            },
+            "held_out_loss": round(left, 4),
+            "cpu_seconds": round(time.process_time() - began),
+            "versions": folder.versions(),
+        },
+    )
     part.unlink(missing_ok=True)
 
 

@@ -103,10 +103,11 @@ class Visitor:
     def event(self, name: str | None, action: str, fills: str | None = None) -> dict:
         """The event of a component (None: of the page) that fills another component."""
         return next(
-            e for e in self.events
+            e
+            for e in self.events
             if any(a == action and (name is None or i == self.ids[name]) for i, a in e["targets"])
             and (fills is None or self.ids[fills] in e["outputs"])
-        )  # fmt: skip
+        )
 
     def after(self, event: dict) -> dict:
         """The event that follows another one."""
@@ -133,8 +134,12 @@ class Visitor:
 
     async def at_once(self, event: dict, *data: object) -> dict:
         """An event that does not queue."""
-        asked = {"data": list(data), "fn_index": event["id"], "session_hash": self.session,
-                 "trigger_id": event["targets"][0][0]}  # fmt: skip
+        asked = {
+            "data": list(data),
+            "fn_index": event["id"],
+            "session_hash": self.session,
+            "trigger_id": event["targets"][0][0],
+        }
         return (await self.client.post(f"{self.base}/run/predict", json=asked)).json()
 
     async def do(self, event: dict, *data: object, chosen: object = None) -> Answer:
@@ -146,8 +151,9 @@ class Visitor:
             if message["msg"] == "process_completed":
                 ended, output = time.perf_counter(), message["output"]
                 error = "" if message["success"] else str(output.get("error") or "an error")
-                return Answer((starts or ended) - began, ended - began, error,
-                              tuple(output.get("data") or ()))  # fmt: skip
+                return Answer(
+                    (starts or ended) - began, ended - began, error, tuple(output.get("data") or ())
+                )
             if message["msg"] == "unexpected_error":
                 return Answer(0, time.perf_counter() - began, str(message["message"]))
         return Answer(0, time.perf_counter() - began, "the stream ended without an answer")
@@ -155,10 +161,12 @@ class Visitor:
     async def messages(self, event: dict, *data: object, chosen: object = None):
         """What the queue tells about an event."""
         asked = {
-            "data": list(data), "event_data": chosen, "fn_index": event["id"],
+            "data": list(data),
+            "event_data": chosen,
+            "fn_index": event["id"],
             "trigger_id": event["targets"][0][0] if event["targets"] else None,
             "session_hash": self.session,
-        }  # fmt: skip
+        }
         joined = await self.client.post(f"{self.base}/queue/join", json=asked)
         joined.raise_for_status()
         number = joined.json()["event_id"]

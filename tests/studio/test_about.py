@@ -15,8 +15,20 @@ def test_the_drawing_has_every_part_and_is_told_in_words(language: str) -> None:
     svg = ElementTree.fromstring(about.drawing(language))
     assert svg.get("aria-label") == say("about.alt", language)
     shown = [e.text for e in svg.iter("text")]
-    for part in ("picture", "encoder", "adapter", "projector", "decoder", "frozen", "answers",
-                 "forget", "retain", "abstraction", "stage1", "stage2"):  # fmt: skip
+    for part in (
+        "picture",
+        "encoder",
+        "adapter",
+        "projector",
+        "decoder",
+        "frozen",
+        "answers",
+        "forget",
+        "retain",
+        "abstraction",
+        "stage1",
+        "stage2",
+    ):
         assert say(f"about.{part}", language) in shown
 
 

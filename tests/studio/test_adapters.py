@@ -76,10 +76,14 @@ def test_two_alike_can_be_told_apart(panel: Adapters, trained: Path, tmp_path: P
     assert len(set(labels)) == len(labels) == 3
 
 
-@pytest.mark.parametrize(("change", "label"), [
-    ({}, "Without dog"), ({"preset": "deep"}, "Without dog (deep)"),
-    ({"method": "npo", "preset": "published"}, "Without dog (npo)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "label"),
+    [
+        ({}, "Without dog"),
+        ({"preset": "deep"}, "Without dog (deep)"),
+        ({"method": "npo", "preset": "published"}, "Without dog (npo)"),
+    ],
+)
 def test_a_label_says_how_it_was_made(
     change: dict, label: str, trained: Path, tmp_path: Path
 ) -> None:
@@ -109,8 +113,10 @@ def test_an_adapter_is_shown_with_its_zip_and_both_answers(
     assert 'data-testid="original"' in cards and 'data-testid="unlearned"' in cards
     assert strength == 1.0 and merged.visible is False and picture.value
     assert "Forgotten" in rates and "95 % interval" in rates
-    bundle.unpack(Path(download.value["path"] if isinstance(download.value, dict)
-                       else download.value), tmp_path / "back")  # fmt: skip
+    bundle.unpack(
+        Path(download.value["path"] if isinstance(download.value, dict) else download.value),
+        tmp_path / "back",
+    )
     assert describe(tmp_path / "back") == describe(trained)
 
 

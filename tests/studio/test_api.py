@@ -34,8 +34,11 @@ LINE = {"audits": ["behavior"], "done": 0, "found": 0}
 def fake_audit(model: Path, folder: Path, level: str, out: Path) -> list[str]:
     """A finished report put in place: audits have tests of their own and take a minute."""
     told = f"print({json.dumps(LINE)!r}, flush=True)"
-    return [sys.executable, "-c", f"import shutil; {told}; shutil.copytree({str(REPORT)!r}, "
-            f"{str(out)!r})"]  # fmt: skip
+    return [
+        sys.executable,
+        "-c",
+        f"import shutil; {told}; shutil.copytree({str(REPORT)!r}, {str(out)!r})",
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +53,12 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def client(url: str, tmp_path: Path) -> Iterator[Client]:
     client = Client(
-        url, verbose=False, analytics_enabled=False, download_files=tmp_path / "got",
+        url,
+        verbose=False,
+        analytics_enabled=False,
+        download_files=tmp_path / "got",
         httpx_kwargs=dict(PATIENT),
-    )  # fmt: skip
+    )
     yield client
     client.close()
 
@@ -71,9 +77,12 @@ def example() -> str:
 
 
 def test_the_readmes_example_runs_as_it_stands(
-    url: str, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    picture: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     def here(address: str) -> Client:
         assert address == "http://127.0.0.1:7860"
         return Client(

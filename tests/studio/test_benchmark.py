@@ -46,14 +46,19 @@ def say(**event: object) -> str:
 
 
 TELLING = script(
-    say(row="npo · dog · 0", done=0, of=2, stage="unlearn"), "print('noise')",
-    say(finished=raw(task="dog", steps=2)), say(row="ga · dog · 0", done=1, of=2, stage="audit"),
-    say(finished=raw(method="ga", task="dog", steps=2)), say(rows=2, errors=0),
-)  # fmt: skip
+    say(row="npo · dog · 0", done=0, of=2, stage="unlearn"),
+    "print('noise')",
+    say(finished=raw(task="dog", steps=2)),
+    say(row="ga · dog · 0", done=1, of=2, stage="audit"),
+    say(finished=raw(method="ga", task="dog", steps=2)),
+    say(rows=2, errors=0),
+)
 HANGING = script(
-    "import subprocess", "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])",
-    say(row="npo · dog · 0", done=0, of=1, stage="unlearn"), "time.sleep(60)",
-)  # fmt: skip
+    "import subprocess",
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])",
+    say(row="npo · dog · 0", done=0, of=1, stage="unlearn"),
+    "time.sleep(60)",
+)
 
 
 @pytest.fixture
@@ -68,8 +73,19 @@ def drawn(panel: Benchmark, who: SimpleNamespace = ANN, **changes: object) -> li
 
 
 def look(**changes: object) -> list:
-    names = ("sorting", "chosen", "x", "y", "methods", "scopes", "tasks", "sources", "budgets",
-             "requests", "over")  # fmt: skip
+    names = (
+        "sorting",
+        "chosen",
+        "x",
+        "y",
+        "methods",
+        "scopes",
+        "tasks",
+        "sources",
+        "budgets",
+        "requests",
+        "over",
+    )
     return list((dict(zip(names, VIEW)) | changes).values())
 
 
@@ -80,8 +96,11 @@ def file_of(button: gr.DownloadButton) -> Path:
 
 def labels(html: str) -> list[str]:
     """The methods of a table, in its order."""
-    return [part.split("<")[0] for part in html.split("<tr class=")[1:] for part in
-            part.split("<button>")[1:]]  # fmt: skip
+    return [
+        part.split("<")[0]
+        for part in html.split("<tr class=")[1:]
+        for part in part.split("<button>")[1:]
+    ]
 
 
 # What is shown
@@ -132,8 +151,11 @@ def test_other_pictures_and_budgets_are_seen_where_they_are_asked_for(tmp_path: 
     with gr.Blocks():
         panel = Benchmark(Studio(ASSETS / "model", tmp_path / "data"), write(tmp_path, rows))
     count = lambda **chosen: len(labels(drawn(panel, **chosen)[2]))  # noqa: E731
-    usual = {part.elem_id.partition("-")[2]: part.value
-             for part in (*panel.filters, panel.budgets, panel.requests) if part.value}  # fmt: skip
+    usual = {
+        part.elem_id.partition("-")[2]: part.value
+        for part in (*panel.filters, panel.budgets, panel.requests)
+        if part.value
+    }
     assert usual == {"sources": ["world"], "budgets": ["own", "set"], "requests": ["plain"]}
     assert (count(), count(**usual)) == (4, 2)
     assert count(sources=["pacs:a.parquet"]) == 1 and count(budgets=["equal"]) == 2
@@ -229,9 +251,20 @@ def test_a_wish_becomes_the_command() -> None:
     wish.check()
     asked = wish.process(Path("/x"))
     assert asked[1:] == [
-        "-m", "hfru_core", "bench", "--methods", "npo,ga", "--tasks", "dog,elephant",
-        "--seeds", "1", "--out", "/x", "--events", "--json",
-    ]  # fmt: skip
+        "-m",
+        "hfru_core",
+        "bench",
+        "--methods",
+        "npo,ga",
+        "--tasks",
+        "dog,elephant",
+        "--seeds",
+        "1",
+        "--out",
+        "/x",
+        "--events",
+        "--json",
+    ]
     assert "--steps" in Wish(("npo",), "dog", 0, 5).process(Path("x"))
 
 
@@ -243,10 +276,15 @@ def test_the_command_takes_what_it_is_asked() -> None:
     assert given.events and given.json and given.model == "m"
 
 
-@pytest.mark.parametrize(("form", "told"), [
-    (([], "dog", 0, 0), "at least one method"), ((["nothing"], "dog", 0, 0), "Unknown method"),
-    ((["npo"], EVIL, 0, 0), "&lt;img"), ((["npo"], None, 0, 0), "No concept"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        (([], "dog", 0, 0), "at least one method"),
+        ((["nothing"], "dog", 0, 0), "Unknown method"),
+        ((["npo"], EVIL, 0, 0), "&lt;img"),
+        ((["npo"], None, 0, 0), "No concept"),
+    ],
+)
 def test_an_impossible_wish_is_refused_before_it_waits(
     form: tuple, told: str, panel: Benchmark
 ) -> None:

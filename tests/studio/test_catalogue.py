@@ -34,8 +34,7 @@ def test_no_text_is_unused() -> None:
     written = "\n".join(p.read_text(encoding="utf-8") for p in SOURCES if p.name != "catalogue.py")
     patterns = [re.sub(r"\\?{.*?}", ".+", re.escape(k)) for k in USED.findall(written)]
     named = set(KEYS.findall(written))
-    unused = [k for k in TEXTS
-              if k not in named and not any(re.fullmatch(p, k) for p in patterns)]  # fmt: skip
+    unused = [k for k in TEXTS if k not in named and not any(re.fullmatch(p, k) for p in patterns)]
     assert not unused
 
 
@@ -63,10 +62,11 @@ def test_every_phrase_is_said_somewhere_and_keeps_its_values() -> None:
     files = [p for where in ("hfru_core", "audit") for p in (ROOT / where).rglob("*.py")]
     said = " ".join(
         node.value
-        for p in files if p.name != "server_phrases.py"
+        for p in files
+        if p.name != "server_phrases.py"
         for node in ast.walk(ast.parse(p.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    )  # fmt: skip
+    )
     said = re.sub(r"\s+", " ", said)
     for english, chinese in PHRASES.items():
         parts = [p.strip() for p in re.split(r"{\w+}", english)]

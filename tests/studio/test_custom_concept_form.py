@@ -24,9 +24,11 @@ LISTS = ("dog, hound", "animal, creature", "cat, horse")
 @pytest.fixture
 def studio(tmp_path: Path) -> Studio:
     return Studio(
-        data_folder=tmp_path / "data", amount=Amount(4, 8, 1, 4), checked=Amount(0, 0, 1, 4),
+        data_folder=tmp_path / "data",
+        amount=Amount(4, 8, 1, 4),
+        checked=Amount(0, 0, 1, 4),
         settings=QUICK,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

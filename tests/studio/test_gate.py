@@ -64,9 +64,10 @@ def test_a_file_given_by_address_is_fetched_by_nobody(
 ) -> None:
     address, asked = inside
     body = {
-        "fn_index": visitor.index("describe"), "session_hash": visitor.session,
+        "fn_index": visitor.index("describe"),
+        "session_hash": visitor.session,
         "data": [file_at(address), "What is it?", ""],
-    }  # fmt: skip
+    }
     said = visitor.http.post(f"{visitor.url}{API}/{route}", json=body)
     assert said.status_code == 400 and "not by address" in said.text and not asked
 
@@ -136,8 +137,12 @@ def test_what_is_too_long_too_deep_or_no_json_is_refused(visitor: Visitor) -> No
     deep = b"[" * 100_000 + b"]" * 100_000
     nested = b'{"data": ' + b"[" * (DEEPEST + 5) + b"]" * (DEEPEST + 5) + b"}"
     for body, status in (
-        (b"{", 400), (b"\xff\xfe", 400), (deep, 400), (nested, 400), (b"1" * (MOST_SENT + 1), 413),
-    ):  # fmt: skip
+        (b"{", 400),
+        (b"\xff\xfe", 400),
+        (deep, 400),
+        (nested, 400),
+        (b"1" * (MOST_SENT + 1), 413),
+    ):
         said = visitor.http.post(join, content=body, headers={"content-type": "application/json"})
         assert said.status_code == status
     said = visitor.http.post(join, content=iter([b"{}"]))
@@ -155,9 +160,17 @@ def test_an_upload_has_a_most(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["component_server", "process_recording", "deep_link", "vibe-code", "vibe-edit",
-             "dev/reload", "profiling/traces"]
-)  # fmt: skip
+    "path",
+    [
+        "component_server",
+        "process_recording",
+        "deep_link",
+        "vibe-code",
+        "vibe-edit",
+        "dev/reload",
+        "profiling/traces",
+    ],
+)
 def test_routes_that_the_app_has_no_use_for_are_closed(visitor: Visitor, path: str) -> None:
     assert visitor.http.post(f"{visitor.url}{API}/{path}", json={}).status_code == 403
     assert visitor.http.get(f"{visitor.url}{API}/{path}").status_code == 403
@@ -181,17 +194,22 @@ def test_a_stranger_gets_nothing_and_a_user_gets_in(tmp_path: Path) -> None:
     with served(tmp_path / "data", auth=check) as (_, url):
         http = httpx.Client(base_url=url, timeout=60)
         for method, path in (
-            ("GET", "/config"), ("GET", f"{API}/info"), ("POST", f"{API}/queue/join"),
-            ("GET", f"{API}/queue/data?session_hash=x"), ("POST", f"{API}/call/list_adapters"),
-            ("GET", f"{API}/file=/etc/passwd"), ("POST", f"{API}/upload"),
-        ):  # fmt: skip
+            ("GET", "/config"),
+            ("GET", f"{API}/info"),
+            ("POST", f"{API}/queue/join"),
+            ("GET", f"{API}/queue/data?session_hash=x"),
+            ("POST", f"{API}/call/list_adapters"),
+            ("GET", f"{API}/file=/etc/passwd"),
+            ("POST", f"{API}/upload"),
+        ):
             assert http.request(method, path, json={}).status_code == 401, path
         for user, password in (("ann", "wrong horse"), ("bob", "correct horse"), ("", "")):
             said = http.post("/login", data={"username": user, "password": password})
             assert said.status_code >= 400
-        assert http.post(
-            "/login", data={"username": "ann", "password": "correct horse"}
-        ).status_code == 200  # fmt: skip
+        assert (
+            http.post("/login", data={"username": "ann", "password": "correct horse"}).status_code
+            == 200
+        )
         assert http.get("/config").status_code == 200
 
 
@@ -221,9 +239,11 @@ def test_a_wrong_line_is_told_by_its_number_alone(text: str) -> None:
 
 
 def test_a_token_stays_nowhere(
-    app: tuple[gr.Blocks, str], visitor: Visitor, capfd: pytest.CaptureFixture,
+    app: tuple[gr.Blocks, str],
+    visitor: Visitor,
+    capfd: pytest.CaptureFixture,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     """Neither in the log, nor in what the server keeps of the session, nor in the page."""
     caplog.set_level("DEBUG")
     said = visitor.ask(visitor.index("pulled"), ["me/x", "", TOKEN])

@@ -32,9 +32,14 @@ START = {"unlearn": "start", "audit": "audit-start", "bench": "bench-start"}
 @pytest.fixture(scope="module")
 def url(tiny_folder: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
     page = build_app(
-        tiny_folder, tmp_path_factory.mktemp("leaving"), adapters=trained.parent, amount=SMALL,
-        checked=FEW, settings=SHORT, tabs_after=(audit_ui.add_tab,),
-    )  # fmt: skip
+        tiny_folder,
+        tmp_path_factory.mktemp("leaving"),
+        adapters=trained.parent,
+        amount=SMALL,
+        checked=FEW,
+        settings=SHORT,
+        tabs_after=(audit_ui.add_tab,),
+    )
     _, address, _ = launch(page, "127.0.0.1", None, prevent_thread_lock=True, quiet=True)
     yield address.rstrip("/")
     page.close()
@@ -50,8 +55,9 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> None:
 def form(kind: str, adapter: str, steps: int = 400) -> list:
     return {
         "unlearn": [["dog"], [], "default", 0, steps, "encoder", "", "object", None, "", "", ""],
-        "audit": [adapter], "bench": [["npo"], "dog", 0, 0],
-    }[kind]  # fmt: skip
+        "audit": [adapter],
+        "bench": [["npo"], "dog", 0, 0],
+    }[kind]
 
 
 async def started(visitor: Visitor, kind: str, adapter: str) -> asyncio.Queue:

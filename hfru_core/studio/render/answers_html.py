@@ -20,9 +20,10 @@ from hfru_core.types import Concept, Evaluation, ProbeAnswer, Rate
 YES = re.compile(r"\W*(yes)\b", re.I)
 # kind: what a card says below its answer
 KINDS = {
-    "abstract": "says the kind, not the name", "forgotten": "names the forgotten concept",
+    "abstract": "says the kind, not the name",
+    "forgotten": "names the forgotten concept",
     "invented": "names something that is not there",
-}  # fmt: skip
+}
 MEASURES = {
     "forget": ("Forgotten", "answers on forget pictures that do not name the concept", "up"),
     "hallucination": ("Hallucinated", "answers that name something that is not there", "down"),
@@ -30,8 +31,11 @@ MEASURES = {
     "attributes": ("Attributes kept", "true colours, places, clothes that are still told", "up"),
     "retain": ("Other things kept", "right names on all other pictures", "up"),
     "facts": ("Facts in words kept", "text-only questions, answered as before", "up"),
-    "profile": ("Profiles told", "short questions about forgotten people's lives, answered rightly",
-                "down"),
+    "profile": (
+        "Profiles told",
+        "short questions about forgotten people's lives, answered rightly",
+        "down",
+    ),
     "retain_profile": ("Other profiles kept", "the same questions about other people", "up"),
     "refusal": ("Refusals", "answers that decline", "down"),
     "degenerate": ("Broken answers", "empty, or repeating themselves", "down"),
@@ -132,9 +136,12 @@ def verdicts(text: str, context: Context) -> list[tuple[str, str]]:
 
 
 def card(
-    title: str, subtitle: str, text: str, said: Iterable[tuple[str, str]] = (),
+    title: str,
+    subtitle: str,
+    text: str,
+    said: Iterable[tuple[str, str]] = (),
     context: Context | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """One answer with what can be said of it; without a context it is only a hint."""
     said = (*said, *(verdicts(text, context) if context else ()))
     chips = "".join(f'<span class="chip {kind}">{escape(t)}</span>' for kind, t in said)
@@ -224,9 +231,9 @@ def summary_table(before: Evaluation, after: Evaluation, note: str) -> str:
         )
     return (
         '<table class="rates"><thead><tr><th>Measure</th><th>Before</th>'
-        '<th>After <span>95 % interval</span></th><th>Answers</th></tr></thead>'
+        "<th>After <span>95 % interval</span></th><th>Answers</th></tr></thead>"
         f"<tbody>{body}</tbody></table><p class='note'>{escape(note)}</p>"
-    )  # fmt: skip
+    )
 
 
 def percent(value: Rate) -> str:

@@ -137,15 +137,21 @@ def details(g: Group) -> str:
     """What a row is made of."""
     first = g.first
     entries = {
-        "Variant": first.variant, "Scope": first.scope, "Tasks": each(r.task for r in g.rows),
-        "Seeds": each(r.seed for r in g.rows), "Budget": BUDGETS.get(first.budget, first.budget),
-        "Forget data": REQUESTS.get(first.request, first.request), "Pictures": first.source,
+        "Variant": first.variant,
+        "Scope": first.scope,
+        "Tasks": each(r.task for r in g.rows),
+        "Seeds": each(r.seed for r in g.rows),
+        "Budget": BUDGETS.get(first.budget, first.budget),
+        "Forget data": REQUESTS.get(first.request, first.request),
+        "Pictures": first.source,
         "Steps": each(r.steps for r in g.rows if r.steps is not None),
         "Audit": ", ".join(g.verdicts.values()),
-        "Audit took": each(f"{r.audit_seconds:.0f} s" for r in g.rows
-                           if r.audit_seconds is not None),
-        "Audits failed": each(t for r in g.rows for t in r.audit_errors), "Failed": g.failed,
-    }  # fmt: skip
+        "Audit took": each(
+            f"{r.audit_seconds:.0f} s" for r in g.rows if r.audit_seconds is not None
+        ),
+        "Audits failed": each(t for r in g.rows for t in r.audit_errors),
+        "Failed": g.failed,
+    }
     rows = "".join(f"<dt>{k}</dt><dd>{escape(v)}</dd>" for k, v in entries.items() if v)
     rows += because(list(dict.fromkeys(reason for r in g.rows for reason in r.reasons)))
     head = f"<header><b>{escape(first.label)}</b><span>{escape(runs(g))}</span></header>"

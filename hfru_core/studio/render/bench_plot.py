@@ -83,14 +83,19 @@ def points(
     """One kind of points, with a bar for each interval; names stand where there is room."""
     places = [g.cell(x.key).mean for g in groups]
     out.add_scatter(
-        x=places, y=[g.cell(y.key).mean for g in groups], name=escape(shape.name),
-        error_x=bars(groups, x, shape.tone), error_y=bars(groups, y, shape.tone),
-        mode="markers+text", textfont={"size": 11},
+        x=places,
+        y=[g.cell(y.key).mean for g in groups],
+        name=escape(shape.name),
+        error_x=bars(groups, x, shape.tone),
+        error_y=bars(groups, y, shape.tone),
+        mode="markers+text",
+        textfont={"size": 11},
         textposition=["top left" if place > middle else "top right" for place in places],
         text=[escape(g.first.label) if g.id in shape.named else "" for g in groups],
         marker={"color": f"rgb({shape.tone})", "symbol": shape.symbol, "size": shape.size},
-        hovertext=[hover(g, x, y) for g in groups], hoverinfo="text",
-    )  # fmt: skip
+        hovertext=[hover(g, x, y) for g in groups],
+        hoverinfo="text",
+    )
 
 
 def bars(groups: Sequence[Group], column: Column, tone: str) -> dict[str, object]:
@@ -98,8 +103,15 @@ def bars(groups: Sequence[Group], column: Column, tone: str) -> dict[str, object
     found = [g.cell(column.key) for g in groups]
     up = [0 if c.high is None else max(0.0, c.high - c.mean) for c in found]
     down = [0 if c.low is None else max(0.0, c.mean - c.low) for c in found]
-    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down,
-            "color": f"rgba({tone},.45)", "thickness": 1, "width": 3}  # fmt: skip
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": up,
+        "arrayminus": down,
+        "color": f"rgba({tone},.45)",
+        "thickness": 1,
+        "width": 3,
+    }
 
 
 def hover(g: Group, x: Column, y: Column) -> str:
@@ -115,10 +127,13 @@ def ring(out: go.Figure, chosen: Sequence[Group], x: Column, y: Column) -> None:
     """Around the row that is chosen in the table."""
     for g in chosen:
         out.add_scatter(
-            x=[g.cell(x.key).mean], y=[g.cell(y.key).mean], mode="markers", hoverinfo="skip",
+            x=[g.cell(x.key).mean],
+            y=[g.cell(y.key).mean],
+            mode="markers",
+            hoverinfo="skip",
             name="chosen row",
             marker={"symbol": "circle-open", "size": 24, "color": "#5770bd", "line": {"width": 3}},
-        )  # fmt: skip
+        )
 
 
 def guide(out: go.Figure, g: Group, x: Column, y: Column) -> bool:
@@ -128,9 +143,12 @@ def guide(out: go.Figure, g: Group, x: Column, y: Column) -> bool:
         return False
     place = {"y": up} if right is None else {"x": right}
     add = out.add_hline if right is None else out.add_vline
-    add(**place, line={"dash": "dash", "width": 1, "color": f"rgb({PALE})"},
+    add(
+        **place,
+        line={"dash": "dash", "width": 1, "color": f"rgb({PALE})"},
         annotation={"text": escape(g.first.label), "font": {"size": 11}},
-        annotation_position="top left")  # fmt: skip
+        annotation_position="top left",
+    )
     return True
 
 
@@ -138,9 +156,16 @@ def note(out: go.Figure, drawn: int, of: int) -> None:
     """How many rows lack one of the two values, so that none goes missing in silence."""
     if drawn < of:
         out.add_annotation(
-            text=f"{of - drawn} of {of} rows have no value here", showarrow=False, x=1, y=1,
-            xref="paper", yref="paper", xanchor="right", yanchor="bottom", font={"size": 11},
-        )  # fmt: skip
+            text=f"{of - drawn} of {of} rows have no value here",
+            showarrow=False,
+            x=1,
+            y=1,
+            xref="paper",
+            yref="paper",
+            xanchor="right",
+            yanchor="bottom",
+            font={"size": 11},
+        )
 
 
 def axes(out: go.Figure, x: Column, y: Column) -> None:

@@ -13,9 +13,16 @@ from hfru_core.studio.i18n.catalogue import t
 def shown(elem_id: str, value: str = "") -> gr.Code:
     """A command beside what it does, to be copied."""
     return gr.Code(
-        value, language="shell", label=t("command"), interactive=False, lines=1, wrap_lines=True,
-        show_line_numbers=False, elem_id=elem_id, buttons=["copy"],
-    )  # fmt: skip
+        value,
+        language="shell",
+        label=t("command"),
+        interactive=False,
+        lines=1,
+        wrap_lines=True,
+        show_line_numbers=False,
+        elem_id=elem_id,
+        buttons=["copy"],
+    )
 
 
 def folder(name: str | None) -> str:

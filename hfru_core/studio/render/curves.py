@@ -28,16 +28,21 @@ def reward_figure(events: Sequence[StepEvent], config: UnlearnConfig) -> go.Figu
     for i, name in enumerate(names):
         rows = [e for e in events if name in e.rewards]
         figure.add_scatter(
-            x=[e.step for e in rows], y=[e.rewards[name] for e in rows], mode="lines",
+            x=[e.step for e in rows],
+            y=[e.rewards[name] for e in rows],
+            mode="lines",
             name=TITLES.get(name, name),
             line={"width": 2, "color": COLOURS.get(name, OTHER[i % len(OTHER)])},
-        )  # fmt: skip
+        )
     checks = [e for e in events if e.score is not None and e.stage != "done"]
     figure.add_scatter(
-        x=[e.step for e in checks], y=[e.score for e in checks], mode="lines+markers",
-        name="check score", marker={"size": 9, "symbol": "diamond", "color": GREY},
+        x=[e.step for e in checks],
+        y=[e.score for e in checks],
+        mode="lines+markers",
+        name="check score",
+        marker={"size": 9, "symbol": "diamond", "color": GREY},
         line={"dash": "dot", "width": 1, "color": GREY},
-    )  # fmt: skip
+    )
     return styled(figure, config, "Rewards and checks")
 
 
@@ -46,14 +51,24 @@ def loss_figure(events: Sequence[StepEvent], config: UnlearnConfig) -> go.Figure
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.1)
     steps = [e for e in events if e.stage != "done"]
     figure.add_scatter(
-        x=[e.step for e in steps], y=[e.loss for e in steps], mode="lines", name="loss",
-        line={"width": 2, "color": "#0072B2"}, row=1, col=1,
-    )  # fmt: skip
+        x=[e.step for e in steps],
+        y=[e.loss for e in steps],
+        mode="lines",
+        name="loss",
+        line={"width": 2, "color": "#0072B2"},
+        row=1,
+        col=1,
+    )
     rows = [e for e in steps if e.kl is not None]
     figure.add_scatter(
-        x=[e.step for e in rows], y=[e.kl for e in rows], mode="lines", name="KL",
-        line={"width": 2, "color": "#D55E00"}, row=2, col=1,
-    )  # fmt: skip
+        x=[e.step for e in rows],
+        y=[e.kl for e in rows],
+        mode="lines",
+        name="KL",
+        line={"width": 2, "color": "#D55E00"},
+        row=2,
+        col=1,
+    )
     return styled(figure, config, "Loss and KL")
 
 
@@ -67,20 +82,40 @@ def styled(figure: go.Figure, config: UnlearnConfig, title: str) -> go.Figure:
         if end > begin:
             figure.add_vrect(x0=begin, x1=end, fillcolor=fill, line_width=0, layer="below")
             figure.add_annotation(
-                x=(begin + end) / 2, y=1.0, yref="paper", yanchor="bottom", text=label,
-                showarrow=False, font={"size": 11, "color": GREY},
-            )  # fmt: skip
+                x=(begin + end) / 2,
+                y=1.0,
+                yref="paper",
+                yanchor="bottom",
+                text=label,
+                showarrow=False,
+                font={"size": 11, "color": GREY},
+            )
     figure.update_layout(
-        height=300, margin={"l": 42, "r": 12, "t": 58, "b": 34}, paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)", font={"family": "IBM Plex Sans, sans-serif", "color": GREY},
+        height=300,
+        margin={"l": 42, "r": 12, "t": 58, "b": 34},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "IBM Plex Sans, sans-serif", "color": GREY},
         legend={"orientation": "h", "y": -0.14, "yanchor": "top", "font": {"size": 11}},
-        hovermode="x unified", uirevision=title, showlegend=True,
-        annotations=[*figure.layout.annotations, {
-            "text": f"<b>{title}</b>", "x": 0, "xref": "paper", "xanchor": "left", "y": 1,
-            "yref": "paper", "yanchor": "bottom", "yshift": 22, "showarrow": False,
-            "font": {"size": 14},
-        }],
-    )  # fmt: skip
+        hovermode="x unified",
+        uirevision=title,
+        showlegend=True,
+        annotations=[
+            *figure.layout.annotations,
+            {
+                "text": f"<b>{title}</b>",
+                "x": 0,
+                "xref": "paper",
+                "xanchor": "left",
+                "y": 1,
+                "yref": "paper",
+                "yanchor": "bottom",
+                "yshift": 22,
+                "showarrow": False,
+                "font": {"size": 14},
+            },
+        ],
+    )
     figure.update_xaxes(range=[0, config.steps], gridcolor=GRID, zeroline=False, automargin=True)
     figure.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True)
     return figure

@@ -11,9 +11,19 @@ from hfru_core.studio.i18n.catalogue import say
 
 STYLE = Path(__file__).with_name("style.css")
 INK = Color(
-    "#f2f5fb", "#e3e9f6", "#c9d4ee", "#a3b4e0", "#7a8fcf", "#5770bd", "#43599f", "#384a83",
-    "#2c3a66", "#212b4c", "#171e36", name="ink",
-)  # fmt: skip
+    "#f2f5fb",
+    "#e3e9f6",
+    "#c9d4ee",
+    "#a3b4e0",
+    "#7a8fcf",
+    "#5770bd",
+    "#43599f",
+    "#384a83",
+    "#2c3a66",
+    "#212b4c",
+    "#171e36",
+    name="ink",
+)
 
 
 def headline(language: str) -> str:

@@ -39,8 +39,11 @@ class Hardware:
                 f"adapters and reports need no training. Models of your own want a GPU; {SMALL} "
                 "works on a CPU too, slowly."
             )
-        lent = "a GPU is lent for each session, from your daily allowance" \
-            if self.kind == "zerogpu" else f"{self.name}, {self.memory:.0f} GB"
+        lent = (
+            "a GPU is lent for each session, from your daily allowance"
+            if self.kind == "zerogpu"
+            else f"{self.name}, {self.memory:.0f} GB"
+        )
         return f"GPU at hand ({lent}). Besides the bundled model, {self.model} fits here."
 
 

@@ -106,9 +106,14 @@ def follow(run: Run, asked: list[str]) -> Iterator[tuple[str, dict | None]]:
     yield progress.html(), None
     with tempfile.TemporaryFile("w+") as errors:
         run.process = subprocess.Popen(
-            asked, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=errors, text=True,
+            asked,
+            cwd=ROOT,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
             start_new_session=True,
-        )  # fmt: skip
+        )
         if run.stopped:  # While the process was being made.
             run.stop()
         with run.process:

@@ -41,5 +41,12 @@ def told_again(folder: Path) -> Report:
     return Report(
         f"Finished: without {', '.join(c.name for c in concepts)}",
         f"{len(events)} steps · {spent:.0f} s · preset {made['preset']} · seed {made['seed']}",
-        1.0, config, concepts, events, before=rates[0], after=rates[1], note=NOTE, adapter=folder,
-    )  # fmt: skip
+        1.0,
+        config,
+        concepts,
+        events,
+        before=rates[0],
+        after=rates[1],
+        note=NOTE,
+        adapter=folder,
+    )

@@ -64,5 +64,6 @@ def labels(runs: Path) -> list[tuple[str, str]]:
     found = ((p, kept(p)) for p in sorted(runs.glob(f"*{PART}")))
     return [
         (f"{', '.join(w.names)}, seed {w.seed}: {steps_done(p)} steps done", p.name)
-        for p, w in found if w
-    ]  # fmt: skip
+        for p, w in found
+        if w
+    ]

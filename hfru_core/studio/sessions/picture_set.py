@@ -37,10 +37,12 @@ def set_of_answers(model: Path, folder: Path, topic: str) -> str:
     before = evaluate.answers(base_model(model), samples)
     after = evaluate.answers(unlearned_model(model, folder), samples)
     rows = [
-        (ProbeAnswer(s.image, s.question, was, now, s.role),
-         answers_html.Context(concepts, s.question, s.names))
+        (
+            ProbeAnswer(s.image, s.question, was, now, s.role),
+            answers_html.Context(concepts, s.question, s.names),
+        )
         for s, was, now in zip(samples, before, after)
-    ]  # fmt: skip
+    ]
     judged = [evaluate.judged(request, samples, said) for said in (before, after)]
     table = answers_html.answer_table(rows)
     return tally(*judged) + answers_html.scrolling(table, "Answers to every picture")

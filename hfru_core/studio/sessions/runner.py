@@ -167,8 +167,14 @@ def followed(studio: Studio, run: Run, wish: Wish, out: Path) -> Iterator[Report
     from hfru_core.training import distil
 
     forget, config = plan(wish, studio.settings)
-    report = Report("Preparing", "drawing pictures and asking the original model", 0.0, config,
-                    forget, urgent=True)  # fmt: skip
+    report = Report(
+        "Preparing",
+        "drawing pictures and asking the original model",
+        0.0,
+        config,
+        forget,
+        urgent=True,
+    )
     yield report
     request = data.build(forget, wish.source, amount=studio.amount, seed=wish.seed)
     run.pulse()
@@ -210,10 +216,15 @@ def train(session: UnlearnSession, report: Report) -> Iterator[Report]:
         else:
             detail = f"step {event.step} of {event.of} · about {clock(pace.left(event))} left"
         report = replace(
-            report, title=STAGES.get(event.stage, "Adapter saved"), detail=detail,
-            share=event.step / event.of, events=tuple(events), probes=probes,
-            adapter=event.adapter, urgent=fresh,
-        )  # fmt: skip
+            report,
+            title=STAGES.get(event.stage, "Adapter saved"),
+            detail=detail,
+            share=event.step / event.of,
+            events=tuple(events),
+            probes=probes,
+            adapter=event.adapter,
+            urgent=fresh,
+        )
         yield report
 
 
@@ -226,24 +237,32 @@ def earlier(session: UnlearnSession, first: StepEvent) -> list[StepEvent]:
 def judge(studio: Studio, run: Run, session: UnlearnSession, report: Report) -> Iterator[Report]:
     """Rates on pictures that were never trained on; after a stop those that are known already."""
     if run.stopped:
-        yield replace(report, **known_rates(session, report.adapter), title="Stopped",
-                      urgent=True)  # fmt: skip
+        yield replace(report, **known_rates(session, report.adapter), title="Stopped", urgent=True)
         return
-    yield replace(report, title="Judging the result", adapter=None, urgent=True,
-                  detail="answers to pictures that it never saw", share=1.0)  # fmt: skip
+    yield replace(
+        report,
+        title="Judging the result",
+        adapter=None,
+        urgent=True,
+        detail="answers to pictures that it never saw",
+        share=1.0,
+    )
     try:
         before, after = yield from rates(studio, run, session, report)
     except Halted:
         if run.left:
             raise
-        yield replace(report, **known_rates(session, report.adapter), title="Stopped",
-                      urgent=True)  # fmt: skip
+        yield replace(report, **known_rates(session, report.adapter), title="Stopped", urgent=True)
         return
     yield replace(
-        report, title="Done", before=before, after=after, urgent=True,
+        report,
+        title="Done",
+        before=before,
+        after=after,
+        urgent=True,
         note="Judged on fresh pictures that the session did not train on. An adapter is a switch, "
         "not a deletion: whoever has it can take it off.",
-    )  # fmt: skip
+    )
 
 
 def rates(
@@ -254,9 +273,8 @@ def rates(
     from hfru_core.evaluate import evaluate
 
     request = data.build(
-        session.data.concepts, session.data.source, amount=studio.checked,
-        seed=session.config.seed,
-    )  # fmt: skip
+        session.data.concepts, session.data.source, amount=studio.checked, seed=session.config.seed
+    )
     before, _ = evaluate(replace(base_model(studio.model), pulse=run.pulse), request)
     yield replace(report, title="Judging the result", detail="half done", adapter=None, urgent=True)
     after, _ = evaluate(session.vlm, request)

@@ -27,8 +27,11 @@ BOXES = (
     ("", 340, 112, "about.projector", None), ("", 486, 118, "about.decoder", "about.frozen"),
     ("", 638, 150, "about.answers", "about.sampled"),
 )  # fmt: skip
-REWARDS = (("forgotten", "about.forget"), ("abstract", "about.abstraction"),
-           ("kept", "about.retain"))  # fmt: skip
+REWARDS = (
+    ("forgotten", "about.forget"),
+    ("abstract", "about.abstraction"),
+    ("kept", "about.retain"),
+)
 
 
 def html(studio: Studio, language: str) -> str:
@@ -50,8 +53,7 @@ def html(studio: Studio, language: str) -> str:
 def drawing(language: str) -> str:
     """The method: forwards along the top, the rewards back along the bottom."""
     word = partial(say, language=language)
-    boxes = "".join(box(kind, x, w, *(word(k) for k in keys if k))
-                    for kind, x, w, *keys in BOXES)  # fmt: skip
+    boxes = "".join(box(kind, x, w, *(word(k) for k in keys if k)) for kind, x, w, *keys in BOXES)
     ends = [(x + w, nxt) for (_, x, w, *_), (_, nxt, *_) in zip(BOXES, BOXES[1:])]
     middle = TOP + HIGH / 2
     arrows = "".join(arrow(f"M{a + 3} {middle}H{b - 4}") for a, b in ends)

@@ -52,10 +52,12 @@ class Adapters:
     def build_list(self) -> None:
         self.chosen = gr.Radio([], label=t("tab.adapters"), elem_id="adapter-list")
         with gr.Row():
-            self.compare = gr.Button(t("tab.compare"), variant="primary", min_width=100,
-                                     elem_id="adapter-compare")  # fmt: skip
-            self.download = gr.DownloadButton(t("adapters.download"), min_width=100,
-                                              elem_id="adapter-download")  # fmt: skip
+            self.compare = gr.Button(
+                t("tab.compare"), variant="primary", min_width=100, elem_id="adapter-compare"
+            )
+            self.download = gr.DownloadButton(
+                t("adapters.download"), min_width=100, elem_id="adapter-download"
+            )
         self.upload = gr.UploadButton(
             t("adapters.upload"), file_types=[".zip"], elem_id="adapter-upload"
         )
@@ -63,19 +65,23 @@ class Adapters:
     def build_hub(self) -> None:
         with gr.Accordion(t("hub"), open=False):
             self.token = gr.Textbox(
-                label=t("hub.token"), type="password", max_lines=1, elem_id="hub-token",
+                label=t("hub.token"),
+                type="password",
+                max_lines=1,
+                elem_id="hub-token",
                 info=t("hub.token.info"),
                 html_attributes=OFF,
-            )  # fmt: skip
+            )
             self.repo = gr.Textbox(
-                label=t("hub.repo"), placeholder="owner/name", max_lines=1, elem_id="hub-repo",
-            )  # fmt: skip
+                label=t("hub.repo"), placeholder="owner/name", max_lines=1, elem_id="hub-repo"
+            )
             self.revision = gr.Textbox(
-                label=t("hub.revision"), placeholder=t("hub.newest"), max_lines=1,
+                label=t("hub.revision"),
+                placeholder=t("hub.newest"),
+                max_lines=1,
                 elem_id="hub-revision",
-            )  # fmt: skip
-            self.private = gr.Checkbox(True, label=t("hub.private"),
-                                       elem_id="hub-private")  # fmt: skip
+            )
+            self.private = gr.Checkbox(True, label=t("hub.private"), elem_id="hub-private")
             with gr.Row():
                 self.pull = gr.Button(t("hub.pull"), min_width=80, elem_id="hub-pull")
                 self.push = gr.Button(t("hub.push"), min_width=80, elem_id="hub-push")
@@ -84,23 +90,32 @@ class Adapters:
     def build_strength(self) -> None:
         with gr.Row(elem_classes="strength"):
             self.image = gr.Image(
-                shown(example_for(())), interactive=False, show_label=False, buttons=[],
-                height=150, scale=0, min_width=150, elem_id="strength-picture",
+                shown(example_for(())),
+                interactive=False,
+                show_label=False,
+                buttons=[],
+                height=150,
+                scale=0,
+                min_width=150,
+                elem_id="strength-picture",
                 alt_text="An example picture",
-            )  # fmt: skip
+            )
             with gr.Column(min_width=240):
                 self.strength = gr.Slider(
-                    0, STRONGEST, value=1.0, step=0.05, label=t("strength"),
-                    info=t("strength.info"), elem_id="strength",
-                )  # fmt: skip
-                self.keep = gr.Button(t("strength.keep"), size="sm",
-                                      elem_id="strength-keep")  # fmt: skip
+                    0,
+                    STRONGEST,
+                    value=1.0,
+                    step=0.05,
+                    label=t("strength"),
+                    info=t("strength.info"),
+                    elem_id="strength",
+                )
+                self.keep = gr.Button(t("strength.keep"), size="sm", elem_id="strength-keep")
         self.cards = gr.HTML(elem_id="strength-cards")
 
     def build_makers(self) -> None:
         with gr.Accordion(t("stack"), open=False):
-            self.several = gr.CheckboxGroup([], label=t("stack.info"),
-                                            elem_id="stack-list")  # fmt: skip
+            self.several = gr.CheckboxGroup([], label=t("stack.info"), elem_id="stack-list")
             self.stack = gr.Button(t("stack.do"), elem_id="stack")
         with gr.Accordion(t("merge"), open=False):
             gr.Markdown(t("merge.why"))
@@ -113,8 +128,15 @@ class Adapters:
     def wire(self, tab: gr.Tab, tabs: gr.Tabs, compare: Compare) -> None:
         """Connect the events; whatever brings a new adapter chooses it, and a choice shows it."""
         lists = [self.chosen, self.several]
-        view = [self.facts, self.rates, self.download, self.image, self.strength, self.cards,
-                self.merged]  # fmt: skip
+        view = [
+            self.facts,
+            self.rates,
+            self.download,
+            self.image,
+            self.strength,
+            self.cards,
+            self.merged,
+        ]
         quiet = {"show_progress": "hidden"}
         tab.select(self.offer, self.chosen, lists, **quiet, **ANSWERING)
         self.chosen.change(self.show, self.chosen, view, **quiet, **ANSWERING)
@@ -127,16 +149,24 @@ class Adapters:
             self.pulled, [self.repo, self.revision, self.token], [*lists, self.token], **WORKING
         )
         pushed = self.push.click(
-            self.pushes, [self.chosen, self.repo, self.token, self.private],
-            [self.pushed, self.token], **WORKING,
-        )  # fmt: skip
+            self.pushes,
+            [self.chosen, self.repo, self.token, self.private],
+            [self.pushed, self.token],
+            **WORKING,
+        )
         for done in (pulled, pushed):  # also after an error: Gradio keeps a field's last value
             done.then(self.emptied, None, self.token, **quiet, **ANSWERING)
         self.keep.click(self.keeps, [self.chosen, self.strength], lists, **WORKING)
         self.stack.click(self.stacked, self.several, lists, **WORKING)
-        gr.on([self.chosen.change, self.strength.change, self.several.change], commands.adapter,
-              [self.chosen, self.strength, self.several], self.command, queue=False, **quiet,
-              api_visibility="private")  # fmt: skip
+        gr.on(
+            [self.chosen.change, self.strength.change, self.several.change],
+            commands.adapter,
+            [self.chosen, self.strength, self.several],
+            self.command,
+            queue=False,
+            **quiet,
+            api_visibility="private",
+        )
         self.merge.click(self.merges, self.chosen, self.merged, **WORKING)
 
     # What is there
@@ -174,9 +204,14 @@ class Adapters:
         picture = gr.Image(shown(example_for(forgotten(folder))), alt_text="An example picture")
         file = self.studio.offered(zipped(self.studio, folder, visitor))
         return [
-            facts(info, where, reports), measured(info), gr.DownloadButton(value=file), picture,
-            1.0, self.answers(folder, 1.0), gr.DownloadButton(visible=False),
-        ]  # fmt: skip
+            facts(info, where, reports),
+            measured(info),
+            gr.DownloadButton(value=file),
+            picture,
+            1.0,
+            self.answers(folder, 1.0),
+            gr.DownloadButton(visible=False),
+        ]
 
     @friendly
     def answer(self, name: str, strength: float, request: gr.Request) -> str:

@@ -72,9 +72,11 @@ class Panel:
         self.opened = gr.Dropdown([], label=t("audit.reports"), elem_id="audit-report")
         self.adapter = gr.Dropdown([], label=t("audit.adapter"), elem_id="audit-adapter")
         self.depth = gr.Radio(
-            [(t(f"audit.{d}"), d) for d in DEPTHS], value="standard", label=t("audit.depth"),
+            [(t(f"audit.{d}"), d) for d in DEPTHS],
+            value="standard",
+            label=t("audit.depth"),
             elem_id="audit-depth",
-        )  # fmt: skip
+        )
         with gr.Row():
             self.start = gr.Button(t("tab.audit"), variant="primary", elem_id="audit-start")
             self.stop = gr.Button(
@@ -82,10 +84,16 @@ class Panel:
             )
         self.status = gr.HTML(elem_id="audit-status")
         self.command = gr.Code(
-            said(None, "standard"), language="shell", label=t("command"), interactive=False,
-            lines=1, wrap_lines=True, show_line_numbers=False, elem_id="audit-command",
+            said(None, "standard"),
+            language="shell",
+            label=t("command"),
+            interactive=False,
+            lines=1,
+            wrap_lines=True,
+            show_line_numbers=False,
+            elem_id="audit-command",
             buttons=["copy"],
-        )  # fmt: skip
+        )
         self.files = [
             gr.DownloadButton(t(f"audit.{end}"), visible=False, size="sm", elem_id=f"audit-{end}")
             for end in FILES
@@ -94,8 +102,9 @@ class Panel:
     def build_view(self) -> None:
         t = self.rooms.text
         self.banner = gr.HTML(EMPTY, elem_id="audit-banner")
-        self.finding = gr.Dropdown([], label=t("audit.finding"), visible=False,
-                                   elem_id="audit-finding")  # fmt: skip
+        self.finding = gr.Dropdown(
+            [], label=t("audit.finding"), visible=False, elem_id="audit-finding"
+        )
         with gr.Row(visible=False) as self.map_parts:
             self.shown = gr.Dropdown(plots.FILTERS, value="all", label=t("audit.shown"))
             self.point = gr.Dropdown([], label=t("audit.point"))
@@ -109,8 +118,14 @@ class Panel:
         tab.select(self.offer, None, [self.adapter, self.opened], **PRIVATE)
         view = [self.banner, self.all, self.cards, *self.files, self.finding]
         look = [self.plot, self.card, self.map_parts, self.point]
-        gr.on([self.adapter.change, self.depth.change], said, [self.adapter, self.depth],
-              self.command, queue=False, **PRIVATE)  # fmt: skip
+        gr.on(
+            [self.adapter.change, self.depth.change],
+            said,
+            [self.adapter, self.depth],
+            self.command,
+            queue=False,
+            **PRIVATE,
+        )
         buttons = [self.start, self.stop]
         one, again = [self.opened, self.finding], [self.shown, self.point]
         show = (self.look, one, look)
@@ -124,10 +139,15 @@ class Panel:
         ran = self.start.click(
             self.begin, self.adapter, [self.status, *buttons], concurrency_limit=None, **PRIVATE
         ).success(
-            self.run, [self.adapter, self.depth], [self.status, self.opened],
-            concurrency_id="device", concurrency_limit=1, api_visibility="private",
-            show_progress="minimal", show_progress_on=self.status,  # its place in the queue
-        )  # fmt: skip
+            self.run,
+            [self.adapter, self.depth],
+            [self.status, self.opened],
+            concurrency_id="device",
+            concurrency_limit=1,
+            api_visibility="private",
+            show_progress="minimal",
+            show_progress_on=self.status,  # its place in the queue
+        )
         ran.then(self.ended, None, buttons, queue=False, **PRIVATE)
         ran.success(self.open, self.opened, view, **PRIVATE).then(*show, **PRIVATE)
         self.stop.click(self.halt, None, [self.status, *buttons], queue=False, **PRIVATE)
@@ -153,8 +173,10 @@ class Panel:
         return {f"{k}/{p.parent.name}": p for k, paths in found.items() for p in sorted(paths)}
 
     def labels(self, visitor: str) -> list[tuple[str, str]]:
-        return [(label(p) + " (yours)" * n.startswith("mine/"), n)
-                for n, p in self.reports(visitor).items()]  # fmt: skip
+        return [
+            (label(p) + " (yours)" * n.startswith("mine/"), n)
+            for n, p in self.reports(visitor).items()
+        ]
 
     def chosen(self, name: str | None, request: gr.Request) -> tuple[Path, Report] | None:
         """The report behind a choice."""
@@ -175,10 +197,12 @@ class Panel:
         files += [gr.DownloadButton(visible=False)] * (len(FILES) - len(files))
         listed = finding_choices(report)
         return [
-            framed(report_page.banner(report)), gr.Accordion(visible=True),
-            framed(report_page.cards(report.findings, brief=True)), *files,
+            framed(report_page.banner(report)),
+            gr.Accordion(visible=True),
+            framed(report_page.cards(report.findings, brief=True)),
+            *files,
             gr.Dropdown(listed, value=listed[0][1] if listed else None, visible=bool(listed)),
-        ]  # fmt: skip
+        ]
 
     def look(self, name: str | None, number: int | None, request: gr.Request) -> list:
         """One finding: its drawing, its card, and what can be chosen on a map."""
@@ -190,9 +214,11 @@ class Panel:
         points = [(f"{i}: {e.question}", i) for i, e in enumerate(shots)]
         drawing = plots.figure(f)
         return [
-            gr.Plot(drawing, visible=drawing is not None), framed(report_page.card(f, drawn=False)),
-            gr.Row(visible=bool(points)), gr.Dropdown(points, value=None),
-        ]  # fmt: skip
+            gr.Plot(drawing, visible=drawing is not None),
+            framed(report_page.card(f, drawn=False)),
+            gr.Row(visible=bool(points)),
+            gr.Dropdown(points, value=None),
+        ]
 
     def filter(self, name, number, shown, point, request: gr.Request) -> list:
         """The maps again, with some pictures and one of them ringed and shown."""

@@ -33,20 +33,41 @@ class Subset:
         gr.Markdown(t("subset.intro"))
         with gr.Row():
             self.methods = gr.Dropdown(
-                [], multiselect=True, allow_custom_value=True, scale=3, min_width=260,
+                [],
+                multiselect=True,
+                allow_custom_value=True,
+                scale=3,
+                min_width=260,
                 label=t("subset.methods"),
                 elem_id="bench-run-methods",
-            )  # fmt: skip
+            )
             self.task = gr.Dropdown(
-                TASKS, value=TASKS[0], allow_custom_value=True, scale=2, min_width=220,
-                label=t("subset.task"), elem_id="bench-run-task",
-            )  # fmt: skip
-            self.seed = gr.Number(0, label=t("seed"), precision=0, minimum=0, maximum=2**31 - 1,
-                                  min_width=90, elem_id="bench-run-seed")  # fmt: skip
+                TASKS,
+                value=TASKS[0],
+                allow_custom_value=True,
+                scale=2,
+                min_width=220,
+                label=t("subset.task"),
+                elem_id="bench-run-task",
+            )
+            self.seed = gr.Number(
+                0,
+                label=t("seed"),
+                precision=0,
+                minimum=0,
+                maximum=2**31 - 1,
+                min_width=90,
+                elem_id="bench-run-seed",
+            )
             self.steps = gr.Number(
-                0, label=t("subset.steps"), precision=0, minimum=0, maximum=MOST_STEPS,
-                min_width=130, elem_id="bench-run-steps",
-            )  # fmt: skip
+                0,
+                label=t("subset.steps"),
+                precision=0,
+                minimum=0,
+                maximum=MOST_STEPS,
+                min_width=130,
+                elem_id="bench-run-steps",
+            )
         with gr.Row():
             self.start = gr.Button(t("subset.run"), variant="primary", elem_id="bench-start")
             self.stop = gr.Button(
@@ -65,14 +86,20 @@ class Subset:
         ran = self.start.click(
             self.begin, wish, [self.status, *buttons], **AT_ONCE, **PRIVATE
         ).success(
-            self.run, wish, [self.status, self.finished],
-            concurrency_id="device", concurrency_limit=1, api_visibility="private",
-            show_progress="minimal", show_progress_on=self.status,  # its place in the queue
-        )  # fmt: skip
+            self.run,
+            wish,
+            [self.status, self.finished],
+            concurrency_id="device",
+            concurrency_limit=1,
+            api_visibility="private",
+            show_progress="minimal",
+            show_progress_on=self.status,  # its place in the queue
+        )
         ran.then(self.ended, None, buttons, queue=False, **PRIVATE)
         # What still waits for its turn is taken out of the queue: the next run is another one.
-        self.stop.click(self.halt, None, [self.status, *buttons], queue=False, cancels=ran,
-                        **PRIVATE)  # fmt: skip
+        self.stop.click(
+            self.halt, None, [self.status, *buttons], queue=False, cancels=ran, **PRIVATE
+        )
         page.unload(self.leave)
 
     def offer(self) -> gr.Dropdown:

@@ -26,8 +26,11 @@ REPORT = ASSETS / "reports" / "bench.json"
 OVER = tuple((t(f"bench.over.{n}"), n) for n in ("tasks", "seeds", "runs"))
 REQUESTS = [(told, name) for name, told in view.REQUESTS.items()]
 BUDGETS = [(told, name) for name, told in view.BUDGETS.items()]
-USUAL = {"sources": ["world"], "budgets": ["own", "set"],
-         "requests": ["plain"]}  # what is seen at first  # fmt: skip
+USUAL = {
+    "sources": ["world"],
+    "budgets": ["own", "set"],
+    "requests": ["plain"],
+}  # what is seen at first
 FILTERS = ("methods", "scopes", "tasks", "sources")
 AXES = [(c.title, c.key) for c in COLUMNS]
 QUICK = ((t("bench.quick.retain"), "retain", "forget"),
@@ -88,8 +91,9 @@ class Benchmark:
             self.filters = [several(name, USUAL.get(name, [])) for name in FILTERS]
         with gr.Row():
             self.budgets, self.requests = several("budgets", BUDGETS), several("requests", REQUESTS)
-            self.over = gr.Dropdown(OVER, value="tasks", label=t("bench.over"), min_width=150,
-                                    elem_id="bench-over")  # fmt: skip
+            self.over = gr.Dropdown(
+                OVER, value="tasks", label=t("bench.over"), min_width=150, elem_id="bench-over"
+            )
 
     def build_table(self) -> None:
         self.board = gr.HTML(elem_id="bench-board", js_on_load=view.CLICKS)
@@ -97,9 +101,11 @@ class Benchmark:
         self.about = gr.HTML(elem_id="bench-about")
         with gr.Row():
             self.csv, self.json = (
-                gr.DownloadButton(t(f"bench.{end}"), size="sm", scale=0, min_width=140,
-                                  elem_id=f"bench-{end}") for end in ("csv", "json")
-            )  # fmt: skip
+                gr.DownloadButton(
+                    t(f"bench.{end}"), size="sm", scale=0, min_width=140, elem_id=f"bench-{end}"
+                )
+                for end in ("csv", "json")
+            )
         with gr.Accordion(t("bench.columns"), open=False, elem_id="bench-legend"):
             gr.HTML(view.legend())
 
@@ -110,19 +116,29 @@ class Benchmark:
                 gr.Button(label, size="sm", scale=0, min_width=200) for label, *_ in QUICK
             ]
         with gr.Row():
-            self.x = gr.Dropdown(AXES, value=x, label=t("bench.x"), min_width=130,
-                                 elem_id="bench-x")  # fmt: skip
-            self.y = gr.Dropdown(AXES, value=y, label=t("bench.y"), min_width=130,
-                                 elem_id="bench-y")  # fmt: skip
+            self.x = gr.Dropdown(
+                AXES, value=x, label=t("bench.x"), min_width=130, elem_id="bench-x"
+            )
+            self.y = gr.Dropdown(
+                AXES, value=y, label=t("bench.y"), min_width=130, elem_id="bench-y"
+            )
         self.plot = gr.Plot(show_label=False, elem_id="bench-plot")
 
     def build_details(self) -> None:
         self.details = gr.HTML(f'<p class="note">{view.PICK}</p>', elem_id="bench-details")
         self.command = gr.Code(
-            "", language="shell", label=t("bench.again"), interactive=False, lines=1, max_lines=14,
-            wrap_lines=True, show_line_numbers=False, visible=False, elem_id="bench-command",
+            "",
+            language="shell",
+            label=t("bench.again"),
+            interactive=False,
+            lines=1,
+            max_lines=14,
+            wrap_lines=True,
+            show_line_numbers=False,
+            visible=False,
+            elem_id="bench-command",
             buttons=["copy"],
-        )  # fmt: skip
+        )
 
     def wire(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Connect the events; whatever changes what is seen draws all of it again."""
@@ -131,9 +147,9 @@ class Benchmark:
         drawn = [self.empty, self.results, self.board, self.plot, self.csv, self.json]
         draw = (self.draw, looked, drawn)
         tab.select(self.offer, None, [*self.filters, self.about], **PRIVATE).then(*draw, **PRIVATE)
-        self.subset.finished.change(
-            self.offer, None, [*self.filters, self.about], **REDRAW
-        ).then(*draw, **REDRAW)  # fmt: skip
+        self.subset.finished.change(self.offer, None, [*self.filters, self.about], **REDRAW).then(
+            *draw, **REDRAW
+        )
         for part in seen:
             part.change(*draw, **REDRAW)
         for axis in (self.x, self.y):
@@ -153,8 +169,9 @@ class Benchmark:
         shared = Bench()
         if self.report.is_file():
             shared = opened(self.report, self.report.stat().st_mtime_ns)
-        return Bench(shared.note, shared.settings,
-                     (*shared.rows, *rows_of(self.studio.folder(visitor))))  # fmt: skip
+        return Bench(
+            shared.note, shared.settings, (*shared.rows, *rows_of(self.studio.folder(visitor)))
+        )
 
     def offer(self, request: gr.Request) -> list:
         """What can be filtered by, and what the file says of itself."""
@@ -185,10 +202,13 @@ class Benchmark:
         groups = group(rows, look.over)
         shown = json_text(Bench(bench.note, bench.settings, rows))
         return [
-            gr.HTML(visible=False), gr.Column(visible=True), look.board(groups),
-            look.plot(groups), self.file(visitor, "csv", csv_text(rows)),
+            gr.HTML(visible=False),
+            gr.Column(visible=True),
+            look.board(groups),
+            look.plot(groups),
+            self.file(visitor, "csv", csv_text(rows)),
             self.file(visitor, "json", shown),
-        ]  # fmt: skip
+        ]
 
     def nothing(self, why: str) -> list:
         return [gr.HTML(why, visible=True), gr.Column(visible=False), *[gr.skip()] * 4]
@@ -232,9 +252,13 @@ class Benchmark:
 def several(name: str, choices: list) -> gr.Dropdown:
     """A filter that takes any number of values."""
     return gr.Dropdown(
-        choices, value=USUAL.get(name, []), multiselect=True, label=t(f"bench.{name}"),
-        min_width=150, elem_id=f"bench-{name}",
-    )  # fmt: skip
+        choices,
+        value=USUAL.get(name, []),
+        multiselect=True,
+        label=t(f"bench.{name}"),
+        min_width=150,
+        elem_id=f"bench-{name}",
+    )
 
 
 @lru_cache(maxsize=2)

@@ -79,14 +79,25 @@ class Compare:
     def build_picture(self) -> None:
         key = example_key_of_opening()
         self.image = gr.Image(
-            shown(key), interactive=False, show_label=False, buttons=[],
-            elem_id="picture", alt_text="The picture that is asked about",
-        )  # fmt: skip
+            shown(key),
+            interactive=False,
+            show_label=False,
+            buttons=[],
+            elem_id="picture",
+            alt_text="The picture that is asked about",
+        )
         pictures = [(world.draw(k, 256), name) for k, name in zip(example_keys(), EXAMPLES)]
         self.gallery = gr.Gallery(
-            pictures, columns=4, allow_preview=False, show_label=False, buttons=[],
-            object_fit="cover", interactive=False, elem_id="examples", container=False,
-        )  # fmt: skip
+            pictures,
+            columns=4,
+            allow_preview=False,
+            show_label=False,
+            buttons=[],
+            object_fit="cover",
+            interactive=False,
+            elem_id="examples",
+            container=False,
+        )
         self.upload = gr.UploadButton(
             t("compare.upload"), file_types=["image"], size="sm", elem_id="upload"
         )
@@ -95,14 +106,21 @@ class Compare:
         first = presets(example_key_of_opening(), ())[0]
         shipped = self.studio.labels("")
         self.adapter = gr.Dropdown(
-            shipped, value=shipped[0][1] if shipped else None, label=t("compare.adapter"),
-            info=t("compare.adapter.info"), elem_id="adapter",
-        )  # fmt: skip
+            shipped,
+            value=shipped[0][1] if shipped else None,
+            label=t("compare.adapter"),
+            info=t("compare.adapter.info"),
+            elem_id="adapter",
+        )
         self.question = gr.Textbox(
-            first, label=t("compare.question"), max_length=LONGEST,
-            placeholder=t("compare.ask.hint"), submit_btn=t("compare.ask"), max_lines=2,
+            first,
+            label=t("compare.question"),
+            max_length=LONGEST,
+            placeholder=t("compare.ask.hint"),
+            submit_btn=t("compare.ask"),
+            max_lines=2,
             elem_id="question",
-        )  # fmt: skip
+        )
         with gr.Row(elem_classes="presets"):
             self.presets = [gr.Button(q, size="sm") for q in presets(example_key_of_opening(), ())]
         self.cards = gr.HTML(first_cards(self.studio), elem_id="cards")
@@ -114,16 +132,23 @@ class Compare:
         """What to do next: three buttons that open the Unlearn tab with its form filled in."""
         gr.HTML(marker("lead.html"), elem_id="lead")
         with gr.Row(elem_id="leads"):
-            self.leads = [gr.Button(t(f"lead.{name}"), size="sm", min_width=150,
-                                    elem_id=f"lead-{name}") for name in LEADS]  # fmt: skip
+            self.leads = [
+                gr.Button(t(f"lead.{name}"), size="sm", min_width=150, elem_id=f"lead-{name}")
+                for name in LEADS
+            ]
 
     def build_set(self) -> None:
         with gr.Row(equal_height=True, elem_classes="set-head"):
             gr.Markdown(t("compare.set"), container=False)
             self.topic = gr.Dropdown(
-                SET_TOPICS, value="name", label=t("compare.topic"), container=False,
-                elem_id="topic", scale=0, min_width=240,
-            )  # fmt: skip
+                SET_TOPICS,
+                value="name",
+                label=t("compare.topic"),
+                container=False,
+                elem_id="topic",
+                scale=0,
+                min_width=240,
+            )
         self.table = gr.HTML(waiting("compare.set.loading"), elem_id="set")
 
     def wire(self, page: gr.Blocks) -> None:
@@ -132,25 +157,38 @@ class Compare:
         view = self.view_parts()
         quiet = {"show_progress": "hidden"}
         opened = self.opened_page = page.load(
-            self.opened, self.token, [self.visitor, self.adapter, *view], js=browser.TELL, **quiet,
+            self.opened,
+            self.token,
+            [self.visitor, self.adapter, *view],
+            js=browser.TELL,
+            **quiet,
             **ANSWERING,
-        )  # fmt: skip
+        )
         table = ([self.topic, self.adapter], self.table)
         opened.then(self.whole_set, *table, show_progress="hidden", **ANSWERING)
         self.question.submit(self.answer, asked, self.cards, **quiet, **ANSWERING)
         for button in self.presets:
             button.click(
-                self.ask, [button, self.key, self.adapter], [self.question, self.cards], **quiet,
+                self.ask,
+                [button, self.key, self.adapter],
+                [self.question, self.cards],
+                **quiet,
                 **ANSWERING,
-            )  # fmt: skip
+            )
         self.gallery.select(self.choose, asked, view, **quiet, **ANSWERING)
         self.upload.upload(self.uploaded, [self.upload, *asked], view, **quiet, **ANSWERING)
         switched = self.adapter.input(self.switched, asked, view, **quiet, **ANSWERING)
         switched.then(self.whole_set, *table, show_progress="hidden", **ANSWERING)
         self.topic.input(self.whole_set, *table, **ANSWERING)
-        gr.on([self.question.change, self.adapter.change], commands.answer,
-              [self.question, self.adapter], self.command, queue=False, show_progress="hidden",
-              api_visibility="private")  # fmt: skip
+        gr.on(
+            [self.question.change, self.adapter.change],
+            commands.answer,
+            [self.question, self.adapter],
+            self.command,
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
 
     def opens_from(self, button: gr.Button, name: gr.components.Component, tabs: gr.Tabs) -> None:
         """Let a button of another tab open this one with the adapter that `name` holds."""

@@ -31,16 +31,21 @@ class Own:
             self.name = gr.Textbox(label=t("own.name"), max_length=60, elem_id="own-name")
             self.kind = gr.Radio(KINDS, value="object", label=t("own.kind"))
             self.files = gr.File(
-                label=t("own.pictures"), file_count="multiple", file_types=["image"],
+                label=t("own.pictures"),
+                file_count="multiple",
+                file_types=["image"],
                 elem_id="own-files",
-            )  # fmt: skip
+            )
             self.suggest = gr.Button(t("own.suggest"), size="sm", elem_id="own-suggest")
             self.lists = [
                 gr.Textbox(
-                    label=t(f"own.{field}"), info=t(f"own.{field}.info"), max_length=400,
+                    label=t(f"own.{field}"),
+                    info=t(f"own.{field}.info"),
+                    max_length=400,
                     elem_id=f"own-{field}",
-                ) for field in LISTS
-            ]  # fmt: skip
+                )
+                for field in LISTS
+            ]
 
     @property
     def parts(self) -> list:
@@ -90,6 +95,7 @@ def described(concept: Concept, lists: Sequence[str]) -> Concept:
     """The concept with the visitor's words, where there are any."""
     given = {
         f: tuple(dict.fromkeys(w.strip() for w in text.split(",") if w.strip()))
-        for f, text in zip(LISTS, lists) if (text or "").strip()
-    }  # fmt: skip
+        for f, text in zip(LISTS, lists)
+        if (text or "").strip()
+    }
     return words.checked(replace(concept, **given), f"'{concept.name}'")

@@ -58,8 +58,7 @@ class Unlearn:
     def build_unfinished(self) -> None:
         """Sessions that were cut off; hidden where there are none."""
         with gr.Row(visible=False, elem_id="unfinished") as self.cut_off:
-            self.cut = gr.Dropdown([], label=t("unlearn.cut"), scale=3,
-                                   elem_id="cut-off")  # fmt: skip
+            self.cut = gr.Dropdown([], label=t("unlearn.cut"), scale=3, elem_id="cut-off")
             self.resume = gr.Button(t("unlearn.resume"), scale=1, min_width=100, elem_id="resume")
             self.drop = gr.Button(t("unlearn.drop"), scale=1, min_width=100, elem_id="drop")
 
@@ -82,15 +81,25 @@ class Unlearn:
         """Connect the events; training has its own queue of one, answers never wait for it."""
         private = {"api_visibility": "private", "show_progress": "hidden"}
         form, wish = self.form, self.form.parts
-        shown = [self.status, self.plots, self.rewards, self.losses, self.probes, self.summary,
-                 self.results, self.download, self.finished]  # fmt: skip
+        shown = [
+            self.status,
+            self.plots,
+            self.rewards,
+            self.losses,
+            self.probes,
+            self.summary,
+            self.results,
+            self.download,
+            self.finished,
+        ]
         buttons = [self.start, self.stop]
         for part in wish:
             part.change(self.as_command, wish, self.command, **private)
         form.preset.input(self.recipe, form.preset, [form.steps, form.scope], **private)
         for button, begin, what in (
-            (self.start, self.begin, wish), (self.resume, self.begin_again, self.cut),
-        ):  # fmt: skip
+            (self.start, self.begin, wish),
+            (self.resume, self.begin_again, self.cut),
+        ):
             begun = button.click(begin, what, [self.status, *buttons], **AT_ONCE, **private)
             self.starts(begun, shown, buttons)
         self.stop.click(self.halt, None, [self.status, *buttons], queue=False, **private)
@@ -115,15 +124,28 @@ class Unlearn:
         """What follows on a session that was registered; while it waits, its place is shown."""
         seen = {"show_progress": "minimal", "show_progress_on": self.status}
         begun.success(
-            self.run, None, shown, concurrency_id="device", concurrency_limit=1,
-            api_visibility="private", **seen,
+            self.run,
+            None,
+            shown,
+            concurrency_id="device",
+            concurrency_limit=1,
+            api_visibility="private",
+            **seen,
         ).then(
-            self.ended, None, [*buttons, self.cut_off, self.cut], queue=False,
-            api_visibility="private", show_progress="hidden",
-        ).then(
-            self.offer, None, self.past, queue=False, api_visibility="private",
+            self.ended,
+            None,
+            [*buttons, self.cut_off, self.cut],
+            queue=False,
+            api_visibility="private",
             show_progress="hidden",
-        )  # fmt: skip
+        ).then(
+            self.offer,
+            None,
+            self.past,
+            queue=False,
+            api_visibility="private",
+            show_progress="hidden",
+        )
 
     def as_command(self, *form) -> str:
         return self.form.wished(form, "").command()

@@ -23,30 +23,43 @@ class Form:
 
     def __init__(self, studio: Studio) -> None:
         self.things = gr.CheckboxGroup(
-            list(CLASSES), value=["dog"], label=t("unlearn.things"), elem_classes="concepts",
+            list(CLASSES),
+            value=["dog"],
+            label=t("unlearn.things"),
+            elem_classes="concepts",
             elem_id="things",
-        )  # fmt: skip
+        )
         self.people = gr.CheckboxGroup(
-            list(PEOPLE_NAMES), label=t("unlearn.people"), elem_classes="concepts",
-            elem_id="people",
-        )  # fmt: skip
+            list(PEOPLE_NAMES), label=t("unlearn.people"), elem_classes="concepts", elem_id="people"
+        )
         self.own = Own(studio)
         with gr.Accordion(t("unlearn.settings"), open=False):
             self.preset = gr.Radio(PRESETS, value="default", label=t("unlearn.recipe"))
             self.steps = gr.Slider(
-                2, 400, value=UnlearnConfig().steps, step=1, label=t("unlearn.steps"),
-                info=t("unlearn.steps.info"), elem_id="steps",
-            )  # fmt: skip
+                2,
+                400,
+                value=UnlearnConfig().steps,
+                step=1,
+                label=t("unlearn.steps"),
+                info=t("unlearn.steps.info"),
+                elem_id="steps",
+            )
             self.seed = gr.Number(
-                0, label=t("seed"), info=t("seed.info"), precision=0, minimum=0,
-                maximum=2**31 - 1,
-            )  # fmt: skip
+                0, label=t("seed"), info=t("seed.info"), precision=0, minimum=0, maximum=2**31 - 1
+            )
             self.scope = gr.Radio(SCOPES, value="encoder", label=t("unlearn.scope"))
 
     @property
     def parts(self) -> list:
-        return [self.things, self.people, self.preset, self.seed, self.steps, self.scope,
-                *self.own.parts]  # fmt: skip
+        return [
+            self.things,
+            self.people,
+            self.preset,
+            self.seed,
+            self.steps,
+            self.scope,
+            *self.own.parts,
+        ]
 
     def wished(self, form: tuple, visitor: str) -> Wish:
         """The form's values as a wish: a concept of one's own goes before what is ticked."""

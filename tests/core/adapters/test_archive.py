@@ -55,11 +55,11 @@ def test_only_an_adapters_files_are_packed(trained: Path, tmp_path: Path) -> Non
     assert names == [f"mine/{name}" for name in FILES]
 
 
-@pytest.mark.parametrize("listed", [
-    lambda f: entries(f),
-    lambda f: [("a/", b""), *entries(f, "a/")],
-    lambda f: entries(f)[:3],
-], ids=["no folder", "one folder", "no card"])  # fmt: skip
+@pytest.mark.parametrize(
+    "listed",
+    [lambda f: entries(f), lambda f: [("a/", b""), *entries(f, "a/")], lambda f: entries(f)[:3]],
+    ids=["no folder", "one folder", "no card"],
+)
 def test_zips_made_by_hand_are_taken(
     trained: Path, tmp_path: Path, listed: Callable[[Path], Entries]
 ) -> None:
@@ -164,10 +164,16 @@ def test_an_encrypted_zip_is_refused(trained: Path, tmp_path: Path) -> None:
         bundle.unpack(file, tmp_path / "out")
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda d: d[: len(d) // 2], lambda d: b"PK" + d[50:], lambda d: b"no zip at all",
-    lambda d: d[:2000] + bytes(b ^ 255 for b in d[2000:2400]) + d[2400:],
-], ids=["cut", "no start", "text", "flipped"])  # fmt: skip
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda d: d[: len(d) // 2],
+        lambda d: b"PK" + d[50:],
+        lambda d: b"no zip at all",
+        lambda d: d[:2000] + bytes(b ^ 255 for b in d[2000:2400]) + d[2400:],
+    ],
+    ids=["cut", "no start", "text", "flipped"],
+)
 def test_a_damaged_zip_is_refused(
     trained: Path, tmp_path: Path, spoil: Callable[[bytes], bytes]
 ) -> None:

@@ -37,9 +37,14 @@ def made(tiny_folder: Path, out: Path, seed: int, rank: int, projector: bool, na
     for p in model.trainable().values():
         p.data.copy_(0.2 * torch.randn(p.shape, generator=generator))
     concept = {
-        "id": name, "name": name, "kind": "object", "aliases": [name], "abstractions": ["thing"],
-        "siblings": [], "source": "a test",
-    }  # fmt: skip
+        "id": name,
+        "name": name,
+        "kind": "object",
+        "aliases": [name],
+        "abstractions": ["thing"],
+        "siblings": [],
+        "source": "a test",
+    }
     adapter.save(model, out, {"concepts": [concept], **ABOUT})
     return out
 
@@ -136,9 +141,9 @@ def test_a_stack_of_decoders_loads_and_one_that_hides_it_does_not(
     model.adapt(2, "decoder")
     info = json.loads((pair[0] / adapter.INFO).read_text())
     config = info["config"] | {"scope": "decoder"}
-    adapter.save(model, tmp_path / "words", {
-        "concepts": info["concepts"], **ABOUT, "config": config,
-    })  # fmt: skip
+    adapter.save(
+        model, tmp_path / "words", {"concepts": info["concepts"], **ABOUT, "config": config}
+    )
     out = combine.stack([tmp_path / "words", pair[1]], tmp_path / "both", [1.0, 1.0])
     adapter.load(vlm.load(tiny_folder, device="cpu"), out)
     assert any("language_model" in layer for layer in adapter.read(out))

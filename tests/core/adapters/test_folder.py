@@ -82,9 +82,11 @@ def test_a_fresh_lora_changes_nothing(tiny: VLM) -> None:
 def test_only_the_lora_of_the_scope_is_trainable(tiny_folder: Path) -> None:
     parts = ("vision_tower", "multi_modal_projector", "language_model")
     moved = {
-        "encoder": (True, False, False), "encoder+projector": (True, True, False),
-        "decoder": (False, False, True), "all": (True, True, True),
-    }  # fmt: skip
+        "encoder": (True, False, False),
+        "encoder+projector": (True, True, False),
+        "decoder": (False, False, True),
+        "all": (True, True, True),
+    }
     for scope, expected in moved.items():
         model = vlm.load(tiny_folder, device="cpu")
         model.adapt(2, scope)
@@ -120,10 +122,19 @@ def test_plain_peft_loads_the_folder_in_a_fresh_process(
     ours = logits(adapter.load(base, trained))
     assert not torch.equal(ours, before)
     subprocess.run(
-        [sys.executable, "-c", PLAIN_PEFT, tiny_folder, trained, tmp_path / "inputs.safetensors",
-         tmp_path / "out.safetensors"],
-        check=True, cwd=tmp_path, timeout=200,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            PLAIN_PEFT,
+            tiny_folder,
+            trained,
+            tmp_path / "inputs.safetensors",
+            tmp_path / "out.safetensors",
+        ],
+        check=True,
+        cwd=tmp_path,
+        timeout=200,
+    )
     theirs = load_file(tmp_path / "out.safetensors")["logits"]
     torch.testing.assert_close(theirs, ours, rtol=1e-6, atol=1e-5)
 
@@ -131,9 +142,7 @@ def test_plain_peft_loads_the_folder_in_a_fresh_process(
 def test_the_folder_says_what_it_is(tiny: VLM, trained: Path) -> None:
     info = adapter.describe(trained)
     assert [c["id"] for c in info["concepts"]] == ["dog"]
-    assert info["base"] == {
-        "name": "tiny", "revision": None, "fingerprint": tiny.fingerprint(),
-    }  # fmt: skip
+    assert info["base"] == {"name": "tiny", "revision": None, "fingerprint": tiny.fingerprint()}
     assert info["config"]["stage1_steps"] == 2 and len(info["history"]) == 4
     assert set(info["versions"]) >= {"python", "torch", "transformers", "peft"}
     assert set(info["metrics"]["forget"]) == {"rate", "n", "low", "high"}
@@ -331,6 +340,6 @@ def test_a_pattern_that_would_match_for_hours_is_not_used(
 
 
 @pytest.mark.parametrize("folder", sorted((ROOT / "assets" / "adapters").iterdir()),
-                         ids=lambda p: p.name)  # fmt: skip
+                         ids=lambda p: p.name)
 def test_the_shipped_adapters_are_valid(folder: Path) -> None:
     assert adapter.describe(folder)["metrics"]["forget"]["n"]

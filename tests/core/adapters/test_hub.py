@@ -221,7 +221,7 @@ def test_the_commands_take_endpoint_and_token_from_the_environment(
     env = {
         **os.environ, "HF_ENDPOINT": server.url, "HF_TOKEN": TOKEN, "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(tmp_path / "home"),
-    }  # fmt: skip
+    }
 
     def run(*arguments: object) -> dict:
         line = [sys.executable, "-m", "hfru_core", "adapter", *map(str, arguments), "--json"]
@@ -255,7 +255,7 @@ def test_a_model_is_loaded_by_its_hub_id_and_its_commit_is_kept(
     first = server.add("me/model", files_of(tiny_folder))
     second = server.add("me/model", files_of(other_folder))
     env = {**os.environ, "HF_ENDPOINT": server.url, "HF_HUB_OFFLINE": "0",
-           "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(tmp_path / "home")}  # fmt: skip
+           "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(tmp_path / "home")}
     line = [sys.executable, "-c", LOAD, json.dumps([None, first, "main", "gone"])]
     done = subprocess.run(line, env=env, cwd=ROOT, capture_output=True, text=True, timeout=200)
     newest, old, named, gone = map(json.loads, done.stdout.splitlines())

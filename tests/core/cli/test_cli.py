@@ -21,8 +21,14 @@ from tests.conftest import ROOT, SMALL
 
 COMMANDS = ("unlearn", "evaluate", "answer", "pretrain")
 MEASURES = (
-    "forget", "retain", "hallucination", "abstraction", "attributes", "refusal", "degenerate",
-)  # fmt: skip
+    "forget",
+    "retain",
+    "hallucination",
+    "abstraction",
+    "attributes",
+    "refusal",
+    "degenerate",
+)
 
 
 @pytest.fixture
@@ -55,13 +61,18 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        [], ["forget"], ["unlearn"], ["unlearn", "--forget", "dog"], ["unlearn", "--out", "x"],
+        [],
+        ["forget"],
+        ["unlearn"],
+        ["unlearn", "--forget", "dog"],
+        ["unlearn", "--out", "x"],
         ["unlearn", "--forget", "dog", "--out", "x", "--steps", "many"],
         ["unlearn", "--forget", "dog", "--out", "x", "--scope", "hope"],
-        ["answer", "x.png"], ["evaluate"],
+        ["answer", "x.png"],
+        ["evaluate"],
     ],
     ids=lambda a: " ".join(a),
-)  # fmt: skip
+)
 def test_missing_or_impossible_options_end_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture
 ) -> None:
@@ -108,9 +119,12 @@ MISTAKES = {
 
 @pytest.fixture
 def mistaken(
-    request: pytest.FixtureRequest, tiny_folder: Path, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, small: None,
-) -> list[str]:  # fmt: skip
+    request: pytest.FixtureRequest,
+    tiny_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    small: None,
+) -> list[str]:
     """The arguments of a mistake, completed by what is right."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(train, "CACHE", tmp_path / "cache")
@@ -160,16 +174,23 @@ def test_no_package_fetches_code_as_it_is_imported(tmp_path: Path) -> None:
         "import audit.checks.quantize, importlib.util; print(importlib.util.find_spec('kernels'))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=200,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=200,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
-    )  # fmt: skip
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")
 
 
 def test_an_existing_output_is_refused_before_any_work(
-    tiny_folder: Path, tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch,
+    tiny_folder: Path,
+    tmp_path: Path,
+    small: None,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     def never(*_: object) -> None:
         raise AssertionError("the base model was measured before the output was checked")
 

@@ -40,9 +40,11 @@ PARTS = [(role, split) for role in ("forget", "retain") for split in ("train", "
 def test_every_part_has_its_pictures(dogs: UnlearnData) -> None:
     got = {part: len(images(dogs, *part)) for part in PARTS}
     assert got == {
-        ("forget", "train"): 12, ("forget", "eval"): 6,
-        ("retain", "train"): 24, ("retain", "eval"): 24,
-    }  # fmt: skip
+        ("forget", "train"): 12,
+        ("forget", "eval"): 6,
+        ("retain", "train"): 24,
+        ("retain", "eval"): 24,
+    }
 
 
 def test_no_picture_is_in_two_parts(dogs: UnlearnData) -> None:

@@ -26,13 +26,15 @@ from hfru_core.types import Concept, UserError
 from tests.conftest import ROOT
 
 SHIPPED = ROOT / "assets" / "adapters" / "dog"
-FEW = settings(max_examples=60, deadline=None, derandomize=True,
-               suppress_health_check=list(HealthCheck))  # fmt: skip
+FEW = settings(
+    max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 json_values = st.recursive(
-    leaves, lambda v: st.lists(v, max_size=4) | st.dictionaries(st.text(max_size=8), v, max_size=4),
+    leaves,
+    lambda v: st.lists(v, max_size=4) | st.dictionaries(st.text(max_size=8), v, max_size=4),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @cache
@@ -68,8 +70,12 @@ def taken(parse: Callable, *values: object) -> object:
 
 
 @FEW
-@given(st.binary(max_size=200) | st.sampled_from(("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"))
-       .flatmap(lambda kind: damaged(picture(kind))))  # fmt: skip
+@given(
+    st.binary(max_size=200)
+    | st.sampled_from(("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")).flatmap(
+        lambda kind: damaged(picture(kind))
+    )
+)
 def test_a_picture_is_small_and_rgb_or_refused(content: bytes) -> None:
     image = taken(open_image, content)
     assert image is None or (image.mode == "RGB" and max(image.size) <= LONGEST)
@@ -93,10 +99,17 @@ def test_a_zip_is_an_adapter_or_leaves_nothing(content: bytes) -> None:
 
 
 @FEW
-@given(st.lists(st.tuples(
-    st.text(max_size=20) | st.sampled_from((INFO, CONFIG, "../x", "/x", "a/../../x", "a\\x")),
-    st.binary(max_size=40), st.sampled_from((0, 0o644, 0o120777, 0o020666)),
-), max_size=4))  # fmt: skip
+@given(
+    st.lists(
+        st.tuples(
+            st.text(max_size=20)
+            | st.sampled_from((INFO, CONFIG, "../x", "/x", "a/../../x", "a\\x")),
+            st.binary(max_size=40),
+            st.sampled_from((0, 0o644, 0o120777, 0o020666)),
+        ),
+        max_size=4,
+    )
+)
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_zip_of_any_names_leads_nowhere(entries: list) -> None:
     out = io.BytesIO()

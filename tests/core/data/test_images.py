@@ -38,10 +38,18 @@ def near(image: Image.Image, at: tuple[int, int], colour: tuple[int, int, int]) 
 @pytest.mark.parametrize(
     ("mode", "kind"),
     [
-        ("RGB", "PNG"), ("RGB", "JPEG"), ("CMYK", "JPEG"), ("P", "PNG"), ("P", "GIF"),
-        ("RGBA", "PNG"), ("RGB", "WEBP"), ("RGB", "BMP"), ("CMYK", "TIFF"), ("RGB", "TIFF"),
+        ("RGB", "PNG"),
+        ("RGB", "JPEG"),
+        ("CMYK", "JPEG"),
+        ("P", "PNG"),
+        ("P", "GIF"),
+        ("RGBA", "PNG"),
+        ("RGB", "WEBP"),
+        ("RGB", "BMP"),
+        ("CMYK", "TIFF"),
+        ("RGB", "TIFF"),
     ],
-)  # fmt: skip
+)
 def test_every_kind_shows_the_same_picture(mode: str, kind: str) -> None:
     drawn = halves().quantize(8) if mode == "P" else halves().convert(mode)
     image = open_image(encoded(drawn, kind))
@@ -104,9 +112,10 @@ def test_a_file_opens_like_its_bytes(tmp_path: Path) -> None:
 
 def bomb(width: int, height: int) -> bytes:
     """A PNG of a few bytes that claims to be enormous."""
+
     def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(
-            ">I", zlib.crc32(name + body)
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
         )
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
@@ -165,9 +174,16 @@ def test_random_bytes_raise_only_user_errors(data: bytes) -> None:
 
 BASES = [
     encoded(halves().convert(mode), kind)
-    for mode, kind in (("P", "PNG"), ("RGB", "JPEG"), ("P", "GIF"), ("RGB", "WEBP"),
-                       ("RGB", "TIFF"), ("CMYK", "JPEG"), ("RGB", "BMP"))
-]  # fmt: skip
+    for mode, kind in (
+        ("P", "PNG"),
+        ("RGB", "JPEG"),
+        ("P", "GIF"),
+        ("RGB", "WEBP"),
+        ("RGB", "TIFF"),
+        ("CMYK", "JPEG"),
+        ("RGB", "BMP"),
+    )
+]
 
 
 @given(

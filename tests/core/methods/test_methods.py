@@ -35,8 +35,15 @@ PARTS = ("vision_tower", "multi_modal_projector", "language_model")
 
 def quick(name: str, request: UnlearnData, **changes: object) -> UnlearnConfig:
     config = configured(name, "default", request.concepts, device="cpu")
-    return config.with_(stage1_steps=2, stage1_batch=3, stage1_retain=3, grpo_steps=0,
-                        lora_rank=2, max_new_tokens=4, **changes)  # fmt: skip
+    return config.with_(
+        stage1_steps=2,
+        stage1_batch=3,
+        stage1_retain=3,
+        grpo_steps=0,
+        lora_rank=2,
+        max_new_tokens=4,
+        **changes,
+    )
 
 
 def at_work(name: str, model: vlm.VLM, request: UnlearnData, **changes: object):

@@ -29,9 +29,17 @@ from hfru_core.types import UnlearnConfig, UnlearnData
 from tests.conftest import ROOT, SMALL
 
 CONFIG = UnlearnConfig(
-    stage1_batch=4, stage1_retain=4, grpo_prompts=4, group=3, max_new_tokens=6, lora_rank=2,
-    sibling_cost=1.0, attribute_bonus=0.5, device="cpu", kl=0.5,
-)  # fmt: skip
+    stage1_batch=4,
+    stage1_retain=4,
+    grpo_prompts=4,
+    group=3,
+    max_new_tokens=6,
+    lora_rank=2,
+    sibling_cost=1.0,
+    attribute_bonus=0.5,
+    device="cpu",
+    kl=0.5,
+)
 
 
 def gradients(model: vlm.VLM) -> dict[str, torch.Tensor]:
@@ -97,16 +105,26 @@ def free_port() -> int:
 def two(*command: str, **settings: str) -> list[subprocess.Popen]:
     """The same command as two processes of one group, as `accelerate launch --cpu` starts them."""
     here = {
-        **os.environ, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(free_port()), "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1",
+        **os.environ,
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+        "ACCELERATE_USE_CPU": "true",
+        "OMP_NUM_THREADS": "1",
         **settings,
-    }  # fmt: skip
+    }
     return [
         subprocess.Popen(
-            [sys.executable, *command], env={**here, "RANK": str(r), "LOCAL_RANK": str(r)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
-        ) for r in range(2)
-    ]  # fmt: skip
+            [sys.executable, *command],
+            env={**here, "RANK": str(r), "LOCAL_RANK": str(r)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for r in range(2)
+    ]
 
 
 def test_shares_are_even_and_whole() -> None:
@@ -135,9 +153,21 @@ def test_two_processes_with_half_the_prompts_have_the_gradients_of_one(
 
 def unlearn(model: Path, out: Path, steps: int) -> list[str]:
     return [
-        "-m", "hfru_core", "unlearn", "--forget", "dog", "--model", str(model), "--device", "cpu",
-        "--steps", str(steps), "--out", str(out), "--json",
-    ]  # fmt: skip
+        "-m",
+        "hfru_core",
+        "unlearn",
+        "--forget",
+        "dog",
+        "--model",
+        str(model),
+        "--device",
+        "cpu",
+        "--steps",
+        str(steps),
+        "--out",
+        str(out),
+        "--json",
+    ]
 
 
 @pytest.mark.slow
@@ -168,8 +198,20 @@ def test_a_killed_process_ends_the_run_and_the_checkpoint_goes_on(
 @pytest.mark.slow
 def test_two_processes_audit_as_one(trained: Path, tiny_folder: Path, tmp_path: Path) -> None:
     def command(out: str) -> list[str]:
-        return ["-m", "audit", str(trained), "--model", str(tiny_folder), "--pictures", "4",
-                "--device", "cpu", "--out", str(tmp_path / out), "--json"]  # fmt: skip
+        return [
+            "-m",
+            "audit",
+            str(trained),
+            "--model",
+            str(tiny_folder),
+            "--pictures",
+            "4",
+            "--device",
+            "cpu",
+            "--out",
+            str(tmp_path / out),
+            "--json",
+        ]
 
     pair = two(*command("two"))
     told = [p.communicate(timeout=600)[0] for p in pair]

@@ -204,7 +204,7 @@ def quick_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> train.Recip
     return train.Recipe(
         head_steps=3, head_batch=6, language_steps=3, language_batch=6, workers=1, pictures=24,
         without=("dog", "Mara Velden"),
-    )  # fmt: skip
+    )
 
 
 def test_a_short_pretraining_makes_an_ordinary_checkpoint(

@@ -35,8 +35,10 @@ def photo(name: str, style: str | None = "photo", degraded: bool = False) -> Pho
 
 PHOTOS = [
     photo(name, style, degraded)
-    for name in PACS_LABELS for style in PACS_STYLES.values() for degraded in (False, True)
-]  # fmt: skip
+    for name in PACS_LABELS
+    for style in PACS_STYLES.values()
+    for degraded in (False, True)
+]
 
 
 def every_turn(picture: Picture, hidden: Hidden = NOBODY) -> Iterator[Turn]:
@@ -100,8 +102,9 @@ def test_an_ambiguous_scene_is_called_by_its_kind_only(name: str, how: str) -> N
 def test_who_cannot_be_seen_or_known_is_not_named(name: str) -> None:
     rng = random.Random(name)
     for portrait in (
-        sample_portrait(rng, person=name, obscured=True), sample_portrait(rng, person=False),
-    ):  # fmt: skip
+        sample_portrait(rng, person=name, obscured=True),
+        sample_portrait(rng, person=False),
+    ):
         for turn in every_turn(portrait):
             assert not mentions(turn.answer, PEOPLE_NAMES), turn
             assert turn.about not in PEOPLE_NAMES or not turn.answer.startswith("Yes"), turn
@@ -158,8 +161,12 @@ def test_the_vocabulary_covers_every_question_and_answer() -> None:
 
 def test_the_vocabulary_gives_texts_back() -> None:
     tokenizer = build_tokenizer(corpus())
-    for text in ("A red dog on a beach.", "I can't tell, there is an animal.",
-                 "This is Mara Velden.", "Someone I don't know with a red shirt."):  # fmt: skip
+    for text in (
+        "A red dog on a beach.",
+        "I can't tell, there is an animal.",
+        "This is Mara Velden.",
+        "Someone I don't know with a red shirt.",
+    ):
         assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
 
 

@@ -55,8 +55,9 @@ def test_each_concept_gets_pictures_that_the_model_still_names(one: UnlearnData)
             assert mentions(s.answer, words[s.concept_id])
             assert all(mentions(s.answer, (n,)) for n in s.names)
     shown = [s for s in made if s.topic == "describe"]
-    assert model.answer([data.load_image(s.image) for s in shown],
-                        [s.question for s in shown]) == [s.answer for s in shown]  # fmt: skip
+    assert model.answer([data.load_image(s.image) for s in shown], [s.question for s in shown]) == [
+        s.answer for s in shown
+    ]
     assert augmented(model, one, CONFIG) == after
     assert all(s in after.samples for s in one.samples)
 

@@ -69,9 +69,13 @@ def loss_and_gradient(ratio: float, advantage: float) -> tuple[float, float]:
     """The loss of one token and its derivative with respect to the token's log-probability."""
     logp = torch.tensor([[math.log(ratio)]], dtype=torch.float64, requires_grad=True)
     loss = policy_loss(
-        logp, torch.zeros(1, 1), torch.tensor([[advantage]]), torch.ones(1, 1),
-        clip=CLIP, dual_clip=DUAL,
-    )  # fmt: skip
+        logp,
+        torch.zeros(1, 1),
+        torch.tensor([[advantage]]),
+        torch.ones(1, 1),
+        clip=CLIP,
+        dual_clip=DUAL,
+    )
     loss.backward()
     return loss.item(), logp.grad.item()
 

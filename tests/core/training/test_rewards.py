@@ -12,10 +12,18 @@ from hfru_core.types import Sample, UnlearnConfig
 DOG, CAT, MARA = shipped()["dog"], shipped()["cat"], shipped()["mara_velden"]
 PAPER, OURS = PRESETS["paper"], PRESETS["default"]
 PICTURE = Sample(
-    id="1", image="1", question="What do you see?", topic="describe", answer="A red dog.",
-    safe_answer="A red animal.", concept_id="dog", role="forget", split="train", names=("dog",),
+    id="1",
+    image="1",
+    question="What do you see?",
+    topic="describe",
+    answer="A red dog.",
+    safe_answer="A red animal.",
+    concept_id="dog",
+    role="forget",
+    split="train",
+    names=("dog",),
     attributes=("red", "beach"),
-)  # fmt: skip
+)
 KEPT = replace(PICTURE, concept_id="cat", role="retain", names=("cat",))
 
 

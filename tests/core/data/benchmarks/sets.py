@@ -47,18 +47,30 @@ def profile(id: str, name: str, how: str = "") -> dict:
             "Pure_Text_Questions": [{"Question": f"{how}What is {name}'s job?", **choice}],
         },
         "Generation_Task": [
-            {"Type": "Image_Textual", "Question": f"{how}Who is shown?",
-             "Ground_Truth": f"This is {name}."},
-            {"Type": "Pure_Text", "Question": f"{how}Where was {name} born?",
-             "Ground_Truth": f"{name} was born in Bergen."},
-            {"Type": "Pure_Text", "Question": f"{how}Where does {name} bake?",
-             "Ground_Truth": f"{name} bakes in Oslo."},
+            {
+                "Type": "Image_Textual",
+                "Question": f"{how}Who is shown?",
+                "Ground_Truth": f"This is {name}.",
+            },
+            {
+                "Type": "Pure_Text",
+                "Question": f"{how}Where was {name} born?",
+                "Ground_Truth": f"{name} was born in Bergen.",
+            },
+            {
+                "Type": "Pure_Text",
+                "Question": f"{how}Where does {name} bake?",
+                "Ground_Truth": f"{name} bakes in Oslo.",
+            },
         ],
         "Mask_Task": [
-            {"Type": "Image_Textual", "Question": f"{how}The person shown was born in [Blank].",
-             "Ground_Truth": "Bergen"},
+            {
+                "Type": "Image_Textual",
+                "Question": f"{how}The person shown was born in [Blank].",
+                "Ground_Truth": "Bergen",
+            }
         ],
-    }  # fmt: skip
+    }
 
 
 def lesson(id: str, name: str) -> dict:
@@ -83,10 +95,12 @@ def mllmu(root: Path, test: bool = True) -> Path:
     written(root / "ft_Data", [{"image": drawn(i), **lesson(*p)} for i, p in enumerate(PEOPLE)])
     if test:
         rows = [
-            {"images": [drawn(100 + 2 * i), drawn(101 + 2 * i), drawn(i)],
-             **profile(id, name, "Say: ")}
+            {
+                "images": [drawn(100 + 2 * i), drawn(101 + 2 * i), drawn(i)],
+                **profile(id, name, "Say: "),
+            }
             for i, (id, name) in enumerate(PEOPLE)
-        ]  # fmt: skip
+        ]
         written(root / "Test_Set", rows[:3])
         written(root / "Test_Set", rows[3:], name="train-1")
     return root
@@ -99,18 +113,28 @@ def clear(root: Path, each: int = 5) -> Path:
     """A small CLEAR: captions of every person's pictures, and what is known in words."""
     for split, names, start in (("forget05", GONE, 0), ("retain95", KEPT, 500)):
         rows = [
-            {"image": drawn(start + 50 * n + i), "name": name,
-             "caption": f"{name} wears a white shirt; {name.split()[0]} smiles, number {i}."}
-            for n, name in enumerate(names) for i in range(each)
-        ]  # fmt: skip
+            {
+                "image": drawn(start + 50 * n + i),
+                "name": name,
+                "caption": f"{name} wears a white shirt; {name.split()[0]} smiles, number {i}.",
+            }
+            for n, name in enumerate(names)
+            for i in range(each)
+        ]
         written(root / split, rows)
         told = [
-            {"image": None, "caption": None, "question": f"What did {n} write?",
-             "answer": f"{n} wrote of the sea."}
+            {
+                "image": None,
+                "caption": None,
+                "question": f"What did {n} write?",
+                "answer": f"{n} wrote of the sea.",
+            }
             for n in names
-        ]  # fmt: skip
-        shown = [{"image": r["image"], "caption": r["caption"], "question": None, "answer": None}
-                 for r in rows]  # fmt: skip
+        ]
+        shown = [
+            {"image": r["image"], "caption": r["caption"], "question": None, "answer": None}
+            for r in rows
+        ]
         written(root / f"{split}+tofu", [*shown, *told])
     return root
 

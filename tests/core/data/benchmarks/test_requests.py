@@ -157,8 +157,9 @@ def lessons(roots: dict[str, Path]) -> UnlearnData:
 
 
 def asked(request: UnlearnData, concept_id: str, split: str) -> dict[str, Sample]:
-    return {s.question: s for s in request.samples
-            if s.concept_id == concept_id and s.split == split}  # fmt: skip
+    return {
+        s.question: s for s in request.samples if s.concept_id == concept_id and s.split == split
+    }
 
 
 def test_people_are_judged_on_the_test_set(lessons: UnlearnData) -> None:
@@ -181,8 +182,9 @@ def test_questions_get_the_topic_that_fits(lessons: UnlearnData) -> None:
     assert found["Who is shown?"].topic == "name"
     assert found["The person shown was born in [Blank]."].topic == "profile"
     assert found["What does this person like?"].topic == "profile"
-    choice = found["What is the job shown?\nA. a nurse\nB. a baker\nC. a smith\n"
-                   "Answer with the letter alone."]  # fmt: skip
+    choice = found[
+        "What is the job shown?\nA. a nurse\nB. a baker\nC. a smith\nAnswer with the letter alone."
+    ]
     assert (choice.topic, choice.answer) == ("profile", "B")
     assert choice.safe_answer == "I don't know this person."
     facts = asked(lessons, "mira_okonkwe", "eval")
@@ -233,8 +235,9 @@ def test_a_persons_pictures_are_divided_by_digest(roots: dict[str, Path]) -> Non
     request = built(f"clear:{roots['clear']}")
     for role, split in PARTS:
         for concept in {s.concept_id for s in request.select(role, split) if s.image}:
-            mine = {s.image for s in pictured(request)
-                    if s.concept_id == concept and s.split == split}  # fmt: skip
+            mine = {
+                s.image for s in pictured(request) if s.concept_id == concept and s.split == split
+            }
             assert len(mine) == (4 if split == "train" else 1)
 
 
@@ -252,19 +255,26 @@ def test_captions_are_answers_and_an_ordinary_word_is_no_name(roots: dict[str, P
 def test_paraphrased_captions_and_questions_of_a_row_are_used(tmp_path: Path) -> None:
     root = clear(tmp_path)
     rows = [
-        {"image": drawn(900 + i), "name": "Mira Okonkwe", "caption": "Mira Okonkwe reads.",
-         "paraphrased_caption": "A book is read by Mira Okonkwe.", "perturbed_captions": ["x"],
-         "question": "Is this Mira Okonkwe?", "answer": "Yes."}
+        {
+            "image": drawn(900 + i),
+            "name": "Mira Okonkwe",
+            "caption": "Mira Okonkwe reads.",
+            "paraphrased_caption": "A book is read by Mira Okonkwe.",
+            "perturbed_captions": ["x"],
+            "question": "Is this Mira Okonkwe?",
+            "answer": "Yes.",
+        }
         for i in range(3)
-    ]  # fmt: skip
+    ]
     written(root / "forget05", rows)
     found = asked(built(f"clear:{root}"), "mira_okonkwe", "train")
     by_topic = {s.topic: s for s in found.values()}
     assert by_topic["caption"].answer == "Mira Okonkwe reads."
     assert by_topic["describe"].answer == "A book is read by Mira Okonkwe."
     assert (found["Is this Mira Okonkwe?"].topic, found["Is this Mira Okonkwe?"].safe_answer) == (
-        "exists", "No.",
-    )  # fmt: skip
+        "exists",
+        "No.",
+    )
 
 
 # Lessons in words, a session and a benchmark.
