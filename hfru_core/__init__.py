@@ -7,3 +7,5 @@ import sys
 # to fetch compiled code from the Hub and runs it. Nothing is fetched here that nobody asked for.
 sys.modules.setdefault("kernels", None)
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it tells of that, and of every cast
+
+__version__ = "0.2.0"

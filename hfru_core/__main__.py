@@ -1,4 +1,4 @@
-"""The command line: unlearn, evaluate, answer, pretrain, suggest, adapter, bench."""
+"""The command line: unlearn, evaluate, answer, pretrain, suggest, adapter, bench, app."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from hfru_core import pipeline
 from hfru_core.cli import adapter as adapter_commands
+from hfru_core.cli import app
 from hfru_core.cli.bench import bench
 from hfru_core.cli.options import parser
 from hfru_core.types import Evaluation, Rate, UserError
@@ -249,6 +250,7 @@ def percent(value: Rate) -> str:
 COMMANDS = {
     "unlearn": unlearn, "evaluate": evaluate_command, "answer": answer, "pretrain": pretrain,
     "suggest": suggest, "adapter": adapter_commands.run, "bench": bench,
+    "app": app.run,
 }  # fmt: skip
 
 
@@ -265,7 +267,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; repeat the command to go on from the last checkpoint", file=sys.stderr)
         return 130
-    if args.json and SPEAKS:
+    if getattr(args, "json", False) and SPEAKS:
         print(json.dumps(result))
     return 0
 

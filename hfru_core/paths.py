@@ -4,5 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-ASSETS = ROOT / "assets"
+PACKAGE = Path(__file__).parent
+ROOT = PACKAGE.parent  # where Python finds hfru_core and audit
+# A wheel carries the assets inside the package; in a checkout they lie beside it.
+IN_WHEEL = PACKAGE / "assets"
+ASSETS = IN_WHEEL if IN_WHEEL.is_dir() else ROOT / "assets"
+
+MODEL = ASSETS / "model"  # the bundled model
+ADAPTERS = ASSETS / "adapters"
+ORACLES = ASSETS / "oracles"  # models retrained without a concept
+REPORTS = ASSETS / "reports"

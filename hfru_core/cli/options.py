@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from hfru_core.cli import adapter
+from hfru_core.cli.app import add_app
 from hfru_core.cli.bench import add_bench
 from hfru_core.types import SCOPES
 
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     adapters = commands.add_parser("adapter", help="inspect, move, merge, scale or stack adapters")
     adapter.add_adapter(adapters, add_output)
     add_bench(commands.add_parser("bench", help="several methods side by side"), add_output)
+    add_app(commands.add_parser("app", help="serve HFRU Studio in the browser"))
     return top
 
 

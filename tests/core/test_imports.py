@@ -12,7 +12,7 @@ STANDARD = set(sys.stdlib_module_names) | {"__future__"}
 
 # Outside packages and the only ones that may import them.
 KEEPERS = {
-    "gradio": ("hfru_core.studio", "app"),
+    "gradio": ("hfru_core.studio", "hfru_core.cli.app"),
     "transformers": ("hfru_core.model", "hfru_core.pretrain"),
     "peft": ("hfru_core.model", "hfru_core.adapters"),
     "huggingface_hub": ("hfru_core.adapters",),

@@ -1,0 +1,94 @@
+"""The command `app`, which `python app.py` and a Hugging Face Space run too: serve HFRU Studio."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+from hfru_core.paths import MODEL
+from hfru_core.types import UserError
+
+ON_SPACE = "SPACE_ID" in os.environ
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+ENVIRONMENT = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    # Threads that wait for each other by spinning make an answer ten times slower on busy cores.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+
+
+def add_app(p: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Where to serve; a Space must listen on all addresses, everyone else on loopback."""
+    p.description = "Serve HFRU Studio in the browser."
+    p.add_argument("--host", default="0.0.0.0" if ON_SPACE else "127.0.0.1")
+    p.add_argument("--port", type=int, default=7860)
+    p.add_argument(
+        "--model",
+        help="model folder or Hub id; 'fitting' takes one for the hardware found "
+        "(default: the bundled model)",
+    )
+    p.add_argument(
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("HFRU_DATA", "data")),
+        help="where visitors' uploads and adapters lie (default: HFRU_DATA or ./data)",
+    )
+    p.add_argument(
+        "--auth",
+        type=Path,
+        metavar="FILE",
+        help="who may log in: lines of user:password (or the variable HFRU_AUTH with such lines)",
+    )
+    p.add_argument(
+        "--mcp", action="store_true", help="also serve the API as MCP tools, on loopback only"
+    )
+    return p
+
+
+def run(args: argparse.Namespace) -> None:
+    """Serve until it is stopped; raises UserError where the options do not go together."""
+    if args.mcp and args.host not in LOOPBACK:
+        raise UserError(
+            "--mcp is for one person: all its clients share their adapters. Serve on loopback."
+        )
+    if args.mcp and importlib.util.find_spec("mcp") is None:
+        raise UserError("--mcp needs the package mcp: pip install 'gradio[mcp]'")
+    prepare_gradio()
+    from hfru_core.studio.app import build_app, launch
+    from hfru_core.studio.server import accounts, hardware
+    from hfru_core.studio.tabs.audit import add_tab
+
+    auth = accounts.given(args.auth)
+    if auth and args.mcp:
+        raise UserError("--mcp has no login: leave out either --mcp or --auth (HFRU_AUTH).")
+    model = hardware.here().model if args.model == "fitting" else args.model
+    page = build_app(Path(model) if model else MODEL, args.data, tabs_after=(add_tab,))
+    launch(page, args.host, args.port, auth=auth, mcp_server=args.mcp)
+
+
+def prepare_gradio() -> None:
+    """Import Gradio without its telemetry and without the stubs that it writes for editors.
+
+    It writes them beside its sources whenever it is imported, which is 40 % of that time; classes
+    without a file are left out.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with patch("inspect.getfile", side_effect=OSError):
+        import gradio  # noqa: F401
+
+
+def main(argv: list[str] | None = None) -> int:
+    """What `python app.py` does."""
+    args = add_app(argparse.ArgumentParser()).parse_args(argv)
+    try:
+        run(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
