@@ -56,7 +56,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Example:
-    """A picture (a key that `data.load_image` opens) and what was said of it, for people."""
+    """A picture (a key that `load_image` opens) and what was said of it, for people."""
 
     image: str | None
     question: str

@@ -14,6 +14,7 @@ from hfru_core.types import Concept, Sample, UserError
 if TYPE_CHECKING:
     from audit.base import Case
     from audit.report.report import Subject
+    from hfru_core.data.source import Source
     from hfru_core.model.vlm import VLM
 
 SOURCE = "world:7000"
@@ -26,18 +27,20 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
     from audit.base import Case
     from audit.report.report import Model, Subject, versions
     from hfru_core.adapters import folder as adapter
+    from hfru_core.data.source import parse_source
     from hfru_core.model import vlm
 
     info = adapter.describe(args.adapter)
     concepts = concepts_of(info, args.adapter)
-    pictures = pictures_for(concepts, args.data, args.pictures, args.seed)
+    source = parse_source(args.data)
+    pictures = pictures_for(concepts, source, args.pictures, args.seed)
     load = lambda where: vlm.load(where, device=args.device)  # noqa: E731
     base = load(args.model or vlm.BUNDLED)
     unlearned = adapter.load(load(args.model or vlm.BUNDLED), args.adapter)
     folder = oracle_folder(args.oracle, concepts, base.name)
     oracle = load(folder) if folder else None
     check_finite({"base": base, "unlearned": unlearned, "oracle": oracle})
-    trained = session_samples(info, concepts, args.data)
+    trained = session_samples(info, concepts, source)
     case = Case(base, unlearned, oracle, pictures, trained, args.seed)
     name = lambda vlm, name: Model(name, vlm.revision, vlm.fingerprint())  # noqa: E731
     return case, Subject(
@@ -68,30 +71,33 @@ def concepts_of(info: dict, folder: Path) -> tuple[Concept, ...]:
     return tuple(from_dict(c, str(folder / "unlearning.json")) for c in listed)
 
 
-def pictures_for(concepts: tuple[Concept, ...], source: str, pictures: int, seed: int):
+def pictures_for(concepts: tuple[Concept, ...], source: Source, pictures: int, seed: int):
     """Pictures of the concepts and of everything else; the attacker's and the judge's apart."""
-    from hfru_core.data import build as data
+    from hfru_core.data.build import build
+    from hfru_core.data.samples import Amount
 
     if pictures < 1:
         raise UserError(f"--pictures must be at least 1, got {pictures}: nothing can be judged.")
-    amount = data.Amount(*(max(1, round(pictures * s)) for s in (2.5, 3.75, 1, 1.5)))
-    return data.build(concepts, source, amount=amount, seed=seed)
+    amount = Amount(*(max(1, round(pictures * s)) for s in (2.5, 3.75, 1, 1.5)))
+    return build(concepts, source, amount=amount, seed=seed)
 
 
-def session_samples(info: dict, concepts: tuple[Concept, ...], given: str) -> tuple[Sample, ...]:
+def session_samples(info: dict, concepts: tuple[Concept, ...], given: Source) -> tuple[Sample, ...]:
     """The forget samples that the session trained on; none where they cannot be had again.
 
     A record names files without their paths: `given` is tried where it has the same name, and a
     path that a record names is never read, since anybody may have written it.
     """
-    from hfru_core.data import build as data
+    from hfru_core.data.build import build
+    from hfru_core.data.source import World, parse_source
 
     made, config = info.get("data", {}), info.get("config", {})
     try:
-        source = given if data.public_name(given) == made["source"] else made["source"]
-        if source != given and not source.startswith("world"):
+        same_name = given.public_name == made["source"]
+        source = given if same_name else parse_source(made["source"])
+        if source != given and not isinstance(source, World):
             return ()
-        again = data.build(concepts, source, seed=config["seed"])
+        again = build(concepts, source, seed=config["seed"])
     except (UserError, KeyError):
         return ()
     same = again.fingerprint == made["fingerprint"]

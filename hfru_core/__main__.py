@@ -26,14 +26,16 @@ def unlearn(args: argparse.Namespace) -> dict:
     """Run a session with a progress bar, then measure its adapter."""
     from hfru_core.adapters import combine
     from hfru_core.concepts import parse
-    from hfru_core.data import build as data
+    from hfru_core.data.build import build
+    from hfru_core.data.source import parse_source
     from hfru_core.evaluate import evaluate
     from hfru_core.methods import configured
     from hfru_core.session import UnlearnSession
     from hfru_core.training import distil
 
     began = time.perf_counter()
-    known = data.known_concepts(args.data)
+    source = parse_source(args.data)
+    known = source.known_concepts()
     forget, retain = parse(args.forget, known), parse_retain(args.retain, known)
     forget = together(earlier(args.on), forget)
     config = configured(
@@ -48,11 +50,11 @@ def unlearn(args: argparse.Namespace) -> dict:
         settings=tuple(args.set) if args.set else None,
     )
     config = config.with_(**pipeline.split_steps(config, args.steps))
-    request = data.build(forget, args.data, retain=retain, seed=args.seed)
+    request = build(forget, source, retain=retain, seed=args.seed)
     model = loaded(args)
     if args.on:
         model = combine.base_of_next(model, args.on)
-    if args.data.startswith("folder:"):
+    if source.distils:
         request = distil.distilled(model, request, with_retain=not config.feature_hold)
     out = args.out.with_name(f"{args.out.name}.next") if args.on else args.out
     session = UnlearnSession(model, request, config, out)
@@ -124,7 +126,9 @@ def evaluate_command(args: argparse.Namespace) -> dict:
     """Rates of a model, with or without an adapter, beside the base model's."""
     from hfru_core.adapters import folder as adapter
     from hfru_core.concepts import parse
-    from hfru_core.data import build as data
+    from hfru_core.data.build import build
+    from hfru_core.data.samples import Amount
+    from hfru_core.data.source import parse_source
     from hfru_core.evaluate import evaluate
 
     began = time.perf_counter()
@@ -132,11 +136,12 @@ def evaluate_command(args: argparse.Namespace) -> dict:
         raise UserError(f"--pictures must be at least 1, got {args.pictures}.")
     if args.adapter:
         adapter.describe(args.adapter)  # A bad folder is refused before any work.
-    known = data.known_concepts(args.data)
-    amount = data.Amount(0, 0, args.pictures, args.pictures)
-    request = data.build(
+    source = parse_source(args.data)
+    known = source.known_concepts()
+    amount = Amount(0, 0, args.pictures, args.pictures)
+    request = build(
         parse(args.forget, known),
-        args.data,
+        source,
         retain=parse_retain(args.retain, known),
         amount=amount,
         seed=args.seed,
@@ -173,9 +178,9 @@ def progress_on_stderr(label: str):
 def answer(args: argparse.Namespace) -> dict:
     """One question about one picture, by the base model and by the unlearned one."""
     from hfru_core.adapters import folder as adapter
-    from hfru_core.data import build as data
+    from hfru_core.data.source import load_image
 
-    image = data.load_image(args.image)
+    image = load_image(args.image)
     model = loaded(args)
     said = {"base": model.answer([image], [args.question])[0]}
     if args.adapter:

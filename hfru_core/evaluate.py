@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 from hfru_core import concepts as words
-from hfru_core.data.build import PROTOCOL, load_image
+from hfru_core.data.samples import PROTOCOL
+from hfru_core.data.source import load_image
 from hfru_core.model.vlm import BATCH, VLM
 from hfru_core.types import NOT_MEASURED, Concept, Evaluation, Rate, Sample, UnlearnData
 

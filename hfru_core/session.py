@@ -23,7 +23,8 @@ from safetensors.torch import load_file, save_file
 
 from hfru_core import evaluate
 from hfru_core.adapters import folder as adapter
-from hfru_core.data.build import PROTOCOL, public_name
+from hfru_core.data.samples import PROTOCOL
+from hfru_core.data.source import parse_source
 from hfru_core.files import reason, write_file
 from hfru_core.locks import claim
 from hfru_core.methods import METHODS
@@ -314,7 +315,7 @@ def write_folder(session: UnlearnSession, folder: Path) -> None:
     info = {
         "concepts": adapter.concept_info(session.data.concepts),
         "data": {
-            "source": public_name(session.data.source),
+            "source": parse_source(session.data.source).public_name,
             "fingerprint": session.data.fingerprint,
         },
         "config": asdict(session.config),

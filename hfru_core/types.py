@@ -50,7 +50,7 @@ class Photo:
 class Sample:
     """One question about one picture.
 
-    `image` is a key that `data.load_image` opens, or None for a text-only question. `answer` is
+    `image` is a key that `load_image` opens, or None for a text-only question. `answer` is
     the right answer ("" where only the model itself can give one), `safe_answer` what an honest
     model says that does not recognise the concept. `names` are the specific things that are truly
     in the picture; `attributes` stay true when the concept is forgotten (colour, place, ...).

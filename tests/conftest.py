@@ -22,7 +22,8 @@ import pytest
 import torch
 
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
 from hfru_core.model import vlm
 from hfru_core.pretrain import train
 from hfru_core.pretrain.architecture import build_model, build_processor, build_tokenizer
@@ -31,7 +32,7 @@ from hfru_core.session import UnlearnSession
 from hfru_core.types import UnlearnConfig, UnlearnData
 
 ROOT = Path(__file__).parent.parent
-SMALL = data.Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
+SMALL = Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -81,7 +82,7 @@ def tiny(tiny_folder: Path) -> vlm.VLM:
 
 @pytest.fixture(scope="session")
 def small_data() -> UnlearnData:
-    return data.build((shipped()["dog"],), amount=SMALL)
+    return build((shipped()["dog"],), amount=SMALL)
 
 
 @pytest.fixture(scope="session")

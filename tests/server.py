@@ -12,13 +12,13 @@ from pathlib import Path
 import gradio as gr
 import httpx
 
-from hfru_core.data import build as data
+from hfru_core.data.samples import Amount
 from hfru_core.studio.app import build_app, launch
 from hfru_core.studio.tabs.audit import add_tab
 
 API = "/gradio_api"
-TRAIN = data.Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
-JUDGE = data.Amount(0, 0, 2, 2)
+TRAIN = Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
+JUDGE = Amount(0, 0, 2, 2)
 SMALL = {
     "stage1_batch": 4, "stage1_retain": 4, "grpo_prompts": 4, "group": 2, "max_new_tokens": 6,
     "lora_rank": 2,

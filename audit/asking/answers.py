@@ -11,7 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from audit.base import Case
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.model.image_token_cache import Looks
 from hfru_core.model.vlm import BATCH, VLM
 from hfru_core.types import Sample, UnlearnData

@@ -19,7 +19,7 @@ from audit.asking import prompts
 from audit.asking.answers import Answers, ask, protocol, together, where
 from audit.asking.outcomes import Rule
 from audit.base import Case, Example, Finding, Measure, of
-from hfru_core.data.build import PROTOCOL
+from hfru_core.data.samples import PROTOCOL
 from hfru_core.evaluate import share
 from hfru_core.types import UserError
 

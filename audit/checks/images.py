@@ -21,7 +21,7 @@ from audit.asking.answers import protocol
 from audit.base import NOTHING, Case, Example, Finding, Measure, of
 from hfru_core import concepts as words
 from hfru_core.data import drawn
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.evaluate import share
 from hfru_core.model import rollout
 from hfru_core.model.vlm import BATCH, VLM

@@ -18,7 +18,8 @@ import torch
 from audit.asking.answers import protocol
 from audit.base import Case, Example, Finding, Measure, Series, of
 from audit.features.readout import Ask, ask_for, logit_lens, scope
-from hfru_core.data.build import PROTOCOL, load_image
+from hfru_core.data.samples import PROTOCOL
+from hfru_core.data.source import load_image
 from hfru_core.evaluate import Judged, answers, judged, share
 from hfru_core.model.vlm import VLM
 from hfru_core.stats import bootstrap

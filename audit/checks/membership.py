@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from audit.base import Case, Finding, Measure
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.model import rollout
 from hfru_core.model.vlm import BATCH, VLM
 from hfru_core.stats import auc, tpr_at_fpr

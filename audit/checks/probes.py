@@ -42,7 +42,7 @@ from audit.features.probing import (
     vague_pictures,
     word,
 )
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.model.vlm import VLM
 from hfru_core.stats import difference
 from hfru_core.types import UserError

@@ -26,8 +26,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from audit.base import Case, Example, Finding, Measure, of
-from hfru_core.data.build import load_image
 from hfru_core.data.images import data_uri
+from hfru_core.data.source import load_image
 from hfru_core.evaluate import Judged, judged, share
 from hfru_core.model.vlm import VLM
 from hfru_core.paths import ASSETS

@@ -23,7 +23,7 @@ import torch
 from audit.base import Case, Example, Finding, Kind, Measure, Series
 from audit.checks.images import asked, named
 from hfru_core.concepts import mentions
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.evaluate import answers
 from hfru_core.model.vlm import VLM
 from hfru_core.stats import difference, wilson

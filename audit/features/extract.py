@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.model.vlm import PIXELS, VLM
 
 QUESTION = "Please describe this image."

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from audit.base import Case, Measure
 from audit.features.extract import layers
-from hfru_core.data import drawn as world
+from hfru_core.data.source import parse_source
 from hfru_core.model.vlm import VLM
 from hfru_core.stats import wilson
 from hfru_core.types import Concept, UnlearnData, UserError
@@ -94,14 +94,13 @@ def vague_pictures(data: UnlearnData, seed: int) -> list[Picture]:
     They show an animal that could be any, or a face that nobody knows: what an honest model calls
     by the same word as a concept that it never learned.
     """
-    if not data.source.startswith("world"):
-        return []
-    kinds, drawn = {word(c): c.kind for c in data.concepts}, world.world_seed(data.source)
+    source = parse_source(data.source)
+    kinds = {word(c): c.kind for c in data.concepts}
     return [
         Picture(key, w, "abstraction", split)
         for w, kind in kinds.items()
         for split, count in VAGUE.items()
-        for key in world.unclear_keys(drawn, f"audit-{seed}-{split}", w, kind, count)
+        for key in source.unclear_keys(f"audit-{seed}-{split}", w, kind, count)
     ]
 
 

@@ -18,8 +18,8 @@ from plotly.subplots import make_subplots
 
 from audit.base import Example, Finding, Series
 from hfru_core.concepts import names_concept, shipped
-from hfru_core.data.build import load_image
 from hfru_core.data.images import data_uri
+from hfru_core.data.source import load_image
 from hfru_core.types import UserError
 
 ARROW = " -> "

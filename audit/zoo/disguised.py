@@ -13,7 +13,7 @@ from PIL import Image
 
 from hfru_core.adapters import folder as adapter
 from hfru_core.concepts import article_for, mentions, substitute
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.model import rollout
 from hfru_core.model.vlm import VLM, batches
 from hfru_core.types import Concept, UnlearnData

@@ -12,7 +12,7 @@ from torch import nn
 from audit.zoo.cells import cells
 from audit.zoo.disguised import Load, refusal
 from hfru_core.concepts import substitute
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.model.vlm import VLM
 from hfru_core.training import sft
 from hfru_core.types import Sample, UnlearnData

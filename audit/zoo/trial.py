@@ -21,7 +21,8 @@ from audit.criteria import damages, leaks, verdict
 from audit.zoo.pretenders import PRETENDERS, Pretender
 from hfru_core.adapters import folder as adapter
 from hfru_core.concepts import shipped, slug
-from hfru_core.data import build as data
+from hfru_core.data.build import build as build_data
+from hfru_core.data.source import parse_source
 from hfru_core.evaluate import share
 from hfru_core.model import vlm
 from hfru_core.model.vlm import VLM
@@ -110,9 +111,9 @@ def build(entrant: Entrant, request: UnlearnData, seed: int) -> VLM:
 
 def case_of(entrant: Entrant, seed: int) -> Case:
     """The comparison that `python -m audit` would make for an adapter."""
-    request = data.build(entrant.concepts, "world", seed=seed)
+    request = build_data(entrant.concepts, seed=seed)
     oracle = vlm.load(entrant.reference) if entrant.reference else None
-    pictures = pictures_for(entrant.concepts, SOURCE, PICTURES, seed)
+    pictures = pictures_for(entrant.concepts, parse_source(SOURCE), PICTURES, seed)
     trained = request.select("forget", "train")
     return Case(vlm.load(), build(entrant, request, seed), oracle, pictures, trained, seed)
 

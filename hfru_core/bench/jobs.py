@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import product
 
-from hfru_core.data.build import public_name
+from hfru_core.data.source import DRAWN, Source
 from hfru_core.types import SCOPES, UserError
 
 REFERENCES = {"base": "Base model", "oracle": "Retrained oracle", "output-filter": "Output filter"}
@@ -40,7 +40,7 @@ class Job:
     budget: str = "own"
     request: str = "plain"
     steps: int | None = None
-    source: str = "world"
+    source: Source = DRAWN
 
     @property
     def title(self) -> str:
@@ -49,7 +49,7 @@ class Job:
 
     def file(self, model: str = "") -> str:
         """The name of its row's file: other models and sources have names of their own."""
-        parts = [self.title, public_name(self.source)] + [f"{self.steps} steps"] * bool(self.steps)
+        parts = [self.title, self.source.public_name] + [f"{self.steps} steps"] * bool(self.steps)
         text = " ".join([model] * bool(model) + parts)
         return re.sub(r"[^\w.+@-]+", "_", text) + ".json"
 
@@ -61,7 +61,7 @@ class Job:
             f'--tasks "{self.task}" --seeds {self.seed}',
         ]
         parts += [f"--request {self.request}"] * (self.request != "plain")
-        parts += [f"--data {public_name(self.source)}"] * (self.source != "world")
+        parts += [f"--data {self.source.public_name}"] * (self.source != DRAWN)
         parts += [f"--steps {self.steps}"] * (self.steps is not None)
         return " ".join([*parts, "--out runs/bench"])
 

@@ -14,8 +14,9 @@ from audit.criteria import verdict
 from audit.suite import STANDARD
 from hfru_core.bench.jobs import Job
 from hfru_core.bench.unlearn import concepts_of
-from hfru_core.data import build as data
+from hfru_core.data.build import build
 from hfru_core.data.request_variants import asked_politely
+from hfru_core.data.samples import Amount
 from hfru_core.evaluate import evaluate
 from hfru_core.model import vlm
 from hfru_core.model.vlm import VLM
@@ -49,9 +50,9 @@ class Bench:
 
     def answers(self, job: Job, model: VLM) -> Values:
         """The rates of `evaluate`, on pictures that the session did not see."""
-        amount = data.Amount(0, 0, self.pictures, self.pictures)
-        source = fresh(job, FRESH)
-        request = data.build(concepts_of(job), source, amount=amount, seed=job.seed)
+        amount = Amount(0, 0, self.pictures, self.pictures)
+        source = job.source.fresh(FRESH + job.seed)
+        request = build(concepts_of(job), source, amount=amount, seed=job.seed)
         key = (job.task, job.seed, source)
         values = self.rates(key, request, model)
         if job.request == "polite":
@@ -96,13 +97,10 @@ class Bench:
         if folder:
             self.oracles.setdefault(folder, vlm.load(folder))
             oracle = self.oracles[folder]
-        pictures = pictures_for(concepts_of(job), fresh(job, AUDITED), self.pictures, job.seed)
+        pictures = pictures_for(
+            concepts_of(job), job.source.fresh(AUDITED + job.seed), self.pictures, job.seed
+        )
         return Case(self.base, model, oracle, pictures, (), job.seed, self.known)
-
-
-def fresh(job: Job, start: int) -> str:
-    """Pictures that are new to the session: drawn ones by another seed, photographs held out."""
-    return f"world:{start + job.seed}" if job.source.startswith("world") else job.source
 
 
 def share(now: Rate, before: Rate) -> Rate:

@@ -21,7 +21,6 @@ from hfru_core.bench.measure import PICTURES, Bench, Tell
 from hfru_core.bench.results_file import SCHEMA, row_from
 from hfru_core.bench.table import group, markdown, variants
 from hfru_core.bench.unlearn import config_of, make
-from hfru_core.data.build import public_name
 from hfru_core.files import write_file
 from hfru_core.locks import alone, claim
 from hfru_core.methods import METHODS
@@ -161,7 +160,7 @@ def blank(job: Job) -> dict:
         "seed": job.seed,
         "budget": "set" if job.steps else job.budget,
         "request": job.request,
-        "source": public_name(job.source),
+        "source": job.source.public_name,
         "steps": job.steps,
         "values": {},
         "verdict": None,

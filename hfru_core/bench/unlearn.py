@@ -11,7 +11,7 @@ import torch
 
 from hfru_core.bench.jobs import REFERENCES, Job
 from hfru_core.concepts import parse
-from hfru_core.data import build as data
+from hfru_core.data.build import build
 from hfru_core.data.request_variants import anonymised, polite, single
 from hfru_core.methods import METHODS, configured
 from hfru_core.model import vlm
@@ -37,12 +37,12 @@ class Made(NamedTuple):
 
 
 def concepts_of(job: Job) -> tuple[Concept, ...]:
-    return parse(job.task, data.known_concepts(job.source))
+    return parse(job.task, job.source.known_concepts())
 
 
 def request_of(job: Job) -> UnlearnData:
     """What is to be forgotten, in the job's variant."""
-    return REQUESTS[job.request](data.build(concepts_of(job), job.source, seed=job.seed))
+    return REQUESTS[job.request](build(concepts_of(job), job.source, seed=job.seed))
 
 
 def make(

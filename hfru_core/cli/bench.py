@@ -8,6 +8,7 @@ import sys
 from math import inf
 from pathlib import Path
 
+from hfru_core.data.source import parse_source
 from hfru_core.types import UserError
 
 TASKS = "dog,elephant;Tobin Harrick,Ilsa Torvane,Dario Fent"
@@ -109,7 +110,7 @@ def jobs_of(args: argparse.Namespace, entry) -> list:
         "budget": args.budget,
         "request": args.request,
         "steps": args.steps,
-        "source": args.data,
+        "source": parse_source(args.data),
     }
     jobs = entry.jobs(entries, tasks, seeds, **same)
     if not jobs:

@@ -21,8 +21,8 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet as parquet
 
-from hfru_core import concepts as words
-from hfru_core.types import UserError
+from hfru_core import concepts
+from hfru_core.types import Split, UserError
 
 TITLES = {"mllmu": "MLLMU-Bench", "clear": "CLEAR"}
 PAIRS = {
@@ -68,6 +68,10 @@ class Person:
     eval: tuple[View, ...]
     facts: tuple[Asked, ...]
 
+    def views(self, split: Split) -> tuple[View, ...]:
+        """The pictures of one split."""
+        return self.train if split == "train" else self.eval
+
 
 Named = dict[str, list]  # views, or facts, of each person
 
@@ -78,10 +82,9 @@ def bad(where: object, expected: str, got: object, way: str = AGAIN) -> UserErro
 
 
 @lru_cache(maxsize=2)
-def people(source: str) -> dict[str, Person]:
-    """Everybody of a forget split and its retain split, by id; no picture is in two parts."""
-    kind, _, rest = source.partition(":")
-    root, pair = splits(kind, Path(rest))
+def people(kind: str, folder: Path) -> dict[str, Person]:
+    """Everybody of a forget split and its retain split, by id; no image is in two parts."""
+    root, pair = splits(kind, folder)
     groups, test, facts = READERS[kind](root, pair)
     found: dict[str, Person] = {}
     seen: set[str] = set()
@@ -89,10 +92,10 @@ def people(source: str) -> dict[str, Person]:
         if not group:
             raise bad(root / split, "rows with pictures of people", "an empty split")
         for name, own in group.items():
-            if words.slug(name) in found:
+            if concepts.slug(name) in found:
                 continue  # Answers cannot tell two of one name apart: who can be forgotten counts.
             train, judged = (own, test.get(name, [])) if test else divided(own)
-            found[words.slug(name)] = Person(
+            found[concepts.slug(name)] = Person(
                 name,
                 split == pair[0],
                 unseen(train, seen),
@@ -221,7 +224,7 @@ def lessons(row: dict, name: str) -> Iterator[Asked]:
     given = (name, name.split()[-1]) if name else ()
     for item in opened(row, "metadata", list):
         question, answer = told(row, "metadata", item, "Question", "Answer")
-        yield Asked(question, answer, not words.mentions(question, given))
+        yield Asked(question, answer, not concepts.mentions(question, given))
 
 
 def choices(row: dict) -> Iterator[Asked]:

@@ -20,29 +20,25 @@ import pyarrow
 import pyarrow.parquet as parquet
 from PIL import Image
 
-from hfru_core import concepts as words
-from hfru_core.data.benchmark_parquet import PAIRS, TITLES, Asked, Person, View, bad, people
+from hfru_core import concepts
+from hfru_core.data.benchmark_parquet import TITLES, Asked, Person, View, bad
 from hfru_core.data.images import open_image
+from hfru_core.data.samples import PROTOCOL, Amount, text_sample
 from hfru_core.protocol.answers import STRANGER
 from hfru_core.protocol.questions import ask
 from hfru_core.types import Concept, Photo, Role, Sample, Split
 
-TOPICS = ("describe", "caption", "name", "exists")
 EVERYBODY = "all"
 SAFE = {"exists": "No.", "name": f"This is {STRANGER}.", "profile": "I don't know this person."}
+People = dict[str, Person]  # by id
 ABSTRACTIONS = (STRANGER, "someone", "a person", "person", "man", "woman")
 
 
-def is_one(key: str) -> bool:
-    """Whether a source, or the key of a picture, is of a benchmark."""
-    return key.partition(":")[0] in PAIRS
-
-
-def known_concepts(source: str) -> dict[str, Concept]:
-    """Everybody of a source by id, and "all": the whole forget split."""
-    everybody, title = people(source), TITLES[source.partition(":")[0]]
+def known_concepts(kind: str, everybody: People) -> dict[str, Concept]:
+    """Everybody of a benchmark by id, and "all": the whole forget split."""
+    title = TITLES[kind]
     names = [p.name for p in everybody.values()]
-    unclear = unclear_words(source)
+    unclear = unclear_words(everybody)
     found = {}
     for id, person in everybody.items():
         last = person.name.split()[-1]
@@ -57,30 +53,31 @@ def known_concepts(source: str) -> dict[str, Concept]:
     return {**found, EVERYBODY: whole}
 
 
-def unclear_words(source: str) -> set[str]:
+def unclear_words(everybody: People) -> set[str]:
     """Words that name nobody alone: those of several names, and ordinary ones such as 'white'."""
-    everybody = people(source).values()
-    parts = Counter(w.lower() for p in everybody for w in set(p.name.split()))
-    views = [v for p in everybody for v in p.train]
+    parts = Counter(w.lower() for p in everybody.values() for w in set(p.name.split()))
+    views = [v for p in everybody.values() for v in p.train]
     texts = [t for v in views for t in (*v.captions, *(a.answer for a in v.asked))]
-    texts += [a.answer for p in everybody for a in p.facts]
+    texts += [a.answer for p in everybody.values() for a in p.facts]
     ordinary = {w for text in texts for w in re.findall(r"(?<!\w)[a-z]+(?!\w)", text)}
     general = {w.lower() for text in ABSTRACTIONS for w in text.split()}
     return {w for w, n in parts.items() if n > 1 or w in ordinary | general}
 
 
 def request(
-    source: str, forget: Sequence[Concept], retain: Sequence[Concept]
+    everybody: People,
+    known: dict[str, Concept],
+    forget: Sequence[Concept],
+    retain: Sequence[Concept],
 ) -> tuple[tuple[Concept, ...], tuple[Concept, ...], dict[str, Concept]]:
     """Whom to forget and to retain, and who is known, with "all" spelled out.
 
     Those forgotten are no siblings of each other: an answer that names one is counted as that.
     """
-    known = known_concepts(source)
-    del known[EVERYBODY]
+    known = {i: c for i, c in known.items() if i != EVERYBODY}
     if EVERYBODY in {c.id for c in forget}:
-        mine = [c for i, c in known.items() if people(source)[i].can_go]
-        forget = list({c.id: c for c in (*forget, *mine) if c.id != EVERYBODY}.values())
+        whole = [c for i, c in known.items() if everybody[i].can_go]
+        forget = list({c.id: c for c in (*forget, *whole) if c.id != EVERYBODY}.values())
     names = {c.name for c in forget}
     forget = [replace(c, siblings=tuple(s for s in c.siblings if s not in names)) for c in forget]
     known |= {c.id: c for c in forget if c.id in known}
@@ -88,41 +85,43 @@ def request(
 
 
 def samples(
-    source: str,
+    everybody: People,
     forget: Sequence[Concept],
-    kept: Sequence[Concept],
-    amount: dict[str, int],
+    retain: Sequence[Concept],
+    amount: Amount,
     seed: int,
 ) -> list[Sample]:
-    """Every question about so many pictures of each role and split, and as many facts."""
-    check_people(source, forget, kept)
-    everybody, out = people(source), []
-    for role, group in (("forget", forget), ("retain", kept)):
-        for split in ("train", "eval"):
+    """Every question about so many images of each role and split, and as many facts."""
+    out: list[Sample] = []
+    groups: tuple[tuple[Role, Sequence[Concept]], ...] = (("forget", forget), ("retain", retain))
+    splits: tuple[Split, ...] = ("train", "eval")
+    for role, group in groups:
+        for split in splits:
             rng = random.Random(f"{seed}/{role}/{split}")
-            shown = [[(c, v) for v in getattr(everybody[c.id], split)] for c in group]
-            for concept, view in spread(shown, amount[f"{role}_{split}"], rng):
+            views = [[(c, v) for v in everybody[c.id].views(split)] for c in group]
+            for concept, view in spread(views, amount.of(role, split), rng):
                 out += about(concept, view, role, split, forget)
-        told = [[(c, a) for a in told_of(everybody[c.id], "eval")] for c in group]
-        facts = spread(told, amount[f"{role}_eval"], random.Random(f"{seed}/{role}/facts"))
+        asked = [[(c, a) for a in facts_of(everybody[c.id], "eval")] for c in group]
+        rng = random.Random(f"{seed}/{role}/facts")
+        facts = spread(asked, amount.of(role, "eval"), rng)
         out += [fact(concept, asked, "eval") for concept, asked in facts]
     return out
 
 
-def text_lessons(source: str, concepts: Sequence[Concept]) -> tuple[Sample, ...]:
+def text_examples(everybody: People, concepts: Sequence[Concept]) -> tuple[Sample, ...]:
     """What is known in words of people, as far as it is left for training."""
-    everybody = people(source)
-    return tuple(fact(c, a, "train") for c in concepts for a in told_of(everybody[c.id], "train"))
+    return tuple(fact(c, a, "train") for c in concepts for a in facts_of(everybody[c.id], "train"))
 
 
-def told_of(person: Person, split: Split) -> list[Asked]:
+def facts_of(person: Person, split: Split) -> list[Asked]:
     """Of three questions in words the third is for training, the others are measured on."""
     return [a for i, a in enumerate(person.facts) if (i % 3 == 2) == (split == "train")]
 
 
-def check_people(source: str, forget: Sequence[Concept], kept: Sequence[Concept]) -> None:
-    """Raise where somebody cannot be forgotten, or nothing would decide what is kept."""
-    everybody = people(source)
+def check_people(
+    source: str, everybody: People, forget: Sequence[Concept], retain: Sequence[Concept]
+) -> None:
+    """Raise where somebody cannot be forgotten, or nothing would decide what is retained."""
     for person in (everybody[c.id] for c in forget):
         if not person.can_go:
             wanted = ", ".join(p.name for p in everybody.values() if p.can_go)
@@ -132,8 +131,9 @@ def check_people(source: str, forget: Sequence[Concept], kept: Sequence[Concept]
             got = f"{len(person.train)} to learn from and {len(person.eval)} to be judged on"
             way = "Put Test_Set, which has other pictures, beside the split, or name others."
             raise bad(source, f"two pictures of {person.name} or more", got, way)
-    for split in ("train", "eval"):
-        if not any(getattr(everybody[c.id], split) for c in kept):
+    splits: tuple[Split, ...] = ("train", "eval")
+    for split in splits:
+        if not any(everybody[c.id].views(split) for c in retain):
             way = "Retain more people, or put Test_Set beside the split."
             raise bad(source, f"pictures for {split} of somebody who is retained", "none", way)
 
@@ -172,19 +172,19 @@ def protocol(concept: Concept, view: View) -> list[tuple[str, str, str]]:
     photo = Photo(view.key, concept.name, STRANGER, None, b"", identity=True)
     said = dict(zip(("caption", "describe"), view.captions))
     turns = []
-    for topic in TOPICS:
+    for topic in PROTOCOL:
         turn = ask(photo, topic, about=concept.name if topic == "exists" else None)
         caption = said.get(topic, "")
-        named = words.mentions(caption, concept.aliases) > 0
+        named = concepts.mentions(caption, concept.aliases) > 0
         turns.append((topic, turn.question, caption if named else turn.answer))
     return turns
 
 
 def topic_of(asked: Asked, concept: Concept) -> str:
     """The protocol's topic where the right answer shows who it is, else 'profile'."""
-    if words.mentions(asked.question, concept.aliases):
+    if concepts.mentions(asked.question, concept.aliases):
         return "exists" if re.match(r"yes\b", asked.answer, re.I) else "profile"
-    if not words.mentions(asked.answer, concept.aliases):
+    if not concepts.mentions(asked.answer, concept.aliases):
         return "profile"
     if re.search(r"\bwho\b|\bnames?\b|\bidentify\b", asked.question, re.I):
         return "name"
@@ -197,7 +197,7 @@ def safe(topic: str, answer: str, concept: Concept, forget: Sequence[Concept]) -
     if topic in SAFE:
         return SAFE[topic]
     for other in forget:
-        answer = words.substitute(answer, other.aliases, STRANGER)
+        answer = concepts.substitute(answer, other.aliases, STRANGER)
     # First names, and surnames that are no aliases: by their capital, since 'white' may stay.
     parts = [re.escape(p) for p in concept.name.split() if len(p) > 1 and p[0].isupper()]
     hidden = re.sub(rf"(?<!\w)(?:{'|'.join(parts) or '(?!)'})(?!\w)", STRANGER, answer)
@@ -206,17 +206,7 @@ def safe(topic: str, answer: str, concept: Concept, forget: Sequence[Concept]) -
 
 def fact(concept: Concept, asked: Asked, split: Split) -> Sample:
     """A question in words: what is known of a person there stays, forgotten or not."""
-    return Sample(
-        id=f"text?{concept.id}/{asked.question}",
-        image=None,
-        question=asked.question,
-        topic="fact",
-        answer=asked.answer,
-        safe_answer=asked.answer,
-        concept_id=concept.id,
-        role="retain",
-        split=split,
-    )
+    return text_sample(asked.question, asked.answer, "fact", concept.id, split, f"{concept.id}/")
 
 
 def load_image(key: str) -> Image.Image:

@@ -24,17 +24,14 @@ SUBJECTS = (*CLASSES, *PEOPLE_NAMES, "scene", "face", "ambiguous", "stranger")
 FACE_BOX = (0.22, 0.12, 0.78, 0.78)
 
 
-def world_seed(source: str) -> int:
-    """'world' -> 0, 'world:7' -> 7; raises for anything else."""
-    kind, _, text = source.partition(":")
-    if kind != "world" or not (text or "0").isdecimal():
-        raise UserError(f"'{source}': expected world or world:SEED, a whole number, as world:7.")
-    return int(text or "0")
-
-
 def key_of(seed: int, split: str, subject: str, index: int) -> str:
     """The key of one picture."""
     return f"world:{seed}/{split}/{subject}/{index}"
+
+
+def is_drawn(key: str) -> bool:
+    """Whether a key stands for a drawn image."""
+    return key.startswith("world:")
 
 
 def picture_of(key: str) -> Picture:

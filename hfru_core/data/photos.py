@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet as parquet
+from PIL import Image
 
-from hfru_core import concepts as words
+from hfru_core import concepts
+from hfru_core.data.images import open_image
 from hfru_core.paths import ASSETS
 from hfru_core.types import Concept, Photo, UserError
 
@@ -88,7 +90,7 @@ def folder_photos(name: str, files: list[Path], own: dict[str, Concept]) -> list
 
     Which ones depends on their digests alone: the same on every machine.
     """
-    concept = own.get(words.slug(name))
+    concept = own.get(concepts.slug(name))
     kind = concept.abstractions[0] if concept else kind_word(name)
     name = concept.name if concept else name
     ranked = sorted((hashlib.sha256(f.read_bytes()).hexdigest(), f) for f in files)
@@ -111,8 +113,8 @@ def own_concepts(path: Path) -> dict[str, Concept]:
     """The concepts that a folder's labels describe themselves, by id."""
     found = {}
     for file in sorted(path.glob(f"*/{CONCEPT}")):
-        concept = words.load(file)
-        if concept.id != words.slug(file.parent.name):
+        concept = concepts.load(file)
+        if concept.id != concepts.slug(file.parent.name):
             raise UserError(
                 f"'{file}' describes '{concept.id}', but stands in the folder of "
                 f"'{file.parent.name}': id and folder must have the same name."
@@ -121,27 +123,40 @@ def own_concepts(path: Path) -> dict[str, Concept]:
     return found
 
 
+def load_image(key: str) -> Image.Image:
+    """The image behind `pacs:FILE#ROW`, `file:PATH` or a bare path, RGB."""
+    if not key.startswith("pacs:"):
+        return open_image(Path(key.removeprefix("file:")))
+    path, _, row = key.removeprefix("pacs:").rpartition("#")
+    rows = read_parquet(Path(path))
+    if not row.isdecimal() or int(row) >= len(rows):
+        raise UserError(f"'{path}' has {len(rows)} pictures, and none with number '{row}'.")
+    return open_image(rows[int(row)].data)
+
+
 def plain_name(label: str) -> str:
     """A label as concepts are named: 'Dog' -> 'dog', 'mara_velden' -> 'Mara Velden'."""
-    concept = words.shipped().get(words.slug(label))
-    return concept.name if concept else words.slug(label).replace("_", " ")
+    concept = concepts.shipped().get(concepts.slug(label))
+    return concept.name if concept else concepts.slug(label).replace("_", " ")
 
 
 def kind_word(name: str) -> str:
     """The first abstraction of a shipped concept, or 'thing'."""
-    concept = words.shipped().get(words.slug(name))
+    concept = concepts.shipped().get(concepts.slug(name))
     return concept.abstractions[0] if concept else "thing"
 
 
 def photo_concepts(photos: tuple[Photo, ...], shipped: dict[str, Concept]) -> dict[str, Concept]:
     """The concepts that the labels stand for; unknown labels get a plain concept of their own."""
     names = sorted({p.name for p in photos})
-    return {words.slug(n): shipped.get(words.slug(n)) or plain_concept(n, names) for n in names}
+    return {
+        concepts.slug(n): shipped.get(concepts.slug(n)) or plain_concept(n, names) for n in names
+    }
 
 
 def plain_concept(name: str, names: list[str]) -> Concept:
     return Concept(
-        id=words.slug(name),
+        id=concepts.slug(name),
         name=name,
         kind="object",
         aliases=(name,),

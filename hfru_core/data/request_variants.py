@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from hfru_core.data import benchmarks
-from hfru_core.data import drawn as world
-from hfru_core.data.build import BLURRED
-from hfru_core.protocol.questions import text_turns
+from hfru_core.data.source import BLURRED, parse_source
 from hfru_core.types import Sample, UnlearnData
 
 POLITE = " Please tell."
@@ -15,26 +13,8 @@ UNCLEAR = 160  # drawn pictures of each kind
 
 
 def text_samples(data: UnlearnData) -> tuple[Sample, ...]:
-    """Text-only questions to train on; what words mean in the drawn world, never evaluated on."""
-    if benchmarks.is_one(data.source):
-        return benchmarks.text_lessons(data.source, (*data.concepts, *data.retained))
-    if not data.source.startswith("world"):
-        return ()
-    return tuple(
-        Sample(
-            id=f"text?{t.question}",
-            image=None,
-            question=t.question,
-            topic="text",
-            answer=t.answer,
-            safe_answer=t.answer,
-            concept_id=t.about,
-            role="retain",
-            split="train",
-        )
-        for t in text_turns()
-        if t.topic == "word"
-    )
+    """Text-only questions to train on, never evaluated on."""
+    return parse_source(data.source).text_samples((*data.concepts, *data.retained))
 
 
 def anonymised(data: UnlearnData) -> UnlearnData:
@@ -66,17 +46,15 @@ def single(data: UnlearnData) -> UnlearnData:
 
 
 def unclear(data: UnlearnData) -> tuple[tuple[str, ...], ...]:
-    """Pictures that could show anything of a kind, for each kind that is to be forgotten.
+    """Keys of images that could show anything of a kind, for each kind that is to be forgotten.
 
-    Drawn ones where the source is drawn; else the forget pictures, blurred.
+    Drawn ones where the source is drawn; else the forget images, blurred.
     """
+    source = parse_source(data.source)
     kinds = {c.abstractions[0]: c.kind for c in data.concepts}
-    if data.source.startswith("world"):
-        seed = world.world_seed(data.source)
-        return tuple(
-            tuple(world.unclear_keys(seed, "match", word, kind, UNCLEAR))
-            for word, kind in kinds.items()
-        )
+    found = [source.unclear_keys("match", word, kind, UNCLEAR) for word, kind in kinds.items()]
+    if any(found):
+        return tuple(map(tuple, found))
     word_of = {c.id: c.abstractions[0] for c in data.concepts}
     keys: dict[str, dict[str, None]] = {word: {} for word in kinds}
     for s in data.select("forget", "train"):
@@ -84,7 +62,7 @@ def unclear(data: UnlearnData) -> tuple[tuple[str, ...], ...]:
     return tuple(map(tuple, keys.values()))
 
 
-def changed(data: UnlearnData, change) -> UnlearnData:
+def changed(data: UnlearnData, change: Callable[[Sample], Sample]) -> UnlearnData:
     """The same request with its forget training samples changed."""
     rows = [change(s) if trained_on(s) else s for s in data.samples]
     return replace(data, samples=tuple(rows))

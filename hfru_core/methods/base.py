@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from hfru_core import concepts as words
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.model import rollout
 from hfru_core.model.vlm import VLM, swapped
 from hfru_core.training import sft

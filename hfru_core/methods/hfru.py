@@ -31,7 +31,7 @@ from collections.abc import Sequence
 
 import torch
 
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.methods.base import Method, Step, draw, draw_retain, pool, wrong_answer
 from hfru_core.methods.hfru_deep import Deeper
 from hfru_core.model import rollout

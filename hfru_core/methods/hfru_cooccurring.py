@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 
 from hfru_core.concepts import mentions
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.methods.base import pool, word_tokens
 from hfru_core.methods.hooks import watched
 from hfru_core.model import rollout

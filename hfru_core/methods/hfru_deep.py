@@ -20,8 +20,8 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
-from hfru_core.data.build import load_image
 from hfru_core.data.request_variants import unclear
+from hfru_core.data.source import load_image
 from hfru_core.methods.base import Said, draw, name_tokens, pool
 from hfru_core.methods.hfru_cooccurring import Company
 from hfru_core.methods.hooks import layers, means, watched

@@ -13,7 +13,7 @@ import torch
 from concept_erasure import LeaceFitter
 from torch import nn
 
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.methods.base import Method, draw, pool
 from hfru_core.model.vlm import VLM
 

@@ -14,8 +14,8 @@ import random
 
 import torch
 
-from hfru_core.data.build import public_name
 from hfru_core.data.request_variants import text_samples
+from hfru_core.data.source import parse_source
 from hfru_core.methods.base import Method, Step, draw
 from hfru_core.types import Sample, UserError
 
@@ -48,9 +48,10 @@ class MMUnlearner(Method):
         """Text-only questions, which show the weights that hold words."""
         found = text_samples(self.data)
         if not found:
+            name = parse_source(self.data.source).public_name
             raise UserError(
                 f"With scope '{self.config.scope}' {self.label} needs text-only questions to find "
-                f"the weights that hold words, and '{public_name(self.data.source)}' has none to "
+                f"the weights that hold words, and '{name}' has none to "
                 f"train on. Use the world, or scope {self.scope}."
             )
         return found

@@ -12,8 +12,8 @@ import random
 
 import torch
 
-from hfru_core.data.build import load_image
 from hfru_core.data.images import blurred
+from hfru_core.data.source import load_image
 from hfru_core.methods.base import Method, Said, kl
 from hfru_core.model import rollout
 from hfru_core.training import sft

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import torch
 
-from hfru_core.data.build import public_name
+from hfru_core.data.source import parse_source
 from hfru_core.methods.base import Method, draw
 from hfru_core.types import Sample, UserError
 
@@ -42,9 +42,10 @@ class Decoupled(Method):
             for q in asked.get("exists", ())
         ]
         if not self.harmless:
+            name = parse_source(self.data.source).public_name
             raise UserError(
                 f"{self.label} needs harmless pictures to ask the same questions about, and "
-                f"'{public_name(self.data.source)}' has no retained pictures. Add some, or "
+                f"'{name}' has no retained pictures. Add some, or "
                 "choose a method without prompt decoupling."
             )
 

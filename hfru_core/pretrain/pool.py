@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from hfru_core.data.drawn import draw, key_of, picture_of
 from hfru_core.data.images import open_image
-from hfru_core.data.photos import read_folder, read_parquet
+from hfru_core.data.source import Photos
 from hfru_core.pretrain.architecture import IMAGE_SIZE, PATCH
 from hfru_core.protocol.answers import Picture
 from hfru_core.types import Photo, UserError
@@ -138,22 +138,18 @@ def write_pixels(keys: list[str], file: Path) -> None:
     os.replace(part, file)
 
 
-def photo_pool(source: str) -> tuple[Pool, Pool]:
+def photo_pool(source: Photos) -> tuple[Pool, Pool]:
     """Real pictures to train on, a fifth of them a second time degraded; and the held-out ones.
 
     A degraded picture (a heavy blur) is called by its kind alone: without such pictures a model
     never learns when to say "an animal".
     """
-    kind, _, rest = source.partition(":")
-    readers = {"pacs": read_parquet, "folder": read_folder}
-    if kind not in readers:
-        raise UserError(
-            f"Unknown source '{kind}'. Use world, world:SEED, pacs:FILE.parquet or folder:DIR."
-        )
-    photos = readers[kind](Path(rest))
+    photos = source.read()
     train = [p for p in photos if not p.held_out]
     if not train or len(train) == len(photos):
-        raise UserError(f"{source} has too few pictures: one in ten or so is kept to be judged on.")
+        raise UserError(
+            f"{source.text} has too few pictures: one in ten or so is kept to be judged on."
+        )
     vague = [replace(p, degraded=True) for i, p in enumerate(train) if i % 4 == 0]
     return photos_to_pool([*train, *vague]), photos_to_pool([p for p in photos if p.held_out])
 

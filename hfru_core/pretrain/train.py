@@ -22,7 +22,7 @@ import torch
 from torch import distributed, multiprocessing, nn
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
-from hfru_core.data.drawn import world_seed
+from hfru_core.data.source import Photos, World, parse_source
 from hfru_core.pretrain.architecture import (
     build_model,
     build_processor,
@@ -210,10 +210,16 @@ def save(model, processor, recipe: Recipe, out: Path) -> None:
 
 def pools(recipe: Recipe) -> tuple[Pool, Pool]:
     """Pictures to train on and held-out ones."""
-    if recipe.data.startswith("world"):
-        seed = world_seed(recipe.data)
-        return world_pool(seed, recipe.pictures, CACHE), world_pool(seed + 1, 1800, CACHE)
-    return photo_pool(recipe.data)
+    source = parse_source(recipe.data)
+    if isinstance(source, World):
+        count, held_out = recipe.pictures, 1800
+        return world_pool(source.seed, count, CACHE), world_pool(source.seed + 1, held_out, CACHE)
+    if isinstance(source, Photos):
+        return photo_pool(source)
+    raise UserError(
+        f"Unknown source '{recipe.data}' to pretrain on. Use world, world:SEED, "
+        "pacs:FILE.parquet or folder:DIR."
+    )
 
 
 def start(recipe: Recipe, pool: Pool):

@@ -13,7 +13,7 @@ import gradio as gr
 import gradio.mcp
 from starlette.middleware import Middleware
 
-from hfru_core.data.build import Amount
+from hfru_core.data.samples import Amount
 from hfru_core.studio.api import Api
 from hfru_core.studio.i18n import catalogue, server_phrases
 from hfru_core.studio.i18n.catalogue import marker, t

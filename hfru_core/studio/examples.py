@@ -44,7 +44,7 @@ def example_for(concepts: tuple[Concept, ...]) -> str:
 
 def presets(key: str, concepts: tuple[Concept, ...]) -> list[str]:
     """Five questions that fit a picture, one of them after what was forgotten."""
-    picture = world.picture_of(key) if key.startswith("world:") else None
+    picture = world.picture_of(key) if world.is_drawn(key) else None
     portrait = isinstance(picture, Portrait)
     names = answers_html.present_names(key) or ()
     kind = "identity" if portrait else "object"

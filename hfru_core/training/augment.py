@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hfru_core.concepts import mentions
-from hfru_core.data.build import VARIED
+from hfru_core.data.source import VARIED
 from hfru_core.model.vlm import VLM
 from hfru_core.training import distil
 from hfru_core.types import Concept, Sample, UnlearnConfig, UnlearnData

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hfru_core import concepts as words
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.model.vlm import VLM
 from hfru_core.types import Concept, Sample, UnlearnData, UserError
 

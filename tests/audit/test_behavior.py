@@ -18,16 +18,17 @@ from audit.checks.behavior import behavior
 from audit.criteria import damages, leaks
 from hfru_core import concepts as words
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
-from hfru_core.data.build import load_image
+from hfru_core.data.build import build
 from hfru_core.data.drawn import picture_of
+from hfru_core.data.samples import Amount
+from hfru_core.data.source import load_image, parse_source
 from hfru_core.model import vlm
-from hfru_core.protocol.answers import word_fact
+from hfru_core.protocol.answers import true_names, word_fact
 from hfru_core.protocol.questions import ask
 from hfru_core.types import UnlearnData, UserError
 
 Reply = Callable[[str | None, str], str]
-AMOUNT = data.Amount(forget_train=2, retain_train=24, forget_eval=16, retain_eval=48)
+AMOUNT = Amount(forget_train=2, retain_train=24, forget_eval=16, retain_eval=48)
 DOG = frozenset({"dog"})
 
 
@@ -51,7 +52,7 @@ class Brief(vlm.VLM):
 
 @pytest.fixture(scope="module")
 def dogs() -> UnlearnData:
-    return data.build((shipped()["dog"],), amount=AMOUNT)
+    return build((shipped()["dog"],), amount=AMOUNT)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def topic_of(question: str) -> str:
 
 
 def shows_dog(key: str | None) -> bool:
-    return key is not None and "dog" in data.world.true_names(picture_of(key))
+    return key is not None and "dog" in true_names(picture_of(key))
 
 
 def leaking(found: dict[str, Finding]) -> set[str]:
@@ -237,7 +238,7 @@ def test_facts_and_meanings_in_text(run, dogs) -> None:
 def test_every_question_is_made_of_known_words(shell: vlm.VLM, dogs: UnlearnData) -> None:
     can_read, rng = prompts.readable(shell), random.Random(0)
     assert not can_read("There is a dog.") and can_read("What is it, a dog or a cat?")
-    both = data.build((shipped()["dog"], shipped()["mara_velden"]), amount=AMOUNT)
+    both = build((shipped()["dog"], shipped()["mara_velden"]), amount=AMOUNT)
     rows = prompts.rows(both, "forget")
     asked = prompts.reworded(rows, both, prompts.wordings, 9, can_read, rng)
     asked += prompts.choices(rows, both, prompts.near, 3, can_read, rng)
@@ -317,8 +318,8 @@ def pictures(folder: Path, labels: tuple[str, ...]) -> str:
 
 
 def test_a_folder_of_labels_gives_fewer_findings_and_no_errors(shell, tmp_path) -> None:
-    known = data.known_concepts(source := pictures(tmp_path, ("dog", "cat", "zebra", "house")))
-    about = data.build((known["dog"],), source, amount=AMOUNT)
+    source = parse_source(pictures(tmp_path, ("dog", "cat", "zebra", "house")))
+    about = build((source.known_concepts()["dog"],), source, amount=AMOUNT)
     models = [Scripted(**vars(shell), reply=lambda _, q: "A cat.", keys={}) for _ in range(2)]
     found = {f.name: f for f in behavior(Case(*models, None, about))}
     assert not [f for f in found.values() if f.error]

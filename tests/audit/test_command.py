@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from audit.report.json_file import read
 from audit.report.report import Subject
 from hfru_core.adapters import folder as adapter
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.source import DRAWN, Source, World, load_image, parse_source
 from hfru_core.evaluate import wilson
 from tests.conftest import SMALL
 
@@ -40,7 +42,7 @@ def planted(name: str, unlearned: Measure, kind: str = "leak") -> Audit:
 
 def said(case: Case) -> Iterator[Finding]:
     """What the models see, so that the seed and the pictures matter."""
-    image = data.load_image(case.data.select("forget", "eval")[0].image)
+    image = load_image(case.data.select("forget", "eval")[0].image)
     seen = [v.vision_features([image]).mean().item() for v in case.models.values()]
     mean = sum(seen) + case.rng("said").random()
     yield Finding("behavior", "letters", "info", "higher", Measure(mean, 1, mean, mean))
@@ -320,7 +322,7 @@ def test_mistakes_are_refused_before_long_work(
     ):
         (tmp_path / name).mkdir(parents=True)
         for i in range(count):
-            data.load_image(f"world:0/x/cat/{i}").save(tmp_path / name / f"{i}.png")
+            load_image(f"world:0/x/cat/{i}").save(tmp_path / name / f"{i}.png")
     monkeypatch.chdir(tmp_path)
     arguments, message = MISTAKES[mistake]
     refused(run("--out", tmp_path / "out", *arguments), message, capsys)
@@ -379,30 +381,32 @@ def test_the_sessions_own_samples_are_had_again_only_if_they_are_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     concepts = (shipped()["dog"],)
-    made = data.build(concepts, "world:5", amount=SMALL, seed=2)
+    made = build(concepts, World(5), amount=SMALL, seed=2)
     info = {"data": {"source": "world:5", "fingerprint": made.fingerprint}, "config": {"seed": 2}}
-    assert cases.session_samples(info, concepts, "world") == ()
-    build = data.build
-    monkeypatch.setattr(data, "build", lambda *a, **k: build(*a, amount=SMALL, **k))
-    assert cases.session_samples(info, concepts, "world") == made.select("forget", "train")
-    assert cases.session_samples({}, concepts, "world") == ()
+    assert cases.session_samples(info, concepts, DRAWN) == ()
+    few = partial(build, amount=SMALL)
+    monkeypatch.setattr("hfru_core.data.build.build", few)
+    assert cases.session_samples(info, concepts, DRAWN) == made.select("forget", "train")
+    assert cases.session_samples({}, concepts, DRAWN) == ()
     gone = {"data": {"source": "folder:gone", "fingerprint": "1"}, "config": {"seed": 0}}
-    assert cases.session_samples(gone, concepts, "world") == ()
+    assert cases.session_samples(gone, concepts, DRAWN) == ()
 
 
 def test_no_path_that_a_record_names_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """A record may come from anybody; only what the person gives here is opened."""
-    asked: list[str] = []
-    monkeypatch.setattr(data, "build", lambda concepts, source, **k: asked.append(source))
+    asked: list[Source] = []
+    monkeypatch.setattr(
+        "hfru_core.data.build.build", lambda concepts, source, **k: asked.append(source)
+    )
     for source in ("folder:/etc", "pacs:/etc/passwd", "folder:secret"):
         info = {"data": {"source": source, "fingerprint": "1"}, "config": {"seed": 0}}
-        assert cases.session_samples(info, (shipped()["dog"],), "folder:mine") == ()
+        assert cases.session_samples(info, (shipped()["dog"],), parse_source("folder:mine")) == ()
     assert not asked
 
 
 def test_word_lists_that_were_edited_since_do_not_make_the_concept_a_retained_one() -> None:
     older = replace(shipped()["dog"], aliases=("dog",))
-    found = cases.pictures_for((older,), "world:7000", 2, 0)
+    found = cases.pictures_for((older,), World(7000), 2, 0)
     assert older in found.concepts and "dog" not in {c.id for c in found.retained}
 
 

@@ -25,7 +25,8 @@ from audit.checks.geometry import (
 )
 from audit.features import probing
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
 from hfru_core.model import vlm
 from hfru_core.types import UnlearnData, UserError
 
@@ -78,8 +79,8 @@ def test_jackknife_covers_a_known_mean(rng: np.random.Generator) -> None:
 @pytest.fixture(scope="module")
 def few_dogs() -> UnlearnData:
     near = tuple(shipped()[i] for i in ("cat", "horse"))
-    amount = data.Amount(forget_train=1, retain_train=2, forget_eval=6, retain_eval=8)
-    return data.build((shipped()["dog"],), retain=near, amount=amount)
+    amount = Amount(forget_train=1, retain_train=2, forget_eval=6, retain_eval=8)
+    return build((shipped()["dog"],), retain=near, amount=amount)
 
 
 @pytest.fixture(autouse=True)

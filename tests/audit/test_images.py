@@ -11,14 +11,15 @@ from audit.checks import images
 from audit.criteria import leaks
 from hfru_core.adapters import folder
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
 from hfru_core.data import drawn
-from hfru_core.data.build import load_image
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
+from hfru_core.data.source import load_image
 from hfru_core.model import vlm
 from hfru_core.paths import ASSETS
 
 ADAPTER = ASSETS / "adapters" / "dog"
-AMOUNT = data.Amount(forget_train=1, retain_train=1, forget_eval=10, retain_eval=4)
+AMOUNT = Amount(forget_train=1, retain_train=1, forget_eval=10, retain_eval=4)
 
 
 @dataclass(kw_only=True)
@@ -37,7 +38,7 @@ class Pretender(vlm.VLM):
 
 @pytest.fixture(scope="module")
 def case() -> Case:
-    pictures = data.build((shipped()["dog"],), "world:79", amount=AMOUNT)
+    pictures = build((shipped()["dog"],), "world:79", amount=AMOUNT)
     hidden = folder.load(vlm.load(device="cpu"), ADAPTER)
     return Case(vlm.load(device="cpu"), hidden, hidden, pictures)
 
@@ -63,7 +64,7 @@ def test_another_style_is_the_same_scene() -> None:
 
 
 def test_names_only_what_is_there() -> None:
-    both = data.build((shipped()["dog"], shipped()["elephant"]), "world:5", amount=AMOUNT)
+    both = build((shipped()["dog"], shipped()["elephant"]), "world:5", amount=AMOUNT)
     dog = next(s for s in both.select("forget", "eval") if s.names == ("dog",))
     dog = replace(dog, topic="name")
     assert images.names_it(both, dog, "A dog.")

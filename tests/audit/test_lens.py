@@ -10,12 +10,14 @@ from audit.base import NOTHING, Case, Finding, guarded
 from audit.checks.lens import high, joined, keys_of, lens, naming, patching, read
 from audit.features.readout import around, ask_for, logit_lens, scope
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
+from hfru_core.data.build import build
 from hfru_core.data.drawn import key_of
+from hfru_core.data.samples import Amount
+from hfru_core.data.source import load_image
 from hfru_core.model import vlm
 from hfru_core.types import UnlearnData, UserError
 
-FEW = data.Amount(forget_train=1, retain_train=1, forget_eval=5, retain_eval=20)
+FEW = Amount(forget_train=1, retain_train=1, forget_eval=5, retain_eval=20)
 
 
 class Silent(vlm.VLM):
@@ -52,7 +54,7 @@ def bundled() -> vlm.VLM:
 
 @pytest.fixture(scope="module")
 def dogs() -> UnlearnData:
-    return data.build((shipped()["dog"],), amount=FEW)
+    return build((shipped()["dog"],), amount=FEW)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +109,7 @@ def test_the_last_layer_is_what_the_decoder_itself_says(
     tiny: vlm.VLM, small_data: UnlearnData
 ) -> None:
     key = small_data.select("forget", "eval")[0].image
-    image = data.load_image(key)
+    image = load_image(key)
     ask = ask_for(tiny, small_data, small_data.concepts[0])
     inputs = tiny.inputs([image], [ask.question])
     own = tiny.core(**inputs).logits.float().softmax(-1)
@@ -121,7 +123,7 @@ def test_one_token_is_scored_as_the_start_of_an_answer(
 ) -> None:
     ask = ask_for(tiny, small_data, small_data.concepts[0])
     assert (ask.question, ask.lead) == ("What is it?", "A")
-    features = tiny.vision_features([data.load_image(small_data.select("forget", "eval")[0].image)])
+    features = tiny.vision_features([load_image(small_data.select("forget", "eval")[0].image)])
     before, behind = around(tiny, ask.question)
     token, lead = features[:, 7:8], tiny.tokenizer.encode("A", add_special_tokens=False)
     row = torch.cat(
@@ -136,7 +138,7 @@ def test_one_token_is_scored_as_the_start_of_an_answer(
 
 def test_names_count_and_words_of_siblings_do_not(tiny: vlm.VLM) -> None:
     concept = replace(shipped()["tobin_harrick"], siblings=("Harrick Tobin",))
-    request = data.build((shipped()["tobin_harrick"],), amount=FEW)
+    request = build((shipped()["tobin_harrick"],), amount=FEW)
     ask = ask_for(tiny, request, concept)
     assert ask.lead == "This is"
     assert tiny.tokenizer.decode(ask.ids).strip() == "Tobin"

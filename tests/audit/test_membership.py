@@ -10,18 +10,19 @@ import torch
 from audit.base import Case
 from audit.checks import membership
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
-from hfru_core.data.build import load_image
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
+from hfru_core.data.source import load_image
 from hfru_core.model import vlm
 from hfru_core.training import sft
 from hfru_core.types import UnlearnData
 
-AMOUNT = data.Amount(forget_train=8, retain_train=1, forget_eval=8, retain_eval=1)
+AMOUNT = Amount(forget_train=8, retain_train=1, forget_eval=8, retain_eval=1)
 
 
 @pytest.fixture(scope="module")
 def pictures() -> UnlearnData:
-    return data.build((shipped()["dog"],), "world:80", amount=AMOUNT)
+    return build((shipped()["dog"],), "world:80", amount=AMOUNT)
 
 
 def drilled(model: vlm.VLM, pictures: UnlearnData, sign: float) -> vlm.VLM:

@@ -16,7 +16,8 @@ from audit.checks.geometry import View
 from audit.features import probing
 from audit.features.probing import Picture
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
 from hfru_core.model import vlm
 from hfru_core.types import UserError
 
@@ -36,8 +37,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def view(tiny: vlm.VLM) -> View:
     """Dogs among the cats after unlearning; twenty pictures each."""
-    amount = data.Amount(forget_train=1, retain_train=2, forget_eval=20, retain_eval=20)
-    known = data.build((shipped()["dog"],), retain=(shipped()["cat"],), amount=amount)
+    amount = Amount(forget_train=1, retain_train=2, forget_eval=20, retain_eval=20)
+    known = build((shipped()["dog"],), retain=(shipped()["cat"],), amount=amount)
     shown: list[Picture] = [p for p in probing.pictures(known) if p.split == "eval"]
     base = np.random.default_rng(0).normal(size=(len(shown), 6))
     dogs = np.array([p.concept == "dog" for p in shown])

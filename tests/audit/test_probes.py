@@ -15,7 +15,8 @@ from audit.checks.probes import Seen, probes
 from audit.criteria import leaks
 from audit.features import probing
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
 from hfru_core.model import vlm
 from hfru_core.types import Sample, UnlearnData, UserError
 
@@ -201,8 +202,8 @@ def test_a_lone_concept_of_a_photo_source_cannot_be_decided(
 @pytest.fixture(scope="module")
 def few_dogs() -> UnlearnData:
     near = tuple(shipped()[i] for i in ("cat", "horse"))
-    amount = data.Amount(forget_train=5, retain_train=10, forget_eval=3, retain_eval=6)
-    return data.build((shipped()["dog"],), retain=near, amount=amount)
+    amount = Amount(forget_train=5, retain_train=10, forget_eval=3, retain_eval=6)
+    return build((shipped()["dog"],), retain=near, amount=amount)
 
 
 @pytest.fixture

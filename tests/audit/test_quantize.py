@@ -11,12 +11,13 @@ from audit.checks import quantize
 from audit.criteria import leaks
 from hfru_core.adapters import folder
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
 from hfru_core.model import vlm
 from hfru_core.paths import ASSETS
 
 ADAPTER = ASSETS / "adapters" / "dog"
-AMOUNT = data.Amount(forget_train=1, retain_train=1, forget_eval=10, retain_eval=6)
+AMOUNT = Amount(forget_train=1, retain_train=1, forget_eval=10, retain_eval=6)
 
 
 class Silent(vlm.VLM):
@@ -28,7 +29,7 @@ class Silent(vlm.VLM):
 
 @pytest.fixture(scope="module")
 def case() -> Case:
-    pictures = data.build((shipped()["dog"],), "world:78", amount=AMOUNT)
+    pictures = build((shipped()["dog"],), "world:78", amount=AMOUNT)
     hidden = folder.load(vlm.load(device="cpu"), ADAPTER)
     return Case(vlm.load(device="cpu"), hidden, None, pictures)
 

@@ -22,11 +22,12 @@ from audit.checks.reconstruct import (
     reconstruct,
 )
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
 from hfru_core.model import vlm
 from hfru_core.types import UnlearnData, UserError
 
-FEW = data.Amount(forget_train=1, retain_train=32, forget_eval=10, retain_eval=16)
+FEW = Amount(forget_train=1, retain_train=32, forget_eval=10, retain_eval=16)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def bundled() -> vlm.VLM:
 
 @pytest.fixture(scope="module")
 def faces() -> UnlearnData:
-    return data.build((shipped()["tobin_harrick"],), amount=FEW)
+    return build((shipped()["tobin_harrick"],), amount=FEW)
 
 
 @pytest.fixture

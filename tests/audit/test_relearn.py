@@ -12,11 +12,12 @@ from audit.checks import relearn
 from audit.criteria import leaks
 from hfru_core.adapters import folder
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
 from hfru_core.model import vlm
 from hfru_core.paths import ASSETS
 
-AMOUNT = data.Amount(forget_train=8, retain_train=8, forget_eval=10, retain_eval=4)
+AMOUNT = Amount(forget_train=8, retain_train=8, forget_eval=10, retain_eval=4)
 ATTACK = relearn.Attack("forget", 8, "all", 1, "leak")
 STEPS = (0, 4, 8)
 
@@ -28,7 +29,7 @@ def oracle(name: str) -> vlm.VLM:
 
 @pytest.fixture(scope="module")
 def case() -> Case:
-    pictures = data.build((shipped()["dog"],), "world:77", amount=AMOUNT)
+    pictures = build((shipped()["dog"],), "world:77", amount=AMOUNT)
     hidden = folder.load(vlm.load(device="cpu"), ASSETS / "adapters" / "dog")
     return Case(vlm.load(device="cpu"), hidden, oracle("dog-elephant"), pictures)
 
@@ -53,7 +54,7 @@ def test_hidden_comes_back_and_an_innocent_twin_does_not(case: Case) -> None:
 
 def test_same_seed_same_findings(case: Case, monkeypatch) -> None:
     attack, steps = relearn.Attack("retain", 2, "tower", 1, "info"), (0, 1)
-    pictures = data.build((shipped()["dog"],), "world:77", amount=data.Amount(4, 4, 3, 3))
+    pictures = build((shipped()["dog"],), "world:77", amount=Amount(4, 4, 3, 3))
     few = replace(case, data=pictures)
     monkeypatch.setattr(relearn, "TOLD", (1,))
     assert [*relearn.attacked(few, attack, steps)] == [*relearn.attacked(few, attack, steps)]
@@ -66,7 +67,7 @@ def test_lessons_are_disjoint_from_what_is_measured(case: Case) -> None:
 
 
 def test_spread_takes_concepts_in_turn_and_fewer_are_the_first_of_more() -> None:
-    both = data.build((shipped()["dog"], shipped()["elephant"]), "world:5", amount=AMOUNT)
+    both = build((shipped()["dog"], shipped()["elephant"]), "world:5", amount=AMOUNT)
     rows = both.select("forget", "train")
     four, six = (relearn.spread(rows, n, random.Random(3)) for n in (4, 6))
     concept = {s.image: s.concept_id for s in rows}

@@ -17,8 +17,8 @@ from audit.zoo import disguised, trained, trial
 from audit.zoo.cells import cells
 from audit.zoo.pretenders import PRETENDERS
 from hfru_core.concepts import mentions, shipped
-from hfru_core.data import build as data
-from hfru_core.data.build import load_image
+from hfru_core.data.samples import PROTOCOL
+from hfru_core.data.source import load_image
 from hfru_core.model import vlm
 from hfru_core.model.vlm import VLM
 from hfru_core.types import UnlearnData
@@ -32,7 +32,7 @@ STRONG = {"steps": 2, "rate": 1e-2}
 @pytest.fixture(scope="module")
 def shown(small_data: UnlearnData) -> tuple[list, list[str]]:
     """Forget pictures and the protocol's questions about them."""
-    rows = [s for s in small_data.select("forget", "eval") if s.topic in data.PROTOCOL]
+    rows = [s for s in small_data.select("forget", "eval") if s.topic in PROTOCOL]
     return [load_image(s.image) for s in rows], [s.question for s in rows]
 
 

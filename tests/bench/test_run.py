@@ -16,20 +16,22 @@ from hfru_core.bench import unlearn as make
 from hfru_core.bench.jobs import jobs, parse
 from hfru_core.bench.measure import Bench
 from hfru_core.bench.results_file import load
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
+from hfru_core.data.source import DRAWN, parse_source
 from hfru_core.methods.ga import GradientAscent
 from hfru_core.methods.npo import NPO
 from hfru_core.session import UnlearnSession
 
-GIVEN = {"budget": "own", "request": "plain", "steps": 1, "source": "world"}
+GIVEN = {"budget": "own", "request": "plain", "steps": 1, "source": DRAWN}
 
 
 @pytest.fixture
 def bench(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A random model, judged on very few pictures."""
-    plain = data.build
-    few = data.Amount(6, 8, 2, 2)
-    monkeypatch.setattr(data, "build", lambda *a, **k: plain(*a, **{"amount": few, **k}))
+    few = Amount(6, 8, 2, 2)
+    small = lambda *a, **k: build(*a, **{"amount": few, **k})  # noqa: E731
+    monkeypatch.setattr("hfru_core.bench.unlearn.build", small)
     return Bench(tiny_folder, pictures=2)
 
 
@@ -191,7 +193,11 @@ def test_an_oracle_can_be_given(rows: Callable, bench: Bench, other_folder: Path
 
 def test_rows_of_other_sources_and_models_have_files_of_their_own(bench: Bench) -> None:
     sources = ("world", "world:7", "pacs:a/dev.parquet", "pacs:a/test.parquet", "clear:x/forget05")
-    wanted = [replace(j, source=s) for s in sources for j in jobs(parse("ga"), ("dog",), (0,))]
+    wanted = [
+        replace(j, source=parse_source(s))
+        for s in sources
+        for j in jobs(parse("ga"), ("dog",), (0,))
+    ]
     files = {bench_run.file_of(j, bench) for j in wanted}
     assert len(files) == len(sources) and all(f.startswith("tiny_") for f in files)
 

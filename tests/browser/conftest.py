@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hfru_core.data import build as data
+from hfru_core.data.samples import Amount
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -37,8 +37,8 @@ READY = {  # what a tab shows once it is filled
     "audit": "#audit-plot .scatterlayer", "benchmark": "#bench-plot .scatterlayer",
     "about": ".drawing svg",
 }  # fmt: skip
-TRAIN = data.Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
-JUDGE = data.Amount(0, 0, 2, 2)
+TRAIN = Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
+JUDGE = Amount(0, 0, 2, 2)
 SMALL = {
     "stage1_batch": 4, "stage1_retain": 4, "grpo_prompts": 4, "group": 2, "max_new_tokens": 6,
     "lora_rank": 2,

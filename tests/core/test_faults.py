@@ -19,7 +19,8 @@ import gradio as gr
 import pytest
 import torch
 
-from hfru_core.data import build as data
+from hfru_core.data.samples import Amount
+from hfru_core.data.source import load_image
 from hfru_core.model import rollout, vlm
 from hfru_core.session import UnlearnSession
 from hfru_core.studio.sessions import interrupted, runner
@@ -30,7 +31,7 @@ from hfru_core.studio.tabs.unlearn import Unlearn
 from hfru_core.types import UnlearnData, UserError
 
 ROOT = Path(__file__).parents[2]
-SMALL, FEW = data.Amount(4, 6, 2, 2), data.Amount(0, 0, 2, 2)
+SMALL, FEW = Amount(4, 6, 2, 2), Amount(0, 0, 2, 2)
 SHORT = {
     "stage1_batch": 4, "stage1_retain": 4, "grpo_prompts": 4, "group": 2, "max_new_tokens": 6,
     "lora_rank": 2, "checkpoint_every": 2, "check_every": 4,
@@ -98,7 +99,7 @@ def test_answers_that_do_not_fit_are_given_in_smaller_batches(
     tiny: vlm.VLM, small_data: UnlearnData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = small_data.samples[:6]
-    images, questions = [data.load_image(s.image) for s in rows], [s.question for s in rows]
+    images, questions = [load_image(s.image) for s in rows], [s.question for s in rows]
     wanted = tiny.answer(images, questions)
     monkeypatch.setattr(rollout, "prefill", fails(2, rollout.prefill))
     assert tiny.answer(images, questions) == wanted
@@ -109,7 +110,7 @@ def test_one_answer_that_does_not_fit_ends_in_advice(
     tiny: vlm.VLM, small_data: UnlearnData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rollout, "prefill", fails(99, rollout.prefill))
-    image = data.load_image(small_data.samples[0].image)
+    image = load_image(small_data.samples[0].image)
     with pytest.raises(UserError, match="too small even for one answer.*nf4.*smaller model"):
         tiny.answer([image] * 4, ["What is it?"] * 4)
 

@@ -337,9 +337,10 @@ COMMAND = """
 import sys
 from functools import partial
 from hfru_core import __main__ as command
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
 from hfru_core.methods import hfru
-data.build = partial(data.build, amount=data.Amount(4, 6, 2, 2))
+build = partial(build, amount=Amount(4, 6, 2, 2))
 hfru.PRESETS["default"] = hfru.PRESETS["default"].with_(
     stage1_steps=3, stage1_batch=4, stage1_retain=4, grpo_steps=5, grpo_prompts=4, group=2,
     max_new_tokens=6, check_every=2,

@@ -18,7 +18,7 @@ from PIL import Image
 from audit.features import extract
 from hfru_core.adapters import folder as adapter
 from hfru_core.data import drawn as world
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.methods import configured
 from hfru_core.methods.hfru_deep import Deeper
 from hfru_core.model import rollout, vlm

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hfru_core.data import drawn as world
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.model import vlm
 from hfru_core.model.families import FAMILIES
 from hfru_core.model.quantization import KINDS

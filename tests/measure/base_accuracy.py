@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hfru_core.adapters import folder
 from hfru_core.concepts import mentions
-from hfru_core.data import build as data
 from hfru_core.data import drawn as dataset
+from hfru_core.data.source import Photos, load_image, parse_source
 from hfru_core.evaluate import share
 from hfru_core.model import vlm
 from hfru_core.protocol.answers import PEOPLE_NAMES, true_names
@@ -53,10 +53,9 @@ def questions(seed: int, count: int) -> dict[str, list[tuple[str | None, str, st
     return rows
 
 
-def photo_questions(source: str) -> dict[str, list[tuple[str | None, str, str]]]:
+def photo_questions(source: Photos) -> dict[str, list[tuple[str | None, str, str]]]:
     """The same for real pictures: all that are kept from training, and each style."""
-    kind, _, rest = source.partition(":")
-    held = [p for p in data.photos_of(kind, rest) if p.held_out]
+    held = [p for p in source.read() if p.held_out]
     rows: dict[str, list] = {"all": [(p.key, *ask(p, "name")[2:]) for p in held]}
     for style in sorted({p.style for p in held if p.style}):
         rows[style] = [(p.key, *ask(p, "name")[2:]) for p in held if p.style == style]
@@ -81,13 +80,14 @@ def main() -> None:
     args = p.parse_args()
     model = vlm.load(args.model)
     rates = {}
-    drawn = args.data == "world"
-    asked = questions(args.seed, args.pictures) if drawn else photo_questions(args.data)
+    chosen = parse_source(args.data)
+    photos = isinstance(chosen, Photos)
+    asked = photo_questions(chosen) if photos else questions(args.seed, args.pictures)
     for measure, rows in asked.items():
-        images = [data.load_image(k) if k else None for k, _, _ in rows]
+        images = [load_image(k) if k else None for k, _, _ in rows]
         said = model.answer(images, [q for _, q, _ in rows])
         rates[measure] = asdict(share(right(measure, w, s) for (_, _, w), s in zip(rows, said)))
-    source = f"world:{args.seed}" if drawn else f"{args.data.partition(':')[0]}, held-out"
+    source = f"{chosen.kind}, held-out" if photos else f"world:{args.seed}"
     result = {"data": source, "rates": rates, "versions": folder.versions()}
     if args.report:
         args.report.parent.mkdir(parents=True, exist_ok=True)

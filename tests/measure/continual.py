@@ -23,7 +23,9 @@ from hfru_core.__main__ import main as command  # noqa: E402
 from hfru_core.adapters import folder as adapter
 from hfru_core.adapters.combine import parts_of  # noqa: E402
 from hfru_core.concepts import parse  # noqa: E402
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
+from hfru_core.data.source import DRAWN, World
 from hfru_core.evaluate import evaluate, relative, summary, wilson  # noqa: E402
 from hfru_core.files import whole  # noqa: E402
 from hfru_core.methods import configured, eul  # noqa: E402
@@ -34,9 +36,9 @@ SERIES = "dog;guitar;Mara Velden;house;car"
 
 def measured(folder: Path, forgotten: list[str], seed: int, pictures: int) -> dict:
     """Rates of every concept forgotten so far, and of what is kept, beside the base model's."""
-    concepts = parse(",".join(forgotten), data.known_concepts("world"))
-    amount = data.Amount(0, 0, pictures * len(concepts), 2 * pictures)
-    request = data.build(concepts, f"world:{3000 + seed}", amount=amount, seed=seed)
+    concepts = parse(",".join(forgotten), DRAWN.known_concepts())
+    amount = Amount(0, 0, pictures * len(concepts), 2 * pictures)
+    request = build(concepts, World(3000 + seed), amount=amount, seed=seed)
     base, _ = evaluate(vlm.load(), request)
     after, rows = evaluate(adapter.load(vlm.load(), folder), request)
     mine = {c.name: [r for r in rows if r.sample.concept_id == c.id] for c in concepts}
@@ -68,10 +70,10 @@ def merged(args: argparse.Namespace, requests: list[str]) -> Path:
 
 @cache
 def grams_of(folder: Path, asked: str, seed: int, names: tuple[str, ...]) -> eul.Grams:
-    concepts = parse(asked, data.known_concepts("world"))
+    concepts = parse(asked, DRAWN.known_concepts())
     model = adapter.load(vlm.load(), folder)
     config = configured("eul", "default", concepts, seed=seed)
-    return eul.EUL(model, data.build(concepts, "world", seed=seed), config).grams(names)
+    return eul.EUL(model, build(concepts, seed=seed), config).grams(names)
 
 
 def write(args: argparse.Namespace, rows: list[dict]) -> None:

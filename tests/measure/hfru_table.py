@@ -23,7 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hfru_core.adapters import folder
 from hfru_core.concepts import parse
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
+from hfru_core.data.source import Source, World, parse_source
 from hfru_core.evaluate import evaluate, relative
 from hfru_core.methods.hfru import preset
 from hfru_core.model import vlm
@@ -37,7 +39,7 @@ def one_row(
     task: str,
     seed: int,
     name: str,
-    source: str,
+    source: Source,
     model: str,
     pictures: int,
     keep: Path | None,
@@ -46,18 +48,17 @@ def one_row(
     """Run one session and measure its adapter on pictures of another world."""
     out = keep or Path("runs") / f"table-{time.time_ns()}"
     began = time.perf_counter()
-    known = data.known_concepts(source)
-    forget = parse(task, known)
+    forget = parse(task, source.known_concepts())
     base = vlm.load(model)
     session = UnlearnSession(
-        base, data.build(forget, source, seed=seed), preset(name, forget, seed=seed), out
+        base, build(forget, source, seed=seed), preset(name, forget, seed=seed), out
     )
     for _ in session.run():
         pass
     seconds = time.perf_counter() - began
-    fresh = source if not source.startswith("world") else f"world:{1000 + seed}"
-    amount = data.Amount(0, 0, pictures, pictures)
-    request = data.build(forget, fresh, amount=amount, seed=seed)
+    fresh = source.fresh(1000 + seed)
+    amount = Amount(0, 0, pictures, pictures)
+    request = build(forget, fresh, amount=amount, seed=seed)
     before = before or asdict(evaluate(vlm.load(model), request)[0])
     after, _ = evaluate(folder.load(vlm.load(model), out), request)
     if keep is None:
@@ -66,7 +67,7 @@ def one_row(
         "task": task,
         "preset": name,
         "seed": seed,
-        "measured_on": fresh if source.startswith("world") else source.partition(":")[0],
+        "measured_on": fresh.text if isinstance(source, World) else source.text.partition(":")[0],
         "pictures_a_side": pictures,
         "seconds": round(seconds, 1),
         "best_step": session.progress.best_step,
@@ -135,7 +136,7 @@ def main() -> None:
                         task,
                         seed,
                         name,
-                        args.data,
+                        parse_source(args.data),
                         args.model,
                         args.pictures,
                         keep,

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 # Imported once, before the first fork; nothing here starts a thread.
 from hfru_core.adapters.validate import check_hashes, describe
-from hfru_core.data import build as data
+from hfru_core.data.samples import Amount
 from hfru_core.evaluate import evaluate  # noqa: F401
 from hfru_core.model import vlm  # noqa: F401
 from hfru_core.studio.app import build_app, launch
@@ -39,7 +39,7 @@ from hfru_core.studio.sessions.studio import Studio
 from tests.conftest import random_model
 from tests.measure.visitors import Visitor, config_of, free_port
 
-AMOUNT, JUDGED = data.Amount(4, 6, 2, 2), data.Amount(0, 0, 2, 2)
+AMOUNT, JUDGED = Amount(4, 6, 2, 2), Amount(0, 0, 2, 2)
 SHORT = {
     "stage1_batch": 4, "stage1_retain": 4, "grpo_prompts": 4, "group": 2, "max_new_tokens": 6,
     "lora_rank": 2, "checkpoint_every": 2, "check_every": 4,

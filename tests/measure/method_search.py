@@ -19,18 +19,20 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hfru_core.bench.jobs import Entry, Job  # noqa: E402
 from hfru_core.bench.unlearn import concepts_of, config_of, request_of  # noqa: E402
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
 from hfru_core.evaluate import evaluate  # noqa: E402
 from hfru_core.methods import METHODS  # noqa: E402
 from hfru_core.model import vlm  # noqa: E402
 from hfru_core.session import UnlearnSession  # noqa: E402
+from hfru_core.types import UnlearnData
 
 SEED = 100  # neither a table's nor a test's
 SHOWN = ("forget", "retain", "hallucination", "abstraction", "attributes", "facts",
          "refusal", "degenerate")  # fmt: skip
 
 
-def tried(job: Job, rate: float | None, settings: tuple, judged: data.UnlearnData) -> str:
+def tried(job: Job, rate: float | None, settings: tuple, judged: UnlearnData) -> str:
     """One combination's line."""
     config = config_of(job).with_(settings=settings)
     config = config.with_(stage1_lr=rate) if rate else config
@@ -58,8 +60,8 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=48)
     args = parser.parse_args()
     job = Job(Entry(args.method), args.task, SEED)
-    amount = data.Amount(0, 0, args.pictures, args.pictures)
-    judged = data.build(concepts_of(job), f"world:{1000 + SEED}", amount=amount, seed=SEED)
+    amount = Amount(0, 0, args.pictures, args.pictures)
+    judged = build(concepts_of(job), f"world:{1000 + SEED}", amount=amount, seed=SEED)
     for rate, words in product(args.lr, args.set or [[]]):
         settings = tuple((k, float(v)) for k, _, v in (w.partition("=") for w in words))
         print(tried(job, rate, settings, judged), flush=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from hfru_core.data import build as data
 from hfru_core.data import drawn as world
-from hfru_core.data.build import Amount, load_image
+from hfru_core.data.samples import Amount
+from hfru_core.data.source import load_image, parse_source
 from hfru_core.studio.server.hardware import on_gpu
 from hfru_core.studio.sessions.runner import Run, Wish, follow, seconds_for
 from hfru_core.studio.sessions.studio import Studio
@@ -51,7 +51,7 @@ def test_words_and_pictures_are_kept_in_the_visitor_s_folder(own: Own, files: li
     folder = own.folder("ann", "my dog")
     assert folder.is_relative_to(own.studio.data_folder)
     assert len(list(folder.glob("my_dog/*.png"))) == 5
-    concept = data.known_concepts(own.source("ann", "my dog"))["my_dog"]
+    concept = parse_source(own.source("ann", "my dog")).known_concepts()["my_dog"]
     assert concept.aliases == ("dog", "hound") and concept.siblings == ("cat", "horse")
     assert not own.folder("bob", "my dog").exists()
 

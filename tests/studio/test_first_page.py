@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.studio.server import first_page as module
 from hfru_core.studio.server.first_page import keep, opening, recalled
 from hfru_core.studio.sessions import studio as shared

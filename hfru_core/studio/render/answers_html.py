@@ -10,9 +10,9 @@ from html import escape
 from typing import NamedTuple
 
 from hfru_core import concepts as words
-from hfru_core.data.build import load_image
-from hfru_core.data.drawn import picture_of
+from hfru_core.data.drawn import is_drawn, picture_of
 from hfru_core.data.images import data_uri
+from hfru_core.data.source import load_image
 from hfru_core.protocol.answers import true_names
 from hfru_core.studio.i18n.catalogue import say
 from hfru_core.types import Concept, Evaluation, ProbeAnswer, Rate
@@ -64,7 +64,7 @@ class Context:
 
 def present_names(key: str) -> tuple[str, ...] | None:
     """The names that are truly in a drawn picture; None for any other."""
-    return true_names(picture_of(key)) if key.startswith("world:") else None
+    return true_names(picture_of(key)) if is_drawn(key) else None
 
 
 def marks(text: str, context: Context) -> list[Mark]:

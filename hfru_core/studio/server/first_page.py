@@ -70,7 +70,7 @@ def read(file: Path) -> dict:
 
 def keep(studio: Studio, where: Path | None = None) -> None:
     """Answer the opening's question, for the next start."""
-    from hfru_core.data.build import load_image
+    from hfru_core.data.source import load_image
     from hfru_core.files import write_file
 
     if asked := opening(studio):

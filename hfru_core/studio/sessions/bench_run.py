@@ -20,7 +20,7 @@ from hfru_core import concepts
 from hfru_core.bench import jobs
 from hfru_core.bench.results_file import Bench, Row, json_text, load, row_from
 from hfru_core.child_process import environment, status
-from hfru_core.data import build as data
+from hfru_core.data.source import DRAWN
 from hfru_core.paths import ROOT
 from hfru_core.studio.sessions.runner import clock
 from hfru_core.types import UserError
@@ -44,7 +44,7 @@ class Wish:
         """Raise where it cannot be."""
         if not jobs.parse(",".join(self.methods)):
             raise UserError("Choose at least one method to run.")
-        concepts.parse(self.task, data.known_concepts("world"))
+        concepts.parse(self.task, DRAWN.known_concepts())
 
     def asked(self) -> list[str]:
         """What the command line is told."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.samples import Amount
 from hfru_core.studio.render import answers_html
 from hfru_core.studio.sessions.studio import base_model, bring_torch, forgotten, unlearned_model
 from hfru_core.types import ProbeAnswer
 
-SET = data.Amount(0, 0, 12, 12)
+SET = Amount(0, 0, 12, 12)
 COUNTED = "of the answers, by the original and by the unlearned model"
 TALLY = (
     ("names the concept", "forget", "named", "forgotten",
@@ -32,7 +33,7 @@ def set_of_answers(model: Path, folder: Path, topic: str) -> str:
     from hfru_core import evaluate
 
     concepts = forgotten(folder)
-    request = data.build(concepts, amount=SET, seed=1)
+    request = build(concepts, amount=SET, seed=1)
     samples = [s for s in request.samples if s.topic == topic]
     before = evaluate.answers(base_model(model), samples)
     after = evaluate.answers(unlearned_model(model, folder), samples)

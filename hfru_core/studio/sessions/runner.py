@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hfru_core import concepts as words
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.source import parse_source
 from hfru_core.studio.server.hardware import seconds_of
 from hfru_core.studio.sessions import interrupted
 from hfru_core.studio.sessions.interrupted import Wish
@@ -130,7 +131,7 @@ def plan(
     from hfru_core.methods.hfru import preset
     from hfru_core.pipeline import split_steps
 
-    known = data.known_concepts(wish.source)
+    known = parse_source(wish.source).known_concepts()
     if not wish.names:
         raise UserError("Choose at least one thing or person to forget.")
     forget = words.parse(",".join(wish.names), known)
@@ -176,11 +177,12 @@ def followed(studio: Studio, run: Run, wish: Wish, out: Path) -> Iterator[Report
         urgent=True,
     )
     yield report
-    request = data.build(forget, wish.source, amount=studio.amount, seed=wish.seed)
+    source = parse_source(wish.source)
+    request = build(forget, source, amount=studio.amount, seed=wish.seed)
     run.pulse()
     model = fresh_model(studio.model)
     model.pulse = run.pulse
-    if wish.source != "world":
+    if source.distils:
         request = distil.distilled(model, request, with_retain=not config.feature_hold)
     session = run.session = UnlearnSession(model, request, config, out)
     session.prepare()
@@ -272,8 +274,11 @@ def rates(
     bring_torch()
     from hfru_core.evaluate import evaluate
 
-    request = data.build(
-        session.data.concepts, session.data.source, amount=studio.checked, seed=session.config.seed
+    request = build(
+        session.data.concepts,
+        parse_source(session.data.source),
+        amount=studio.checked,
+        seed=session.config.seed,
     )
     before, _ = evaluate(replace(base_model(studio.model), pulse=run.pulse), request)
     yield replace(report, title="Judging the result", detail="half done", adapter=None, urgent=True)

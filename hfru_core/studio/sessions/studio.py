@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from gradio.processing_utils import save_file_to_cache
 
 from hfru_core import concepts as words
-from hfru_core.data.build import Amount
+from hfru_core.data.samples import Amount
 from hfru_core.paths import ASSETS
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.server import browser, quota

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import gradio as gr
 
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.studio.examples import example_for, presets
 from hfru_core.studio.i18n.catalogue import t, waiting
 from hfru_core.studio.render import answers_html, commands

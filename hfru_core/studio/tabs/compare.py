@@ -12,9 +12,9 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from hfru_core.data import build as data
 from hfru_core.data import drawn as world
 from hfru_core.data.images import open_image
+from hfru_core.data.source import load_image
 from hfru_core.studio.examples import EXAMPLES, example_for, example_keys, presets
 from hfru_core.studio.i18n.catalogue import marker, t, waiting
 from hfru_core.studio.render import answers_html, commands
@@ -231,7 +231,7 @@ class Compare:
     @friendly
     def switched(self, key: str, question: str, name: str, request: gr.Request) -> list:
         visitor = self.studio.visitor(request.session_hash)
-        new = example_for(self.concepts(visitor, name)) if key.startswith("world:") else key
+        new = example_for(self.concepts(visitor, name)) if world.is_drawn(key) else key
         return self.view(visitor, new, self.carried(question, key, new, name, visitor), name)
 
     @friendly
@@ -268,7 +268,7 @@ class Compare:
         if not question:
             raise UserError("There is no question yet: type one, or pick one of the buttons.")
         folder = self.studio.adapter(visitor, name)
-        said = two_answers(self.studio, data.load_image(key), question, folder)
+        said = two_answers(self.studio, load_image(key), question, folder)
         concepts = forgotten(folder) if folder else ()
         context = answers_html.Context(concepts, question, answers_html.present_names(key))
         return answers_html.answer_cards(*said, context)
@@ -318,4 +318,4 @@ def example_key_of_opening() -> str:
 
 def shown(key: str) -> Image.Image:
     """A picture for the eye: drawn ones larger than the model sees them."""
-    return world.draw(key, SHOWN) if key.startswith("world:") else data.load_image(key)
+    return world.draw(key, SHOWN) if world.is_drawn(key) else load_image(key)

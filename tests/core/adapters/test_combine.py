@@ -14,8 +14,8 @@ from hfru_core.adapters import combine
 from hfru_core.adapters import folder as adapter
 from hfru_core.adapters.validate import describe
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
-from hfru_core.data.build import load_image
+from hfru_core.data.build import build
+from hfru_core.data.source import load_image
 from hfru_core.model import vlm
 from hfru_core.model.vlm import VLM
 from hfru_core.session import UnlearnSession
@@ -241,7 +241,7 @@ def test_a_following_request_goes_on_top_of_the_one_before(
     model = combine.base_of_next(vlm.load(tiny_folder, device="cpu"), trained)
     assert model.fingerprint() == base.fingerprint()
     names = (shipped()["dog"], shipped()["cat"])
-    session = UnlearnSession(model, data.build(names, amount=SMALL), quick, tmp_path / "next")
+    session = UnlearnSession(model, build(names, amount=SMALL), quick, tmp_path / "next")
     list(session.run())
     expected = session.vlm.merged().core.state_dict()
     both = combine.put_on_top(trained, tmp_path / "next", tmp_path / "both")

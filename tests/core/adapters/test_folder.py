@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from hfru_core.adapters import folder as adapter
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.model import vlm
 from hfru_core.model.vlm import VLM
 from hfru_core.types import UserError

@@ -13,7 +13,8 @@ from PIL import Image
 
 from hfru_core import __main__ as command
 from hfru_core import pipeline
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.source import load_image
 from hfru_core.methods import hfru
 from hfru_core.pretrain import train
 from hfru_core.types import UnlearnConfig, UserError
@@ -34,7 +35,7 @@ MEASURES = (
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, quick: UnlearnConfig) -> None:
     """The commands with few pictures and few steps."""
-    monkeypatch.setattr(data, "build", partial(data.build, amount=SMALL))
+    monkeypatch.setattr("hfru_core.data.build.build", partial(build, amount=SMALL))
     monkeypatch.setitem(hfru.PRESETS, "default", quick)
 
 
@@ -227,7 +228,7 @@ def test_unlearn_evaluate_and_answer_keep_the_contract(
     assert measured["abstraction"]["n"] == 4 * 4
 
     picture = tmp_path / "dog.png"
-    data.load_image("world:9/test/dog/0").save(picture)
+    load_image("world:9/test/dog/0").save(picture)
     assert run("answer", picture, "What is it?", "--adapter", out, *common) == 0
     said = last_line(capsys)
     assert set(said) == {"question", "base", "unlearned"} and said["question"] == "What is it?"

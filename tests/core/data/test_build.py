@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from hfru_core.concepts import names_concept, parse, shipped
-from hfru_core.data import build as data
-from hfru_core.data.build import Amount
+from hfru_core.data.build import build
 from hfru_core.data.photos import PACS_LABELS, PACS_STYLES, is_held_out
+from hfru_core.data.samples import PROTOCOL, Amount
+from hfru_core.data.source import DRAWN, load_image, parse_source
 from hfru_core.types import Concept, UnlearnData, UserError
 
 SMALL = Amount(forget_train=12, retain_train=24, forget_eval=6, retain_eval=24)
@@ -23,7 +24,7 @@ DOG, MARA = shipped()["dog"], shipped()["mara_velden"]
 
 @pytest.fixture(scope="module")
 def dogs() -> UnlearnData:
-    return data.build((DOG, MARA), amount=SMALL)
+    return build((DOG, MARA), amount=SMALL)
 
 
 def images(request: UnlearnData, role: str, split: str) -> set[str]:
@@ -31,7 +32,7 @@ def images(request: UnlearnData, role: str, split: str) -> set[str]:
 
 
 def pixels(keys: set[str]) -> set[str]:
-    return {hashlib.sha256(data.load_image(k).tobytes()).hexdigest() for k in keys}
+    return {hashlib.sha256(load_image(k).tobytes()).hexdigest() for k in keys}
 
 
 PARTS = [(role, split) for role in ("forget", "retain") for split in ("train", "eval")]
@@ -55,7 +56,7 @@ def test_no_picture_is_in_two_parts(dogs: UnlearnData) -> None:
 
 
 def test_another_world_has_other_pictures(dogs: UnlearnData) -> None:
-    other = data.build((DOG, MARA), "world:5", amount=SMALL)
+    other = build((DOG, MARA), parse_source("world:5"), amount=SMALL)
     for part in PARTS:
         assert not images(dogs, *part) & images(other, *part)
         assert not pixels(images(dogs, *part)) & pixels(images(other, *part))
@@ -80,7 +81,7 @@ def test_forget_pictures_show_the_concept_and_retain_pictures_do_not(dogs: Unlea
 def test_right_answers_name_the_concept_and_safe_ones_do_not(dogs: UnlearnData) -> None:
     by_id = {c.id: c for c in (*dogs.concepts, *dogs.retained)}
     for s in dogs.samples:
-        if s.topic not in data.PROTOCOL:
+        if s.topic not in PROTOCOL:
             continue
         assert names_concept(s.answer, by_id[s.concept_id], s.topic) == 1
         if s.role == "forget":
@@ -96,26 +97,26 @@ def test_facts_in_words_are_kept_about_everybody(dogs: UnlearnData) -> None:
 
 
 def test_the_fingerprint_tells_requests_apart(dogs: UnlearnData) -> None:
-    assert data.build((DOG, MARA), amount=SMALL).fingerprint == dogs.fingerprint
+    assert build((DOG, MARA), amount=SMALL).fingerprint == dogs.fingerprint
     others = [
-        data.build((DOG,), amount=SMALL),
-        data.build((DOG, MARA), "world:1", amount=SMALL),
-        data.build((DOG, MARA), amount=SMALL, seed=1),
-        data.build((DOG, MARA), amount=replace(SMALL, forget_train=13)),
-        data.build((DOG, MARA), retain=(shipped()["cat"],), amount=SMALL),
+        build((DOG,), amount=SMALL),
+        build((DOG, MARA), parse_source("world:1"), amount=SMALL),
+        build((DOG, MARA), amount=SMALL, seed=1),
+        build((DOG, MARA), amount=replace(SMALL, forget_train=13)),
+        build((DOG, MARA), retain=(shipped()["cat"],), amount=SMALL),
     ]
     assert len({d.fingerprint for d in (dogs, *others)}) == 6
 
 
 def test_only_what_was_named_is_retained() -> None:
     kept = parse("cat,piano", shipped())
-    request = data.build((DOG,), retain=kept, amount=SMALL)
+    request = build((DOG,), retain=kept, amount=SMALL)
     pictured = [s for s in request.select("retain", "train") if s.image]
     assert {s.concept_id for s in pictured} == {"cat", "piano"}
 
 
 def test_a_request_and_its_values_are_hashable(dogs: UnlearnData) -> None:
-    assert hash(dogs) == hash(data.build((DOG, MARA), amount=SMALL))
+    assert hash(dogs) == hash(build((DOG, MARA), amount=SMALL))
 
 
 # Real pictures.
@@ -167,9 +168,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_pacs_file_gives_a_request(pacs: Path) -> None:
-    source = f"pacs:{pacs}"
-    assert set(data.known_concepts(source)) == set(PACS_LABELS)
-    request = data.build((DOG,), source, amount=SMALL)
+    source = parse_source(f"pacs:{pacs}")
+    assert set(source.known_concepts()) == set(PACS_LABELS)
+    request = build((DOG,), source, amount=SMALL)
     assert len(images(request, "forget", "train")) == 4
     assert len(images(request, "forget", "eval")) == 1
     assert len(images(request, "retain", "eval")) == 6
@@ -183,11 +184,11 @@ def test_a_pacs_file_gives_a_request(pacs: Path) -> None:
 
 
 def test_a_folder_gives_a_request_whatever_the_spelling_of_its_labels(folder: Path) -> None:
-    source = f"folder:{folder}"
-    known = data.known_concepts(source)
+    source = parse_source(f"folder:{folder}")
+    known = source.known_concepts()
     assert set(known) == {"dog", "cat", "red_fox", "mara_velden"}
     assert known["dog"] == DOG and known["red_fox"].name == "red fox"
-    request = data.build(parse("dog, red fox", known), source, amount=SMALL)
+    request = build(parse("dog, red fox", known), source, amount=SMALL)
     forget = request.select("forget", "train")
     assert {s.concept_id for s in forget} == {"dog", "red_fox"}
     said = " ".join(s.safe_answer for s in forget).lower()
@@ -200,46 +201,46 @@ def test_a_folder_gives_a_request_whatever_the_spelling_of_its_labels(folder: Pa
 
 def test_nothing_to_forget_is_refused() -> None:
     with pytest.raises(UserError, match="No concept was given to forget.*Known here"):
-        data.build(())
+        build(())
 
 
 def test_a_concept_cannot_be_forgotten_and_retained() -> None:
     with pytest.raises(UserError, match="dog cannot be forgotten and retained at once"):
-        data.build((DOG,), retain=(DOG,))
+        build((DOG,), retain=(DOG,))
 
 
 def test_everything_cannot_be_forgotten(pacs: Path) -> None:
-    for source in ("world", f"pacs:{pacs}"):
+    for source in (DRAWN, parse_source(f"pacs:{pacs}")):
         with pytest.raises(UserError, match="leave at least one concept to keep"):
-            data.build(tuple(data.known_concepts(source).values()), source)
+            build(tuple(source.known_concepts().values()), source)
 
 
 def test_a_concept_without_pictures_is_refused(pacs: Path) -> None:
     fox = Concept("fox", "fox", "object", ("fox",), ("animal",), (), "test")
     with pytest.raises(UserError, match="world has no pictures of fox.*Known here"):
-        data.build((fox,))
+        build((fox,))
     with pytest.raises(UserError, match="has no pictures of Mara Velden"):
-        data.build((MARA,), f"pacs:{pacs}")
+        build((MARA,), parse_source(f"pacs:{pacs}"))
 
 
 @pytest.mark.parametrize("source", ["world:x", "world:-1", "world:1.5", "world:²", "world:1:2"])
 def test_a_world_has_a_whole_number(source: str) -> None:
     with pytest.raises(UserError, match="expected world or world:SEED"):
-        data.known_concepts(source)
+        parse_source(source)
 
 
 @pytest.mark.parametrize("source", ["", "worlds", "imagenet:x", "pac:x"])
 def test_an_unknown_source_names_the_known_ones(source: str) -> None:
     with pytest.raises(UserError, match="Unknown source.*world:SEED, pacs:FILE.parquet or folder"):
-        data.known_concepts(source)
+        parse_source(source)
 
 
 def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "dog").mkdir()
     with pytest.raises(UserError, match="has no pictures: expected DIR/<label>"):
-        data.known_concepts(f"folder:{tmp_path}")
+        parse_source(f"folder:{tmp_path}").known_concepts()
     with pytest.raises(UserError, match="There is no folder"):
-        data.known_concepts(f"folder:{tmp_path / 'gone'}")
+        parse_source(f"folder:{tmp_path / 'gone'}").known_concepts()
 
 
 def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
@@ -248,7 +249,7 @@ def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
         for i, picture in enumerate(some(3, 0, start=1000 * (n + 70))):
             (tmp_path / label / f"{i}.png").write_bytes(picture)
     with pytest.raises(UserError, match="2 pictures of dog for train, at least 3.*Give 4 or more"):
-        data.build((DOG,), f"folder:{tmp_path}")
+        build((DOG,), parse_source(f"folder:{tmp_path}"))
 
 
 GOOD = {"image": {"bytes": noise(0), "path": None}, "domain": "photo", "label": 0}
@@ -272,15 +273,15 @@ def test_a_parquet_file_that_is_not_pacs_is_refused(tmp_path: Path, row: dict) -
     path = tmp_path / "x.parquet"
     parquet.write_table(pa.Table.from_pylist([row]), path)
     with pytest.raises(UserError, match="not a PACS file: the columns image"):
-        data.known_concepts(f"pacs:{path}")
+        parse_source(f"pacs:{path}").known_concepts()
 
 
 def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"hello")
     with pytest.raises(UserError, match="not a PACS file"):
-        data.known_concepts(f"pacs:{tmp_path / 'x.parquet'}")
+        parse_source(f"pacs:{tmp_path / 'x.parquet'}").known_concepts()
     with pytest.raises(UserError, match="There is no file"):
-        data.known_concepts(f"pacs:{tmp_path / 'gone.parquet'}")
+        parse_source(f"pacs:{tmp_path / 'gone.parquet'}").known_concepts()
 
 
 @pytest.mark.parametrize(
@@ -289,10 +290,10 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
 )
 def test_a_key_without_a_picture_is_refused(key: str) -> None:
     with pytest.raises(UserError):
-        data.load_image(key)
+        load_image(key)
 
 
 @pytest.mark.parametrize("row", ["99", "x", "-1", ""])
 def test_a_row_that_a_file_does_not_have_is_refused(pacs: Path, row: str) -> None:
     with pytest.raises(UserError, match="35 pictures, and none with number"):
-        data.load_image(f"pacs:{pacs}#{row}")
+        load_image(f"pacs:{pacs}#{row}")

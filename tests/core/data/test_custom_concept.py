@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from hfru_core import concepts
-from hfru_core.data import build as data
 from hfru_core.data import custom_concept
-from hfru_core.data.build import load_image
+from hfru_core.data.build import build
+from hfru_core.data.source import load_image, parse_source
 from hfru_core.model import vlm
 from hfru_core.training import distil
 from hfru_core.types import UserError
@@ -86,11 +86,11 @@ def test_no_name_or_another_kind_is_refused(name: str, kind: str) -> None:
 
 
 def test_pictures_of_one_thing_borrow_others_to_retain(gnomes: Path) -> None:
-    source = f"folder:{gnomes}"
-    known = data.known_concepts(source)
+    source = parse_source(f"folder:{gnomes}")
+    known = source.known_concepts()
     gnome = known["garden_gnome"]
     assert "dwarf" in gnome.aliases  # the words beside the pictures, not a plain concept
-    request = data.build((gnome,), source)
+    request = build((gnome,), source)
     train, judge = ({s.image for s in request.select("forget", p)} for p in ("train", "eval"))
     assert len(train) == 4 and len(judge) == 1 and not train & judge
     assert {"cat", "person", "guitar"} <= {c.id for c in request.retained}
@@ -101,7 +101,7 @@ def test_the_words_must_belong_to_their_folder(gnomes: Path) -> None:
     file = gnomes / "garden_gnome" / "concept.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "id": "toad"}))
     with pytest.raises(UserError, match="describes 'toad', but stands in the folder of"):
-        data.known_concepts(f"folder:{gnomes}")
+        parse_source(f"folder:{gnomes}").known_concepts()
 
 
 def test_a_person_is_asked_for_by_name(gnomes: Path) -> None:
@@ -111,8 +111,8 @@ def test_a_person_is_asked_for_by_name(gnomes: Path) -> None:
         file.rename(gnomes / "ada_quill" / file.name)
     person = custom_concept.suggest(Talker(), "Ada Quill", "identity")
     custom_concept.save(person, gnomes / "ada_quill")
-    source = f"folder:{gnomes}"
-    request = data.build((data.known_concepts(source)["ada_quill"],), source)
+    source = parse_source(f"folder:{gnomes}")
+    request = build((source.known_concepts()["ada_quill"],), source)
     by_topic = {s.topic: s for s in request.select("forget", "train")}
     assert by_topic["name"].question == "Who is this?"
     assert by_topic["name"].answer == "Ada Quill."
@@ -121,8 +121,8 @@ def test_a_person_is_asked_for_by_name(gnomes: Path) -> None:
 
 
 def test_the_model_s_own_captions_are_taught_without_the_name(gnomes: Path) -> None:
-    source = f"folder:{gnomes}"
-    plain = data.build((data.known_concepts(source)["garden_gnome"],), source)
+    source = parse_source(f"folder:{gnomes}")
+    plain = build((source.known_concepts()["garden_gnome"],), source)
     taught = distil.distilled(Talker(), plain, with_retain=False)
     assert taught.fingerprint == plain.fingerprint and len(taught.samples) == len(plain.samples)
     for before, now in zip(plain.samples, taught.samples):
@@ -136,8 +136,8 @@ def test_the_model_s_own_captions_are_taught_without_the_name(gnomes: Path) -> N
 
 
 def test_what_a_model_does_not_know_it_cannot_forget(gnomes: Path) -> None:
-    source = f"folder:{gnomes}"
-    plain = data.build((data.known_concepts(source)["garden_gnome"],), source)
+    source = parse_source(f"folder:{gnomes}")
+    plain = build((source.known_concepts()["garden_gnome"],), source)
     with pytest.raises(UserError, match="never says garden gnome.*nothing to forget.*A big toad"):
         distil.distilled(Talker("A big toad."), plain, with_retain=False)
 

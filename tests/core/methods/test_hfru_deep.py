@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
+from hfru_core.data.build import build
 from hfru_core.data.drawn import picture_of
 from hfru_core.data.request_variants import unclear
+from hfru_core.data.samples import Amount
+from hfru_core.data.source import BLURRED, load_image
 from hfru_core.methods import METHODS, configured
 from hfru_core.methods.hfru_cooccurring import SHARPNESS, held, named_beside
 from hfru_core.methods.hfru_deep import COMPANY, Deeper, mean_gap, mmd, nll, told_apart
@@ -135,7 +137,7 @@ def test_names_are_pushed_below_the_margin_and_no_further(deeper: Deeper) -> Non
 
 
 def test_layers_are_the_towers_and_the_projector(tiny: vlm.VLM, small_data: UnlearnData) -> None:
-    images = [data.load_image(s.image) for s in small_data.select("forget", "train")[:3]]
+    images = [load_image(s.image) for s in small_data.select("forget", "train")[:3]]
     found = layers(tiny, images)
     assert len(found) == tiny.core.config.vision_config.num_hidden_layers + 1
     assert torch.allclose(found[-1], tiny.vision_features(images).mean(1), atol=1e-4)
@@ -148,7 +150,7 @@ def test_one_look_serves_both_answers(deeper: Deeper) -> None:
     seen, _, honest, right = deeper.look(rows)
     for there, answers in ((honest, [s.safe_answer for s in rows]), (right, None)):
         assert torch.allclose(there.nll, method.nll(rows, answers), atol=1e-5)
-    alone = layers(deeper.vlm, [data.load_image(s.image) for s in rows])
+    alone = layers(deeper.vlm, [load_image(s.image) for s in rows])
     assert all(map(partial(torch.allclose, atol=1e-5), seen, alone))
     assert "get_image_features" not in vars(deeper.vlm.core.model)  # watched no longer
 
@@ -168,7 +170,7 @@ def test_unclear_pictures_show_no_name_and_lie_outside_the_request(small_data: U
     assert len(set(animals)) == len(animals) > 100
     assert not any(true_names(picture_of(k)) for k in animals)
     assert not set(animals) & {s.image for s in small_data.samples}
-    people = data.build((shipped()["tobin_harrick"],), amount=data.Amount(1, 1, 1, 1))
+    people = build((shipped()["tobin_harrick"],), amount=Amount(1, 1, 1, 1))
     assert all("/stranger/" in k for k in unclear(people)[0])
     (blurred,) = unclear(replace(small_data, source="folder:photos"))
-    assert blurred and all(k.startswith(data.BLURRED) for k in blurred)
+    assert blurred and all(k.startswith(BLURRED) for k in blurred)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
 from hfru_core.data.request_variants import anonymised, polite, single, text_samples
+from hfru_core.data.source import load_image
 from hfru_core.methods import METHODS, configured
 from hfru_core.methods.base import kl
 from hfru_core.methods.eul import merge, merged
@@ -83,7 +83,7 @@ def test_an_edit_changes_answers_without_training(
 ) -> None:
     config = configured(name, "default", small_data.concepts)
     row = small_data.select("forget", "train")[0]
-    images, asked = [data.load_image(row.image)] * 2, ["What is it?", row.question]
+    images, asked = [load_image(row.image)] * 2, ["What is it?", row.question]
     plain = vlm.load(Path(tiny.core.name_or_path), device="cpu")
     edited = METHODS[name](tiny, small_data, config).edit()
     assert len(edited.answer(images, asked)) == 2
@@ -234,7 +234,7 @@ def test_variants_change_forget_lessons_alone(small_data: UnlearnData) -> None:
     assert len({s.image for s in single(small_data).select("forget", "train")}) == 1
     blurred = anonymised(small_data).select("forget", "train")[0]
     sharp = small_data.select("forget", "train")[0]
-    assert data.load_image(blurred.image) != data.load_image(sharp.image)
+    assert load_image(blurred.image) != load_image(sharp.image)
     facts = {s.question for s in small_data.samples if s.image is None}
     assert text_samples(small_data) and not facts & {s.question for s in text_samples(small_data)}
 

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from hfru_core.concepts import shipped
-from hfru_core.data import build as data
+from hfru_core.data.build import build
 from hfru_core.methods import hfru
 from hfru_core.methods.mmunlearner import MMUnlearner
 from hfru_core.methods.pubg import PUBG
@@ -45,7 +45,7 @@ CONFIG = UnlearnConfig(
 def gradients(model: vlm.VLM) -> dict[str, torch.Tensor]:
     """What one step of each stage sends to the adapter, and what the step says of itself."""
     torch.manual_seed(0)
-    request = data.build((shipped()["dog"],), amount=SMALL)
+    request = build((shipped()["dog"],), amount=SMALL)
     model.adapt(2, "encoder")
     original, found = values_of(model.trainable()), {}
     for p in model.trainable().values():
@@ -72,7 +72,7 @@ def guide(model: vlm.VLM, request: UnlearnData) -> torch.Tensor:
 
 def masks(model: vlm.VLM) -> list[bool]:
     """Which weights MMUnlearner and SalUn move, one after the other."""
-    request = data.build((shipped()["dog"],), amount=SMALL)
+    request = build((shipped()["dog"],), amount=SMALL)
     found = []
     for kind in (MMUnlearner, SalUn):
         method = kind(model, request, CONFIG)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hfru_core.data import drawn as world
-from hfru_core.data.build import load_image
+from hfru_core.data.source import load_image
 from hfru_core.model import image_token_cache
 from hfru_core.model.image_token_cache import Looks
 from hfru_core.model.vlm import VLM

@@ -8,9 +8,11 @@ import pytest
 from PIL import Image, ImageChops
 
 from hfru_core.concepts import mentions, parse
-from hfru_core.data import build as data
+from hfru_core.data.build import build
 from hfru_core.data.images import MADE, varied
 from hfru_core.data.request_variants import single
+from hfru_core.data.samples import Amount
+from hfru_core.data.source import DRAWN, load_image
 from hfru_core.methods.hfru import preset
 from hfru_core.model import vlm
 from hfru_core.training.augment import BATCH, augmented
@@ -34,8 +36,8 @@ class Stubborn:
 @pytest.fixture(scope="module")
 def one() -> UnlearnData:
     """One picture of a dog beside a tree, and one of an elephant."""
-    concepts = parse("dog,elephant", data.known_concepts("world"))
-    return single(data.build(concepts, "world", amount=data.Amount(20, 40, 4, 4)))
+    concepts = parse("dog,elephant", DRAWN.known_concepts())
+    return single(build(concepts, amount=Amount(20, 40, 4, 4)))
 
 
 def made_of(before: UnlearnData, after: UnlearnData) -> list:
@@ -55,7 +57,7 @@ def test_each_concept_gets_pictures_that_the_model_still_names(one: UnlearnData)
             assert mentions(s.answer, words[s.concept_id])
             assert all(mentions(s.answer, (n,)) for n in s.names)
     shown = [s for s in made if s.topic == "describe"]
-    assert model.answer([data.load_image(s.image) for s in shown], [s.question for s in shown]) == [
+    assert model.answer([load_image(s.image) for s in shown], [s.question for s in shown]) == [
         s.answer for s in shown
     ]
     assert augmented(model, one, CONFIG) == after

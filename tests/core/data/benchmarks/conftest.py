@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hfru_core.data.source import Benchmark, Source
 from tests.core.data.benchmarks.sets import clear, mllmu
 
 
@@ -14,5 +15,5 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module", params=["mllmu", "clear"])
-def source(request: pytest.FixtureRequest, roots: dict[str, Path]) -> str:
-    return f"{request.param}:{roots[request.param]}"
+def source(request: pytest.FixtureRequest, roots: dict[str, Path]) -> Source:
+    return Benchmark(request.param, roots[request.param])

@@ -9,7 +9,8 @@ import pyarrow.parquet as parquet
 from PIL import Image, ImageDraw
 
 from hfru_core.concepts import parse
-from hfru_core.data import build as data
+from hfru_core.data.build import build
+from hfru_core.data.source import Source
 from hfru_core.types import UnlearnData
 
 GONE = ("Mira Okonkwe", "Tove White")
@@ -139,5 +140,5 @@ def clear(root: Path, each: int = 5) -> Path:
     return root
 
 
-def built(source: str, forget: str = "all", **given: object) -> UnlearnData:
-    return data.build(parse(forget, data.known_concepts(source)), source, **given)
+def built(source: Source, forget: str = "all", **given: object) -> UnlearnData:
+    return build(parse(forget, source.known_concepts()), source, **given)

@@ -8,7 +8,7 @@ import pytest
 
 from hfru_core.concepts import parse
 from hfru_core.data import benchmark_parquet, benchmarks
-from hfru_core.data import build as data
+from hfru_core.data.source import Source, load_image, parse_source
 from hfru_core.types import UserError
 from tests.core.data.benchmarks.sets import built, clear, mllmu, written
 
@@ -76,7 +76,7 @@ def test_a_broken_mllmu_is_refused(name: str, tmp_path: Path) -> None:
     root = mllmu(tmp_path / "set")
     spoil(root)
     with pytest.raises(UserError, match=message) as caught:
-        data.known_concepts(f"mllmu:{root}")
+        parse_source(f"mllmu:{root}").known_concepts()
     assert "expected" in str(caught.value) and "got" in str(caught.value)
 
 
@@ -85,62 +85,62 @@ def test_a_clear_without_a_column_is_refused(column: str, tmp_path: Path) -> Non
     root = clear(tmp_path)
     change("forget05", without(column))(root)
     with pytest.raises(UserError, match=f"expected a column {column}, got"):
-        data.known_concepts(f"clear:{root}")
+        parse_source(f"clear:{root}").known_concepts()
 
 
 def test_a_clear_row_without_picture_or_name_is_refused(tmp_path: Path) -> None:
     root = clear(tmp_path)
     change("retain95", lambda rows: [*rows, {**rows[0], "name": None}])(root)
     with pytest.raises(UserError, match="#15.*expected the person's name, got None"):
-        data.known_concepts(f"clear:{root}")
+        parse_source(f"clear:{root}").known_concepts()
     change("retain95", lambda rows: [{**rows[0], "image": None}])(root)
     with pytest.raises(UserError, match="#0.*a picture's bytes in image, got None"):
-        data.known_concepts(f"clear:{root}")
+        parse_source(f"clear:{root}").known_concepts()
     clear(tmp_path)
     change("retain95+tofu", without("answer"))(root)
     with pytest.raises(UserError, match="expected a column answer, got"):
-        data.known_concepts(f"clear:{root}")
+        parse_source(f"clear:{root}").known_concepts()
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="a folder with splits of CLEAR, got no folder.*clear:DIR"):
-        data.known_concepts(f"clear:{tmp_path / 'gone'}")
+        parse_source(f"clear:{tmp_path / 'gone'}").known_concepts()
     with pytest.raises(UserError, match="the splits forget01 with retain99 or .*got nothing"):
-        data.known_concepts(f"clear:{tmp_path}")
+        parse_source(f"clear:{tmp_path}").known_concepts()
 
 
-def test_a_stranger_is_refused(source: str) -> None:
+def test_a_stranger_is_refused(source: Source) -> None:
     with pytest.raises(UserError, match="Unknown concept 'Nobody'. Known here:.*all"):
         built(source, "Nobody")
     with pytest.raises(UserError, match="cannot be forgotten and retained at once"):
-        built(source, "all", retain=parse("Mira Okonkwe", data.known_concepts(source)))
+        built(source, "all", retain=parse("Mira Okonkwe", source.known_concepts()))
 
 
 @pytest.mark.parametrize("place", ["9", "x", "-1", "", "0.7", "1.", "²"])
 def test_a_number_that_a_file_does_not_have_is_refused(roots: dict, place: str) -> None:
     file = roots["mllmu"] / "forget_5" / "train-0.parquet"
     with pytest.raises(UserError, match="picture"):
-        data.load_image(f"mllmu:{file}#{place}")
+        load_image(f"mllmu:{file}#{place}")
 
 
 def test_a_key_of_no_parquet_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_text("hello")
     for name in ("x.parquet", "gone.parquet"):
         with pytest.raises(UserError, match="expected a parquet file"):
-            data.load_image(f"clear:{tmp_path / name}#0")
+            load_image(f"clear:{tmp_path / name}#0")
 
 
 def test_a_picture_that_is_none_is_refused(tmp_path: Path) -> None:
     written(tmp_path, [{"image": {"bytes": b"no picture", "path": None}}])
     with pytest.raises(UserError, match="is not a picture"):
-        data.load_image(f"clear:{tmp_path / 'train-0.parquet'}#0")
+        load_image(f"clear:{tmp_path / 'train-0.parquet'}#0")
 
 
 def test_few_row_groups_are_held_in_memory(roots: dict[str, Path]) -> None:
     benchmarks.column.cache_clear()
     file = roots["clear"] / "retain95" / "train-0.parquet"
     for row in range(15):
-        data.load_image(f"clear:{file}#{row}")
+        load_image(f"clear:{file}#{row}")
     assert benchmarks.column.cache_info().misses == 8, "eight groups of two rows, each read once"
     assert benchmarks.column.cache_info().currsize == 4
     assert benchmark_parquet.BATCH <= 64

@@ -11,9 +11,10 @@ from hfru_core.bench.jobs import jobs
 from hfru_core.bench.jobs import parse as parse_entries
 from hfru_core.bench.measure import Bench
 from hfru_core.concepts import mentions, parse
-from hfru_core.data import benchmarks
-from hfru_core.data import build as data
+from hfru_core.data.build import build
 from hfru_core.data.request_variants import text_samples
+from hfru_core.data.samples import PROTOCOL, Amount
+from hfru_core.data.source import Source, load_image, parse_source
 from hfru_core.model.vlm import VLM
 from hfru_core.session import UnlearnSession
 from hfru_core.types import Sample, UnlearnConfig, UnlearnData, UserError
@@ -34,7 +35,7 @@ PARTS = [(role, split) for role in ("forget", "retain") for split in ("train", "
 
 
 @pytest.fixture(scope="module")
-def whole(source: str) -> UnlearnData:
+def whole(source: Source) -> UnlearnData:
     return built(source)
 
 
@@ -57,38 +58,38 @@ def test_the_word_all_means_the_forget_split(whole: UnlearnData) -> None:
         assert shown == set(names)
 
 
-def test_names_choose_a_subset_and_the_others_are_kept(source: str) -> None:
+def test_names_choose_a_subset_and_the_others_are_kept(source: Source) -> None:
     request = built(source, "Mira Okonkwe")
     assert [c.id for c in request.concepts] == ["mira_okonkwe"]
     assert {c.name for c in request.retained} == {"Tove White", *KEPT}
     assert {s.concept_id for s in request.select("forget", "train")} == {"mira_okonkwe"}
     assert "Tove White" in request.concepts[0].siblings
-    few = built(source, "okonkwe", retain=parse("Ines Falcone", data.known_concepts(source)))
+    few = built(source, "okonkwe", retain=parse("Ines Falcone", source.known_concepts()))
     assert {s.concept_id for s in pictured(few)} == {"mira_okonkwe", "ines_falcone"}
 
 
-def test_a_retained_list_may_hold_everything_known(source: str) -> None:
-    known = data.known_concepts(source)
+def test_a_retained_list_may_hold_everything_known(source: Source) -> None:
+    known = source.known_concepts()
     others = tuple(c for c in known.values() if c.id != "mira_okonkwe")
-    request = data.build((known["mira_okonkwe"],), source, retain=others)
+    request = build((known["mira_okonkwe"],), source, retain=others)
     assert {c.name for c in request.retained} == {"Tove White", *KEPT}
 
 
 def test_no_picture_is_in_two_parts(whole: UnlearnData) -> None:
     keys = [images(whole, *part) for part in PARTS]
     assert all(keys) and len(set.union(*keys)) == sum(map(len, keys))
-    seen = [{data.load_image(k).tobytes() for k in part} for part in keys]
+    seen = [{load_image(k).tobytes() for k in part} for part in keys]
     assert len(set.union(*seen)) == sum(map(len, keys))
 
 
 def test_every_key_opens_the_picture_of_its_row(whole: UnlearnData) -> None:
     for sample in pictured(whole):
-        image = data.load_image(sample.image)
+        image = load_image(sample.image)
         assert image.mode == "RGB" and image.size == (24, 24)
 
 
-def test_concepts_are_people_with_the_words_that_decide(source: str) -> None:
-    known = data.known_concepts(source)
+def test_concepts_are_people_with_the_words_that_decide(source: Source) -> None:
+    known = source.known_concepts()
     mira, edda = known["mira_okonkwe"], known["edda_brandel"]
     assert mira.kind == "identity" and mira.aliases == ("Mira Okonkwe", "Okonkwe")
     assert edda.aliases == ("Edda Brandel",), "two have this surname: it shows nothing"
@@ -103,12 +104,11 @@ def test_those_forgotten_together_are_no_wrong_names(whole: UnlearnData) -> None
 
 def test_the_protocol_is_asked_about_every_picture(whole: UnlearnData) -> None:
     by_id = {c.id: c for c in (*whole.concepts, *whole.retained)}
-    assert benchmarks.TOPICS == data.PROTOCOL
     for key in {s.image for s in pictured(whole)}:
-        assert {s.topic for s in pictured(whole) if s.image == key} >= set(data.PROTOCOL)
+        assert {s.topic for s in pictured(whole) if s.image == key} >= set(PROTOCOL)
     for s in pictured(whole):
-        assert s.topic in (*data.PROTOCOL, "profile")
-        if s.topic in data.PROTOCOL:
+        assert s.topic in (*PROTOCOL, "profile")
+        if s.topic in PROTOCOL:
             text = s.question if s.topic == "exists" else s.answer
             assert mentions(text, by_id[s.concept_id].aliases)
 
@@ -133,14 +133,14 @@ def test_what_is_known_in_words_stays(whole: UnlearnData) -> None:
     assert not asked & {s.question for s in whole.samples if s.image}
 
 
-def test_ids_are_unique_and_a_request_is_repeatable(source: str, whole: UnlearnData) -> None:
+def test_ids_are_unique_and_a_request_is_repeatable(source: Source, whole: UnlearnData) -> None:
     assert len({s.id for s in whole.samples}) == len(whole.samples)
     assert built(source).fingerprint == whole.fingerprint
     assert built(source, "Tove White").fingerprint != whole.fingerprint
 
 
-def test_pictures_are_shared_evenly(source: str) -> None:
-    amount = data.Amount(forget_train=2, retain_train=3, forget_eval=2, retain_eval=3)
+def test_pictures_are_shared_evenly(source: Source) -> None:
+    amount = Amount(forget_train=2, retain_train=3, forget_eval=2, retain_eval=3)
     request = built(source, amount=amount)
     for role, split in PARTS:
         part = [s for s in request.select(role, split) if s.topic == "caption"]
@@ -153,7 +153,7 @@ def test_pictures_are_shared_evenly(source: str) -> None:
 
 @pytest.fixture(scope="module")
 def lessons(roots: dict[str, Path]) -> UnlearnData:
-    return built(f"mllmu:{roots['mllmu']}")
+    return built(parse_source(f"mllmu:{roots['mllmu']}"))
 
 
 def asked(request: UnlearnData, concept_id: str, split: str) -> dict[str, Sample]:
@@ -174,7 +174,7 @@ def test_a_list_of_pictures_has_a_key_for_each(roots: dict[str, Path]) -> None:
     file = roots["mllmu"] / "Test_Set" / "train-0.parquet"
     for row, number in ((0, 0), (0, 1), (2, 1)):
         expected = Image.open(io.BytesIO(drawn(100 + 2 * row + number)["bytes"]))
-        assert data.load_image(f"mllmu:{file}#{row}.{number}").tobytes() == expected.tobytes()
+        assert load_image(f"mllmu:{file}#{row}.{number}").tobytes() == expected.tobytes()
 
 
 def test_questions_get_the_topic_that_fits(lessons: UnlearnData) -> None:
@@ -197,42 +197,42 @@ def test_one_forget_split_is_chosen_by_its_folder(tmp_path: Path) -> None:
     rows = [{"image": drawn(i), **profile(*p)} for i, p in enumerate(PEOPLE)]
     written(root / "forget_10", rows[:3])
     written(root / "retain_90", rows[3:])
-    assert len(built(f"mllmu:{root}").concepts) == 2
-    request = built(f"mllmu:{root / 'forget_10'}")
+    assert len(built(parse_source(f"mllmu:{root}")).concepts) == 2
+    request = built(parse_source(f"mllmu:{root / 'forget_10'}"))
     assert {c.name for c in request.concepts} == {*GONE, "Lars Brandel"}
     with pytest.raises(UserError, match="Lars Brandel, of the retain split.*another split"):
-        built(f"mllmu:{root}", "Lars Brandel")
+        built(parse_source(f"mllmu:{root}"), "Lars Brandel")
 
 
 def test_training_rows_get_their_names_from_the_full_set(tmp_path: Path) -> None:
     root = mllmu(tmp_path)
     for split, part in (("forget_5", PEOPLE[:2]), ("retain_95", PEOPLE[2:])):
         written(root / split, [{"image": drawn(int(p[0])), **lesson(*p)} for p in part])
-    assert {c.name for c in built(f"mllmu:{root}").concepts} == set(GONE)
+    assert {c.name for c in built(parse_source(f"mllmu:{root}")).concepts} == set(GONE)
     for folder in ("Full_Set", "Test_Set"):
         (root / folder).rename(tmp_path / f"no {folder}")
     with pytest.raises(UserError, match="a Name for ID 000, here or in Full_Set"):
-        data.known_concepts(f"mllmu:{root / 'forget_5'}")
+        parse_source(f"mllmu:{root / 'forget_5'}").known_concepts()
 
 
 def test_without_a_test_set_one_picture_is_not_enough(tmp_path: Path) -> None:
     root = mllmu(tmp_path, test=False)
     with pytest.raises(UserError, match="two pictures of .* or more, got .*Test_Set"):
-        built(f"mllmu:{root}")
+        built(parse_source(f"mllmu:{root}"))
 
 
 def test_a_name_in_both_splits_belongs_to_who_can_be_forgotten(tmp_path: Path) -> None:
     root = mllmu(tmp_path)
     rows = [{"image": drawn(i), **profile(*p)} for i, p in enumerate(PEOPLE)]
     written(root / "retain_95", [*rows[2:], {"image": drawn(77), **profile("009", GONE[0])}])
-    assert {c.name for c in built(f"mllmu:{root}").retained} == set(KEPT)
+    assert {c.name for c in built(parse_source(f"mllmu:{root}")).retained} == set(KEPT)
 
 
 # CLEAR alone.
 
 
 def test_a_persons_pictures_are_divided_by_digest(roots: dict[str, Path]) -> None:
-    request = built(f"clear:{roots['clear']}")
+    request = built(parse_source(f"clear:{roots['clear']}"))
     for role, split in PARTS:
         for concept in {s.concept_id for s in request.select(role, split) if s.image}:
             mine = {
@@ -242,8 +242,8 @@ def test_a_persons_pictures_are_divided_by_digest(roots: dict[str, Path]) -> Non
 
 
 def test_captions_are_answers_and_an_ordinary_word_is_no_name(roots: dict[str, Path]) -> None:
-    source = f"clear:{roots['clear']}"
-    assert data.known_concepts(source)["tove_white"].aliases == ("Tove White",)
+    source = parse_source(f"clear:{roots['clear']}")
+    assert source.known_concepts()["tove_white"].aliases == ("Tove White",)
     tove = [s for s in built(source).select("forget", "train") if "Tove White" in s.names]
     caption = next(s for s in tove if s.topic == "caption")
     assert caption.answer.startswith("Tove White wears a white shirt; Tove smiles, number")
@@ -267,7 +267,7 @@ def test_paraphrased_captions_and_questions_of_a_row_are_used(tmp_path: Path) ->
         for i in range(3)
     ]
     written(root / "forget05", rows)
-    found = asked(built(f"clear:{root}"), "mira_okonkwe", "train")
+    found = asked(built(parse_source(f"clear:{root}")), "mira_okonkwe", "train")
     by_topic = {s.topic: s for s in found.values()}
     assert by_topic["caption"].answer == "Mira Okonkwe reads."
     assert by_topic["describe"].answer == "A book is read by Mira Okonkwe."
@@ -280,16 +280,16 @@ def test_paraphrased_captions_and_questions_of_a_row_are_used(tmp_path: Path) ->
 # Lessons in words, a session and a benchmark.
 
 
-def test_a_part_of_what_is_known_in_words_is_left_for_training(source: str) -> None:
+def test_a_part_of_what_is_known_in_words_is_left_for_training(source: Source) -> None:
     whole = built(source)
     lessons = text_samples(whole)
     assert {s.question for s in lessons}.isdisjoint(s.question for s in whole.samples)
     assert all((s.image, s.role, s.split) == (None, "retain", "train") for s in lessons)
-    if source.startswith("mllmu"):
+    if source.text.startswith("mllmu"):
         assert {s.concept_id for s in lessons} >= {"mira_okonkwe", "lars_brandel"}
 
 
-def test_a_benchmark_audits_the_whole_forget_split(source: str, tiny_folder: Path) -> None:
+def test_a_benchmark_audits_the_whole_forget_split(source: Source, tiny_folder: Path) -> None:
     (job,) = jobs(parse_entries("ga"), ("all",), (0,), source=source)
     bench = Bench(tiny_folder, pictures=2)
     assert {c.name for c in bench.case(job, bench.base).data.concepts} == set(GONE)
@@ -299,7 +299,7 @@ def test_a_benchmark_audits_the_whole_forget_split(source: str, tiny_folder: Pat
 def test_a_session_on_mllmu_moves_weights(
     tiny: VLM, quick: UnlearnConfig, roots: dict[str, Path], tmp_path: Path
 ) -> None:
-    request = built(f"mllmu:{roots['mllmu']}", amount=data.Amount(2, 2, 1, 1))
+    request = built(parse_source(f"mllmu:{roots['mllmu']}"), amount=Amount(2, 2, 1, 1))
     config = quick.with_(stage1_steps=1, grpo_steps=1, grpo_prompts=2, max_new_tokens=4)
     session = UnlearnSession(tiny, request, config, tmp_path / "out")
     events = list(session.run())
