@@ -14,6 +14,7 @@ from hfru_core.types import Concept, Sample, UserError
 if TYPE_CHECKING:
     from audit.base import Case
     from audit.report.report import Subject
+    from hfru_core.adapters.record import AdapterRecord
     from hfru_core.data.source import Source
     from hfru_core.model.vlm import VLM
 
@@ -26,26 +27,26 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
     """Everything that an audit needs, checked; raises before long work where it cannot be done."""
     from audit.base import Case
     from audit.report.report import Model, Subject, versions
-    from hfru_core.adapters import folder as adapter
+    from hfru_core.adapters.folder import load as load_adapter
+    from hfru_core.adapters.validate import WEIGHTS, checked_record
     from hfru_core.data.source import parse_source
     from hfru_core.model import vlm
 
-    info = adapter.describe(args.adapter)
-    concepts = concepts_of(info, args.adapter)
-    source = parse_source(args.data)
+    record, source = checked_record(args.adapter), parse_source(args.data)
+    concepts = record.concepts
     pictures = pictures_for(concepts, source, args.pictures, args.seed)
     load = lambda where: vlm.load(where, device=args.device)  # noqa: E731
     base = load(args.model or vlm.BUNDLED)
-    unlearned = adapter.load(load(args.model or vlm.BUNDLED), args.adapter)
+    unlearned = load_adapter(load(args.model or vlm.BUNDLED), args.adapter)
     folder = oracle_folder(args.oracle, concepts, base.name)
     oracle = load(folder) if folder else None
     check_finite({"base": base, "unlearned": unlearned, "oracle": oracle})
-    trained = session_samples(info, concepts, source)
+    trained = session_samples(record, source)
     case = Case(base, unlearned, oracle, pictures, trained, args.seed)
     name = lambda vlm, name: Model(name, vlm.revision, vlm.fingerprint())  # noqa: E731
     return case, Subject(
         adapter=args.adapter.resolve().name,
-        adapter_hash=info["hashes"][adapter.WEIGHTS],
+        adapter_hash=record.hashes[WEIGHTS],
         base=name(base, base.name),
         oracle=name(oracle, folder.name) if folder else None,
         concepts=tuple(c.name for c in concepts),
@@ -56,19 +57,6 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
         depth="deep" if args.deep else "standard",
         versions=versions(),
     )
-
-
-def concepts_of(info: dict, folder: Path) -> tuple[Concept, ...]:
-    """What the adapter was made to forget, as its record says."""
-    from hfru_core.concepts import from_dict
-
-    listed = info.get("concepts")
-    if not isinstance(listed, list) or not listed:
-        raise UserError(
-            f"'{folder / 'unlearning.json'}' names no concepts: expected a list, got {listed!r}. "
-            "Without them nobody knows what to look for; the record was changed, make it again."
-        )
-    return tuple(from_dict(c, str(folder / "unlearning.json")) for c in listed)
 
 
 def pictures_for(concepts: tuple[Concept, ...], source: Source, pictures: int, seed: int):
@@ -82,7 +70,7 @@ def pictures_for(concepts: tuple[Concept, ...], source: Source, pictures: int, s
     return build(concepts, source, amount=amount, seed=seed)
 
 
-def session_samples(info: dict, concepts: tuple[Concept, ...], given: Source) -> tuple[Sample, ...]:
+def session_samples(record: AdapterRecord, given: Source) -> tuple[Sample, ...]:
     """The forget samples that the session trained on; none where they cannot be had again.
 
     A record names files without their paths: `given` is tried where it has the same name, and a
@@ -91,16 +79,18 @@ def session_samples(info: dict, concepts: tuple[Concept, ...], given: Source) ->
     from hfru_core.data.build import build
     from hfru_core.data.source import World, parse_source
 
-    made, config = info.get("data", {}), info.get("config", {})
+    made = record.data
+    if made is None:
+        return ()
     try:
-        same_name = given.public_name == made["source"]
-        source = given if same_name else parse_source(made["source"])
+        same_name = given.public_name == made.source
+        source = given if same_name else parse_source(made.source)
         if source != given and not isinstance(source, World):
             return ()
-        again = build(concepts, source, seed=config["seed"])
+        again = build(record.concepts, source, seed=record.config["seed"])
     except (UserError, KeyError):
         return ()
-    same = again.fingerprint == made["fingerprint"]
+    same = again.fingerprint == made.fingerprint
     return again.select("forget", "train") if same else ()
 
 

@@ -76,11 +76,9 @@ def unlearn(args: argparse.Namespace) -> dict:
 
 def earlier(folder: Path | None) -> tuple:
     """The concepts that an adapter has removed already."""
-    from hfru_core.adapters.validate import describe
-    from hfru_core.concepts import from_dict
+    from hfru_core.adapters.validate import checked_record
 
-    listed = describe(folder)["concepts"] if folder else ()
-    return tuple(from_dict(c, str(folder)) for c in listed)
+    return checked_record(folder).concepts if folder else ()
 
 
 def together(before: tuple, now: tuple) -> tuple:
@@ -125,6 +123,7 @@ def follow(session) -> None:
 def evaluate_command(args: argparse.Namespace) -> dict:
     """Rates of a model, with or without an adapter, beside the base model's."""
     from hfru_core.adapters import folder as adapter
+    from hfru_core.adapters.validate import checked_record
     from hfru_core.concepts import parse
     from hfru_core.data.build import build
     from hfru_core.data.samples import Amount
@@ -135,7 +134,7 @@ def evaluate_command(args: argparse.Namespace) -> dict:
     if args.pictures < 1:
         raise UserError(f"--pictures must be at least 1, got {args.pictures}.")
     if args.adapter:
-        adapter.describe(args.adapter)  # A bad folder is refused before any work.
+        checked_record(args.adapter)  # A bad folder is refused before any work.
     source = parse_source(args.data)
     known = source.known_concepts()
     amount = Amount(0, 0, args.pictures, args.pictures)

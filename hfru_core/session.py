@@ -22,7 +22,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from hfru_core import evaluate
-from hfru_core.adapters import folder as adapter
+from hfru_core.adapters.folder import base_of, save
+from hfru_core.adapters.record import (
+    AdapterRecord,
+    Outcome,
+    TrainingData,
+    evaluation_from,
+    event_from,
+    event_to_json,
+)
 from hfru_core.data.samples import PROTOCOL
 from hfru_core.data.source import parse_source
 from hfru_core.files import reason, write_file
@@ -166,7 +174,7 @@ class UnlearnSession:
             probes=probes,
             seconds=seconds,
         )
-        self.progress.history.append(plain_event(event))
+        self.progress.history.append(event_to_json(event))
         if self.progress.step % config.checkpoint_every == 0:
             self.checkpoint()
         return event
@@ -311,21 +319,8 @@ class UnlearnSession:
 
 def write_folder(session: UnlearnSession, folder: Path) -> None:
     """The adapter folder of a session, its rates on the check set inside."""
-    apart = ("history", "best_metrics")
-    info = {
-        "concepts": adapter.concept_info(session.data.concepts),
-        "data": {
-            "source": parse_source(session.data.source).public_name,
-            "fingerprint": session.data.fingerprint,
-        },
-        "config": asdict(session.config),
-        "session": {k: v for k, v in asdict(session.progress).items() if k not in apart},
-        "base_metrics": asdict(session.base_scores),
-        "metrics": session.progress.best_metrics,
-        "history": session.progress.history,
-    }
     try:
-        adapter.save(session.vlm, folder, info)
+        save(session.vlm, folder, record_of(session))
     except (OSError, SafetensorError) as error:
         raise UserError(
             f"The adapter could not be written: {reason(error)}. The checkpoint in "
@@ -333,10 +328,19 @@ def write_folder(session: UnlearnSession, folder: Path) -> None:
         ) from None
 
 
-def plain_event(event: StepEvent) -> dict:
-    """An event for the record, without the answers shown."""
-    kept = ("step", "stage", "loss", "rewards", "kl", "score", "seconds")
-    return {k: getattr(event, k) for k in kept}
+def record_of(session: UnlearnSession) -> AdapterRecord:
+    """What the adapter's record says of its session."""
+    data, done = session.data, session.progress
+    return AdapterRecord(
+        base=base_of(session.vlm),
+        concepts=data.concepts,
+        data=TrainingData(parse_source(data.source).public_name, data.fingerprint),
+        config=asdict(session.config),
+        session=Outcome(done.step, done.best_step, done.best_score, done.seconds),
+        base_metrics=session.base_scores,
+        metrics=evaluation_from(done.best_metrics),
+        history=tuple(event_from(row, session.config.steps) for row in done.history),
+    )
 
 
 def values_of(weights: dict[str, torch.nn.Parameter]) -> Tensors:

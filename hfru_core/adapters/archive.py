@@ -1,4 +1,4 @@
-"""An adapter folder as a zip, and back: a zip from elsewhere is taken for hostile."""
+"""An adapter folder as a zip, and back: a zip from elsewhere is treated as hostile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from hfru_core.adapters.validate import FILES, INFO, MOST_BYTES, check_name, check_size, describe
+from hfru_core.adapters.record import INFO, AdapterRecord
+from hfru_core.adapters.validate import FILES, MOST_BYTES, check_name, check_size, checked_record
 from hfru_core.files import whole
 from hfru_core.types import UserError
 
@@ -23,8 +24,8 @@ LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same folder gives the same zip
 
 
 def pack(folder: Path, target: Path) -> Path:
-    """Write a valid adapter folder as a zip with one folder in it; other files stay behind."""
-    describe(folder)
+    """Write a valid adapter folder as a zip with one folder in it; other files are left out."""
+    checked_record(folder)
     try:
         with zipfile.ZipFile(target, "w") as archive:
             for file in (f for f in FILES if (folder / f).is_file()):
@@ -37,10 +38,10 @@ def pack(folder: Path, target: Path) -> Path:
     return target
 
 
-def unpack(file: Path, out: Path) -> dict:
-    """Unpack an adapter's zip into the folder `out` and return its record.
+def unpack(file: Path, out: Path) -> AdapterRecord:
+    """Unpack an adapter's zip into the new folder `out` and return its record.
 
-    Raises at anything in it that an adapter has not; then `out` is not there.
+    Raises at anything in it that an adapter does not have; then `out` is not made.
     """
     if not file.is_file():
         raise UserError(f"There is no file '{file}'.")
@@ -55,10 +56,10 @@ def unpack(file: Path, out: Path) -> dict:
             raise
         except (*UNREADABLE, OSError) as error:
             raise UserError(
-                f"'{file.name}' cannot be unpacked: {error}. It is no zip, or it is damaged: "
+                f"'{file.name}' cannot be unpacked: {error}. It is not a zip, or it is damaged: "
                 "download it again."
             ) from None
-        return describe(folder)
+        return checked_record(folder)
 
 
 def copy(source: BinaryIO, target: BinaryIO, most: int) -> int:

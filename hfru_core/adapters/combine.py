@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from hfru_core.adapters import folder as adapter
-from hfru_core.adapters.folder import Layers
+from hfru_core.adapters.folder import Layers, load, now, read, versions, write
 from hfru_core.adapters.model_card import merged_card
-from hfru_core.adapters.validate import CARD, INFO, WEIGHTS, describe
+from hfru_core.adapters.record import INFO, WEIGHTS, AdapterRecord, Part
+from hfru_core.adapters.validate import CARD, checked_record, file_hash
 from hfru_core.files import whole
 from hfru_core.model.vlm import VLM
 from hfru_core.types import UserError
@@ -44,40 +44,42 @@ def combine(folders: Sequence[Path], strengths: Sequence[float], out: Path) -> P
     for strength in strengths:
         if not 0 <= strength <= STRONGEST:
             raise UserError(f"A strength lies between 0 and {STRONGEST}, got {strength}.")
-    infos = [describe(f) for f in folders]
-    check_together(folders, infos)
-    layers = added([adapter.read(f) for f in folders], strengths)
-    concepts = {c["id"]: c for info in infos for c in info["concepts"]}
-    parts = [p for info, s in zip(infos, strengths) for p in parts_of(info, s)]
-    record = {"concepts": list(concepts.values()), "parts": parts}
+    records = [checked_record(f) for f in folders]
+    check_together(folders, records)
+    layers = added([read(f) for f in folders], strengths)
     with whole(out) as made:
-        adapter.write(layers, made, infos[0]["base"], record)
+        write(layers, made, sum_of(records, strengths))
     return out
 
 
-def check_together(folders: Sequence[Path], infos: Sequence[dict]) -> None:
+def check_together(folders: Sequence[Path], records: Sequence[AdapterRecord]) -> None:
     """Refuse adapters of different bases, and the same one twice."""
-    first = infos[0]["base"]
-    for folder, info in zip(folders, infos):
-        if info["base"]["fingerprint"] != first["fingerprint"]:
+    first = records[0].base
+    for folder, base in zip(folders, (r.base for r in records)):
+        if base.fingerprint != first.fingerprint:
             raise UserError(
-                f"'{folder.name}' was made for {info['base']['name']} "
-                f"({info['base']['fingerprint']}), '{folders[0].name}' for {first['name']} "
-                f"({first['fingerprint']}). Only adapters of one base model add up."
+                f"'{folder.name}' was made for {base.name} ({base.fingerprint}), "
+                f"'{folders[0].name}' for {first.name} ({first.fingerprint}). "
+                "Only adapters of one base model add up."
             )
-    if len({info["hashes"][WEIGHTS] for info in infos}) < len(infos):
+    if len({r.hashes[WEIGHTS] for r in records}) < len(records):
         raise UserError("The same adapter is there twice. To make it stronger, scale it.")
 
 
-def parts_of(info: dict, strength: float) -> list[dict]:
+def sum_of(records: Sequence[AdapterRecord], strengths: Sequence[float]) -> AdapterRecord:
+    """The record of a sum: every concept once, and every part with its strength."""
+    return AdapterRecord(
+        base=records[0].base,
+        concepts=tuple({c.id: c for r in records for c in r.concepts}.values()),
+        parts=tuple(p for r, s in zip(records, strengths) for p in parts_of(r, s)),
+    )
+
+
+def parts_of(record: AdapterRecord, strength: float) -> list[Part]:
     """What an adapter adds to a sum: itself, or what it was itself made of."""
-    itself = {
-        "weights": info["hashes"][WEIGHTS],
-        "strength": 1.0,
-        "concepts": [c["name"] for c in info["concepts"]],
-        "scope": (info.get("config") or {}).get("scope"),
-    }
-    return [p | {"strength": strength * p["strength"]} for p in info.get("parts") or [itself]]
+    names = tuple(c.name for c in record.concepts)
+    itself = Part(record.hashes[WEIGHTS], 1.0, names, record.config.get("scope"))
+    return [replace(p, strength=strength * p.strength) for p in record.parts or (itself,)]
 
 
 def added(updates: Sequence[Layers], strengths: Sequence[float]) -> Layers:
@@ -103,7 +105,7 @@ def base_of_next(base: VLM, folder: Path) -> VLM:
     It keeps the base's digest: what is trained on it goes on top of `folder`, on that base.
     """
     digest = base.fingerprint()
-    return replace(adapter.load(base, folder).merged(), digest=digest)
+    return replace(load(base, folder).merged(), digest=digest)
 
 
 def put_on_top(folder: Path, following: Path, out: Path) -> Path:
@@ -118,13 +120,14 @@ def merge(base: VLM, folder: Path, out: Path) -> Path:
 
     `unlearning.json` beside the weights is the adapter's record.
     """
-    info = describe(folder)
-    model = adapter.load(base, folder)
+    record = checked_record(folder)
+    model = load(base, folder)
     with whole(out) as made:
         model.model.merge_and_unload().save_pretrained(made)
         base.processor.save_pretrained(made)
-        hashes = {p.name: adapter.file_hash(p) for p in sorted(made.glob("*.safetensors"))}
-        record = {**info, "merged": {"versions": adapter.versions(), "hashes": hashes}}
-        (made / INFO).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        (made / CARD).write_text(merged_card(info), encoding="utf-8")
+        hashes = {p.name: file_hash(p) for p in sorted(made.glob("*.safetensors"))}
+        merged = {"created": now(), "versions": versions(), "hashes": hashes}
+        values = {**record.to_json(), "merged": merged}
+        (made / INFO).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        (made / CARD).write_text(merged_card(record), encoding="utf-8")
     return out

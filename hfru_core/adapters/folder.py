@@ -9,7 +9,8 @@ import json
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,67 +19,74 @@ from peft import LoraConfig, PeftModel
 from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file, save_file
 
+from hfru_core import __version__
 from hfru_core.adapters.model_card import adapter_card
+from hfru_core.adapters.record import CONFIG, HASHED, INFO, WEIGHTS, AdapterRecord, BaseModel
 from hfru_core.adapters.validate import (
     CARD,
-    CONFIG,
-    HASHED,
-    INFO,
-    SCHEMA,
-    WEIGHTS,
     Shapes,
     adaptable,
-    describe,
+    checked_record,
     file_hash,
     shapes,
 )
 from hfru_core.model.vlm import VLM
-from hfru_core.types import Concept, UserError
+from hfru_core.types import UserError
 
 KEY = "base_model.model.{}.lora_{}.weight"
 Layers = dict[str, tuple[torch.Tensor, torch.Tensor]]
 
 
 def versions() -> dict[str, str]:
-    """What the numbers were made with."""
+    """What the numbers were made with: this project and the packages that compute."""
     packages = ("torch", "transformers", "peft", "safetensors", "numpy", "pillow")
-    return {"python": platform.python_version(), **{p: version(p) for p in packages}}
+    own = {"hfru_core": __version__, "python": platform.python_version()}
+    return {**own, **{p: version(p) for p in packages}}
 
 
-def save(vlm: VLM, folder: Path, info: dict[str, object]) -> None:
-    """Write the adapter on `vlm` with its card; `info` goes into `unlearning.json`."""
+def now() -> str:
+    """The time in UTC, in ISO format to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def base_of(vlm: VLM) -> BaseModel:
+    """The base model as a record names it."""
+    return BaseModel(vlm.name, vlm.revision, vlm.fingerprint())
+
+
+def save(vlm: VLM, folder: Path, record: AdapterRecord) -> None:
+    """Write the adapter on `vlm` with its record and card."""
     vlm.model.save_pretrained(folder, safe_serialization=True)
-    base = {"name": vlm.name, "revision": vlm.revision, "fingerprint": vlm.fingerprint()}
-    complete(folder, base, info)
+    complete(folder, record)
 
 
-def write(layers: Layers, folder: Path, base: dict, info: dict[str, object]) -> None:
+def write(layers: Layers, folder: Path, record: AdapterRecord) -> None:
     """Write an adapter from its A (rank, in) and B (out, rank) by layer; each update is B A."""
     rank = len(next(iter(layers.values()))[0])
     LoraConfig(
         r=rank,
         lora_alpha=rank,
         target_modules=sorted(layers),
-        revision=base["revision"],
+        revision=record.base.revision,
         inference_mode=True,
     ).save_pretrained(folder)
     both = {KEY.format(n, s): t for n, pair in layers.items() for s, t in zip("AB", pair)}
     save_file({k: t.contiguous() for k, t in both.items()}, folder / WEIGHTS, {"format": "pt"})
-    complete(folder, base, info)
+    complete(folder, record)
 
 
-def complete(folder: Path, base: dict, info: dict[str, object]) -> None:
-    """Add the record and the card to PEFT's files."""
+def complete(folder: Path, record: AdapterRecord) -> None:
+    """Add the record, stamped with date, versions and hashes, and the card to PEFT's files."""
     config = folder / CONFIG
     values = json.loads(config.read_text())
-    values["base_model_name_or_path"] = base["name"]
+    values["base_model_name_or_path"] = record.base.name
     if isinstance(values["target_modules"], list):
         values["target_modules"].sort()  # PEFT keeps a set: without order, equal runs would differ
     config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
     hashes = {f: file_hash(folder / f) for f in HASHED}
-    full = {"schema": SCHEMA, "base": base, **info, "versions": versions(), "hashes": hashes}
-    (folder / INFO).write_text(json.dumps(full, indent=2) + "\n", encoding="utf-8")
-    (folder / CARD).write_text(adapter_card(full), encoding="utf-8")
+    stamped = replace(record, created=now(), versions=versions(), hashes=hashes)
+    (folder / INFO).write_text(json.dumps(stamped.to_json(), indent=2) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(adapter_card(stamped), encoding="utf-8")
 
 
 def read(folder: Path) -> Layers:
@@ -91,8 +99,8 @@ def read(folder: Path) -> Layers:
 
 def load(vlm: VLM, folder: Path) -> VLM:
     """`vlm` with the adapter on. PEFT puts it into vlm's own layers: for the base, load another."""
-    info, layers = describe(folder), shapes(folder)
-    check_base(vlm, folder, info["base"])
+    record, layers = checked_record(folder), shapes(folder)
+    check_base(vlm, folder, record.base)
     check_layers(vlm, folder, layers)
     values = json.loads((folder / CONFIG).read_text())
     # The layers by their names: a pattern that somebody sent could match for hours.
@@ -102,17 +110,17 @@ def load(vlm: VLM, folder: Path) -> VLM:
     return replace(vlm, model=PeftModel.from_pretrained(vlm.model, folder, config=config).eval())
 
 
-def check_base(vlm: VLM, folder: Path, base: dict) -> None:
+def check_base(vlm: VLM, folder: Path, base: BaseModel) -> None:
     """Refuse an adapter that was made for another model, or for another revision of it."""
-    if vlm.revision and base["revision"] and vlm.revision != base["revision"]:
+    if vlm.revision and base.revision and vlm.revision != base.revision:
         raise UserError(
-            f"The adapter '{folder.name}' was made for revision {base['revision']} of "
-            f"{base['name']}, but the model loaded is revision {vlm.revision}. Load that revision."
+            f"The adapter '{folder.name}' was made for revision {base.revision} of "
+            f"{base.name}, but the model loaded is revision {vlm.revision}. Load that revision."
         )
-    have, want = vlm.fingerprint(), base["fingerprint"]
+    have, want = vlm.fingerprint(), base.fingerprint
     if have != want:
         raise UserError(
-            f"The adapter '{folder.name}' was made for {base['name']} ({want}), but the "
+            f"The adapter '{folder.name}' was made for {base.name} ({want}), but the "
             f"model loaded is {vlm.name} ({have}). Load that model, or train an adapter for this."
         )
 
@@ -144,7 +152,3 @@ def at_strength(vlm: VLM, strength: float) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.set_scale("default", 1.0)
-
-
-def concept_info(concepts: tuple[Concept, ...]) -> list[dict]:
-    return [asdict(c) for c in concepts]

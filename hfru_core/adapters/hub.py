@@ -21,7 +21,8 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from hfru_core.adapters.validate import FILES, HASHED, INFO, PICKLES, check_size, describe
+from hfru_core.adapters.record import HASHED, INFO
+from hfru_core.adapters.validate import FILES, PICKLES, check_size, checked_record
 from hfru_core.files import whole
 from hfru_core.types import UserError
 
@@ -44,7 +45,7 @@ def push(folder: Path, repo: str, *, token: str | None = None, private: bool = T
     Without a token that of the environment is used (HF_TOKEN, or `hf auth login`). Raises where a
     repository is public that should be private.
     """
-    describe(folder)
+    checked_record(folder)
     token = get_token() if token is None else token
     if not token:
         raise UserError(
@@ -83,7 +84,7 @@ def pull(repo: str, out: Path, *, revision: str | None = None, token: str | None
                 api.hf_hub_download(repo, name, revision=there.sha, local_dir=folder)
         shutil.rmtree(folder / ".cache", ignore_errors=True)
         check_size(sum((folder / n).stat().st_size for n in names))
-        describe(folder)
+        checked_record(folder)
         origin = Origin(repo, there.sha, bool(there.private), f"{api.endpoint}/{repo}")
         (folder / ORIGIN).write_text(json.dumps(asdict(origin), indent=2) + "\n")
     return origin
@@ -108,7 +109,7 @@ def expected(repo: str, sizes: dict[str, int | None]) -> list[str]:
     missing = [n for n in (*HASHED, INFO) if n not in sizes]
     if missing:
         raise UserError(
-            f"'{repo}' is no adapter of this project: {', '.join(missing)} is missing. Is it a "
+            f"'{repo}' is not an adapter of this project: {', '.join(missing)} is missing. Is it a "
             "model, or an adapter made by another tool?"
         )
     wanted = [n for n in FILES if n in sizes]
@@ -122,7 +123,7 @@ def clear_errors(repo: str, revision: str | None = None) -> Iterator[None]:
     try:
         yield
     except HFValidationError:
-        problem = f"'{repo}' is no name of a repository: expected owner/name."
+        problem = f"'{repo}' is not the name of a repository: expected owner/name."
     except RevisionNotFoundError:
         problem = f"'{repo}' has no revision '{revision}'. Use a branch, a tag or a commit."
     except RepositoryNotFoundError:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
+from hfru_core.adapters.record import AdapterRecord
+from hfru_core.types import Evaluation, Rate
+
 UNTOUCHED = "the language model is untouched"
 ADAPTED = {
     "encoder": ("Vision encoder", f"the vision tower; {UNTOUCHED}"),
@@ -11,35 +16,35 @@ ADAPTED = {
 }
 
 
-def adapter_card(info: dict) -> str:
+def adapter_card(record: AdapterRecord) -> str:
     """The card of an adapter, from its `unlearning.json`."""
-    return f"""{front_matter(info, "adapter", "peft", "lora")}
-# {adapted(info)[0]} that has unlearned: {names(info)}
+    return f"""{front_matter(record, "adapter", "peft", "lora")}
+# {adapted(record)[0]} that has unlearned: {record.names}
 
-A LoRA adapter for {adapted(info)[1]}. {how(info)}
+A LoRA adapter for {adapted(record)[1]}. {how(record)}
 
 ```python
 from peft import PeftModel
 model = PeftModel.from_pretrained(base_model, "this folder")
 ```
 
-{measured(info)}
+{measured(record)}
 
 **An adapter is a switch, not a deletion**: whoever has it can take it off. Answers that no longer
 name a concept do not prove that the encoder lost it.
 """
 
 
-def merged_card(info: dict) -> str:
+def merged_card(record: AdapterRecord) -> str:
     """The card of a whole model that an adapter was merged into, from its `unlearning.json`."""
-    return f"""{front_matter(info, "finetune", "transformers", "merged")}
-# Model that has unlearned: {names(info)}
+    return f"""{front_matter(record, "finetune", "transformers", "merged")}
+# Model that has unlearned: {record.names}
 
-A whole model: `{info["base"]["name"]}` with a LoRA adapter merged into
-{adapted(info)[1]}. {how(info)}
+A whole model: `{record.base.name}` with a LoRA adapter merged into
+{adapted(record)[1]}. {how(record)}
 `unlearning.json` beside this file is the record of what was merged.
 
-{measured(info)}
+{measured(record)}
 
 **Why it was merged**: an adapter can be switched off. Who gets this model alone has nothing to take
 off. That is no deletion either: whoever has the original model has the concept, and some of it may
@@ -47,10 +52,10 @@ be left in these weights. An audit of the adapter (`python -m audit`) looks for 
 """
 
 
-def front_matter(info: dict, relation: str, library: str, tag: str) -> str:
+def front_matter(record: AdapterRecord, relation: str, library: str, tag: str) -> str:
     return f"""---
 library_name: {library}
-base_model: {info["base"]["name"]}
+base_model: {record.base.name}
 base_model_relation: {relation}
 pipeline_tag: image-text-to-text
 license: apache-2.0
@@ -63,67 +68,69 @@ tags:
 """
 
 
-def names(info: dict) -> str:
-    return ", ".join(c["name"] for c in info["concepts"])
-
-
-def adapted(info: dict) -> tuple[str, str]:
+def adapted(record: AdapterRecord) -> tuple[str, str]:
     """What the adapter changes, as a title and in words; of a sum, what any part does."""
-    made = info.get("parts") or [info.get("config") or {}]
-    scopes = {part.get("scope") or "encoder" for part in made}
+    scopes = {scope or "encoder" for scope in record.scopes}
     if scopes == {"encoder", "encoder+projector"}:
         return ADAPTED["encoder+projector"]
     return ADAPTED[scopes.pop()] if len(scopes) == 1 else ADAPTED["all"]
 
 
-def how(info: dict) -> str:
+def how(record: AdapterRecord) -> str:
     """One sentence on the method, or on what was added up."""
-    if info.get("parts"):
+    if record.parts:
         return "It was made from finished\nadapters, listed below, with no training of its own."
-    config = info["config"]
-    method = config.get("method", "hfru")
+    method, config = record.method, record.config
     name = "HFRU\n(arXiv 2605.08031)" if method == "hfru" else f"`{method}`\n(as in this project)"
     return f"Method: {name}, preset `{config['preset']}`, seed {config['seed']}."
 
 
-def measured(info: dict) -> str:
+def measured(record: AdapterRecord) -> str:
     """The rates that the session measured, if any; of a sum nothing was measured."""
-    if info.get("parts"):
-        rows = "\n".join(
-            f"| {', '.join(p['concepts'])} | {p['strength']:g} | `{p['weights'][:16]}` |"
-            for p in info["parts"]
-        )
-        return f"""| made from the adapter that unlearned | strength | SHA-256 of its weights |
+    if record.parts:
+        return parts_table(record)
+    if not (record.metrics and record.data):
+        return "How it answers was **not measured**."
+    return f"""| measure | before | after | n |
+|---|---|---|---|
+{rows(record.base_metrics, record.metrics)}
+
+Rates with 95 % Wilson intervals, on the few pictures that the session compared its steps on
+(`{record.data.source}`, fingerprint `{record.data.fingerprint}`): {chosen(record)}.
+For an independent measure, run `python -m hfru_core evaluate`."""
+
+
+def parts_table(record: AdapterRecord) -> str:
+    """What a sum was made of."""
+    rows = "\n".join(
+        f"| {', '.join(p.concepts)} | {p.strength:g} | `{p.weights[:16]}` |" for p in record.parts
+    )
+    return f"""| made from the adapter that unlearned | strength | SHA-256 of its weights |
 |---|---|---|
 {rows}
 
 How the result answers was **not measured**: the rates of its parts do not carry over. Run
 `python -m hfru_core evaluate` and `python -m audit`."""
-    before, after = (info.get(k) or {} for k in ("base_metrics", "metrics"))
-    if not after:
-        return "How it answers was **not measured**."
-    rows = "\n".join(
-        f"| {name} | {percent(before.get(name))} | {percent(value)} | {value['n']} |"
-        for name, value in after.items()
-        if value["n"]
+
+
+def rows(before: Evaluation | None, after: Evaluation) -> str:
+    """A row of the table for each measure that was taken."""
+    taken = [(f.name, rate) for f in fields(after) if (rate := getattr(after, f.name)).n]
+    return "\n".join(
+        f"| {name} | {percent(getattr(before, name, None))} | {percent(rate)} | {rate.n} |"
+        for name, rate in taken
     )
-    return f"""| measure | before | after | n |
-|---|---|---|---|
-{rows}
-
-Rates with 95 % Wilson intervals, on the few pictures that the session compared its steps on
-(`{info["data"]["source"]}`, fingerprint `{info["data"]["fingerprint"]}`): {chosen(info)}.
-For an independent measure, run `python -m hfru_core evaluate`."""
 
 
-def chosen(info: dict) -> str:
+def chosen(record: AdapterRecord) -> str:
     """What those pictures decided."""
-    if info["config"].get("select_best", True):
+    if record.config.get("select_best", True):
         return "the best step was chosen\nby them"
     return "they chose nothing,\nthe last step was kept"
 
 
-def percent(value: dict | None) -> str:
-    if not value or value["rate"] is None:
+def percent(rate: Rate | None) -> str:
+    """A rate with its interval."""
+    if rate is None or rate.rate is None or rate.low is None or rate.high is None:
         return "not measured"
-    return f"{value['rate']:.1%} ({value['low']:.1%} to {value['high']:.1%})"
+    return f"{rate.rate:.1%} ({rate.low:.1%} to {rate.high:.1%})"

@@ -5,30 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from peft import LoraConfig
 from safetensors import SafetensorError, safe_open
 
-from hfru_core.concepts import from_dict
+from hfru_core.adapters.record import (
+    CONFIG,
+    HASHED,
+    INFO,
+    WEIGHTS,
+    AdapterRecord,
+    number,
+    read_record,
+)
 from hfru_core.model.families import FAMILIES, Family, decoder_pattern
-from hfru_core.types import Evaluation, Rate, UserError
+from hfru_core.types import UserError
 
-WEIGHTS = "adapter_model.safetensors"
-CONFIG = "adapter_config.json"
-INFO = "unlearning.json"
 CARD = "README.md"
-HASHED = (CONFIG, WEIGHTS)
 FILES = (*HASHED, INFO, CARD)
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz")
 MOST_BYTES = 64 * 2**20  # of a folder that comes from elsewhere
-SCHEMA = 1
-RECORD = {
-    "schema", "base", "concepts", "data", "config", "session", "base_metrics", "metrics", "history",
-    "parts", "versions", "hashes",
-}  # fmt: skip
 # The settings of PEFT that an adapter here may choose. Some of the others import modules by name,
 # or change the base model while the adapter is being loaded.
 CHOSEN = {
@@ -40,84 +38,24 @@ Shapes = dict[str, dict[str, list[int]]]
 
 
 def file_hash(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def describe(folder: Path) -> dict:
-    """The checked contents of `unlearning.json`; raises where the folder is not what it says."""
+def checked_record(folder: Path) -> AdapterRecord:
+    """The record of an adapter folder; raises where any file is not what the record says."""
     if not folder.is_dir():
         raise UserError(f"There is no adapter folder '{folder}'.")
     for file in (*HASHED, INFO):
         if not (folder / file).is_file():
-            raise UserError(f"'{folder.name}' is no adapter of this project: {file} is missing.")
-    try:
-        info = json.loads((folder / INFO).read_text(encoding="utf-8"))
-        check_record(info)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        where = f"'{folder.name}/{INFO}'"
-        raise UserError(f"{where} is not readable as schema {SCHEMA}: {error}.") from None
-    layers = shapes(folder)
-    check_scope(folder, layers, info)
-    check_hashes(folder, info["hashes"])
+            raise UserError(
+                f"'{folder.name}' is not an adapter of this project: {file} is missing."
+            )
+    record, layers = read_record(folder), shapes(folder)
+    check_scope(folder, layers, record.scopes)
+    check_hashes(folder, record.hashes)
     check_config(folder, layers)
-    return info
-
-
-def check_record(info: dict) -> None:
-    """Raises an error that names what is wrong in `unlearning.json`."""
-    if info["schema"] != SCHEMA:
-        raise KeyError("schema")
-    if unknown := sorted(set(info) - RECORD):
-        raise ValueError(f"unknown keys: {', '.join(unknown)}")
-    for key in ("name", "fingerprint"):
-        check_line(info["base"][key])
-    if info["base"]["revision"] is not None:
-        check_line(info["base"]["revision"])
-    for file in HASHED:
-        check_line(info["hashes"][file])
-    check_made(info)
-
-
-def check_made(info: dict) -> None:
-    """The part of the record that says what was made, and how good it is."""
-    if not info["concepts"]:
-        raise ValueError("it names no concepts")
-    for concept in info["concepts"]:
-        from_dict(concept, "concepts")
-        check_line(concept["name"])
-    for part in info.get("parts") or ():
-        for line in (part["weights"], *part["concepts"]):
-            check_line(line)
-        check_number(part["strength"])
-    for measured in ("base_metrics", "metrics"):
-        check_rates(info.get(measured) or {})
-    if not info.get("parts"):
-        [info["config"][k] for k in ("preset", "seed")]
-        [info["data"][k] for k in ("source", "fingerprint")]
-
-
-def check_rates(rates: dict) -> None:
-    strangers = sorted(set(rates) - {f.name for f in fields(Evaluation)})
-    if strangers:
-        raise ValueError(f"unknown measures: {', '.join(strangers)}")
-    for given in rates.values():
-        rate = Rate(**given)
-        check_number(rate.n)
-        known = [v for v in (rate.rate, rate.low, rate.high) if v is not None]
-        for value in known:
-            check_number(value)
-        if len(known) not in (0, 3):
-            raise ValueError("a rate comes with its interval, or without any value")
-
-
-def check_line(value: object) -> None:
-    if not isinstance(value, str) or not value.isprintable():
-        raise ValueError(f"expected a line of text, got {value!r:.80}")
-
-
-def check_number(value: object) -> None:
-    if not isinstance(value, int | float):
-        raise ValueError(f"expected a number, got {value!r:.80}")
+    return record
 
 
 def shapes(folder: Path) -> Shapes:
@@ -149,21 +87,19 @@ def adaptable(layer: str, families: Iterable[Family] = tuple(FAMILIES.values()))
     return any(re.fullmatch(p.replace("{layer}", r"\d+"), layer) for p in patterns)
 
 
-def check_scope(folder: Path, layers: Shapes, info: dict) -> None:
+def check_scope(folder: Path, layers: Shapes, scopes: tuple[str | None, ...]) -> None:
     """Refuse weights for the language model in an adapter that says it is the encoder's."""
-    made = info.get("parts") or [info.get("config") or {}]
-    scopes = [part.get("scope") for part in made]
     inside = [n for n in layers for f in FAMILIES.values() if re.fullmatch(decoder_pattern(f), n)]
-    told = ", ".join(f"'{s}'" for s in scopes)
-    if inside and not any(s in ("decoder", "all") for s in scopes):
+    if inside and not {"decoder", "all"} & set(scopes):
+        named = ", ".join(f"'{s}'" for s in scopes)
         raise UserError(
             f"'{folder.name}/{WEIGHTS}' holds weights that are no LoRA of a tower or projector: "
-            f"{inside[0]}, but its record says scope {told}. They could change anything; ask "
+            f"{inside[0]}, but its record says scope {named}. They could change anything; ask "
             "whoever made it for an adapter of this project."
         )
 
 
-def check_hashes(folder: Path, hashes: dict[str, str]) -> None:
+def check_hashes(folder: Path, hashes: Mapping[str, str]) -> None:
     for file in HASHED:
         got, expected = file_hash(folder / file), hashes[file]
         if got != expected:
@@ -179,7 +115,7 @@ def check_config(folder: Path, layers: Shapes) -> None:
     try:
         values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         more = [k for k, v in values.items() if k not in CHOSEN and v and v != plain.get(k)]
-        rank, _ = values["r"], check_number(values["lora_alpha"])
+        rank, _ = values["r"], number(values["lora_alpha"])
     except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
         raise UserError(f"{where} is not readable: {error}.") from None
     if more:
@@ -204,7 +140,7 @@ def check_name(name: str) -> None:
             "taken: ask whoever made it to save the adapter that way."
         )
     if name not in FILES:
-        raise UserError(f"'{name}' is no file of an adapter: expected {', '.join(FILES)}.")
+        raise UserError(f"'{name}' is not a file of an adapter: expected {', '.join(FILES)}.")
 
 
 def check_size(size: int, most: int = MOST_BYTES) -> None:

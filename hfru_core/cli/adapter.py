@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from hfru_core.adapters.model_card import percent
+from hfru_core.types import Rate
 
 EXAMPLES = """examples:
   python -m hfru_core adapter inspect runs/no-dogs
@@ -74,7 +76,7 @@ def run(args: argparse.Namespace) -> dict:
 def told(value: object) -> str:
     """A value for people: rates and parts a line each."""
     if isinstance(value, dict):
-        lines = [f"{k:<15}{percent(v)}, n = {v['n']}" for k, v in value.items() if v["n"]]
+        lines = [f"{k:<15}{percent(Rate(**v))}, n = {v['n']}" for k, v in value.items() if v["n"]]
         return ("\n" + " " * 17).join(lines)
     if isinstance(value, list):
         named = (
@@ -147,19 +149,19 @@ def numbers(text: str | None) -> list[float]:
 
 def facts(folder: Path) -> dict:
     """What a checked folder says of itself; what was not measured is None."""
-    from hfru_core.adapters.validate import WEIGHTS, describe
+    from hfru_core.adapters.validate import WEIGHTS, checked_record
 
-    info = describe(folder)
+    record = checked_record(folder)
     return {
         "adapter": str(folder),
-        "forgets": [c["name"] for c in info["concepts"]],
-        "base": info["base"]["name"],
-        "base_fingerprint": info["base"]["fingerprint"],
-        "base_revision": info["base"]["revision"],
-        "weights": info["hashes"][WEIGHTS],
-        "parts": info.get("parts"),
-        "data": (info.get("data") or {}).get("fingerprint"),
-        "metrics": info.get("metrics"),
+        "forgets": [c.name for c in record.concepts],
+        "base": record.base.name,
+        "base_fingerprint": record.base.fingerprint,
+        "base_revision": record.base.revision,
+        "weights": record.hashes[WEIGHTS],
+        "parts": [asdict(p) for p in record.parts] or None,
+        "data": record.data.fingerprint if record.data else None,
+        "metrics": asdict(record.metrics) if record.metrics else None,
     }
 
 

@@ -19,7 +19,8 @@ from audit import cases
 from audit.base import Audit, Case, Finding, Measure, of
 from audit.report.json_file import read
 from audit.report.report import Subject
-from hfru_core.adapters import folder as adapter
+from hfru_core.adapters import validate as adapter
+from hfru_core.adapters.record import AdapterRecord, BaseModel, TrainingData
 from hfru_core.concepts import shipped
 from hfru_core.data.build import build
 from hfru_core.data.source import DRAWN, Source, World, load_image, parse_source
@@ -377,19 +378,22 @@ def test_the_case_is_what_the_adapter_says(
     assert not shared & {p.data_ptr() for p in case.unlearned.model.parameters()}
 
 
+RECORD = AdapterRecord(BaseModel("tiny", None, "0" * 16), (shipped()["dog"],))
+
+
 def test_the_sessions_own_samples_are_had_again_only_if_they_are_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     concepts = (shipped()["dog"],)
     made = build(concepts, World(5), amount=SMALL, seed=2)
-    info = {"data": {"source": "world:5", "fingerprint": made.fingerprint}, "config": {"seed": 2}}
-    assert cases.session_samples(info, concepts, DRAWN) == ()
+    record = replace(RECORD, data=TrainingData("world:5", made.fingerprint), config={"seed": 2})
+    assert cases.session_samples(record, DRAWN) == ()
     few = partial(build, amount=SMALL)
     monkeypatch.setattr("hfru_core.data.build.build", few)
-    assert cases.session_samples(info, concepts, DRAWN) == made.select("forget", "train")
-    assert cases.session_samples({}, concepts, DRAWN) == ()
-    gone = {"data": {"source": "folder:gone", "fingerprint": "1"}, "config": {"seed": 0}}
-    assert cases.session_samples(gone, concepts, DRAWN) == ()
+    assert cases.session_samples(record, DRAWN) == made.select("forget", "train")
+    assert cases.session_samples(replace(record, data=None, config={}), DRAWN) == ()
+    gone = replace(record, data=TrainingData("folder:gone", "1"), config={"seed": 0})
+    assert cases.session_samples(gone, DRAWN) == ()
 
 
 def test_no_path_that_a_record_names_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -399,8 +403,8 @@ def test_no_path_that_a_record_names_is_read(monkeypatch: pytest.MonkeyPatch) ->
         "hfru_core.data.build.build", lambda concepts, source, **k: asked.append(source)
     )
     for source in ("folder:/etc", "pacs:/etc/passwd", "folder:secret"):
-        info = {"data": {"source": source, "fingerprint": "1"}, "config": {"seed": 0}}
-        assert cases.session_samples(info, (shipped()["dog"],), parse_source("folder:mine")) == ()
+        record = replace(RECORD, data=TrainingData(source, "1"), config={"seed": 0})
+        assert cases.session_samples(record, parse_source("folder:mine")) == ()
     assert not asked
 
 

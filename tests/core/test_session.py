@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from hfru_core import session as module
-from hfru_core.adapters import folder as adapter
+from hfru_core.adapters.validate import WEIGHTS, checked_record
 from hfru_core.methods import hfru
 from hfru_core.model import vlm
 from hfru_core.session import UnlearnSession
@@ -27,7 +27,7 @@ MakeSession = Callable[..., UnlearnSession]
 
 
 def weights_hash(folder: Path) -> str:
-    return hashlib.sha256((folder / adapter.WEIGHTS).read_bytes()).hexdigest()
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
 
 
 def base_weights(model: vlm.VLM) -> dict[str, torch.Tensor]:
@@ -54,7 +54,7 @@ def test_a_session_moves_the_lora_and_nothing_else(session: MakeSession, scope: 
     assert before.keys() == after.keys()
     changed = [n for n in before if not torch.equal(before[n], after[n])]
     assert not changed
-    lora = load_file(made.out / adapter.WEIGHTS)
+    lora = load_file(made.out / WEIGHTS)
     moved = {n for n, value in lora.items() if "lora_B" in n and value.any()}
     assert {n for n in lora if "lora_B" in n} == moved
     assert all("vision_tower" in n or "multi_modal_projector" in n for n in lora)
@@ -109,7 +109,7 @@ def test_every_preset_runs(session: MakeSession, small_data: UnlearnData, preset
     )
     made = session(**{k: getattr(config, k) for k in kept})
     events = list(made.run())
-    assert events[-1].stage == "done" and adapter.describe(made.out)["config"]["preset"] == preset
+    assert events[-1].stage == "done" and checked_record(made.out).config["preset"] == preset
 
 
 def test_no_steps_in_one_stage_leaves_it_out(session: MakeSession) -> None:
@@ -128,8 +128,7 @@ def snapshot(made: UnlearnSession) -> dict[str, torch.Tensor]:
 def saved(made: UnlearnSession) -> dict[str, torch.Tensor]:
     """The adapter's weights under the names that they have in the model."""
     return {
-        n.replace(".weight", ".default.weight"): v
-        for n, v in load_file(made.out / adapter.WEIGHTS).items()
+        n.replace(".weight", ".default.weight"): v for n, v in load_file(made.out / WEIGHTS).items()
     }
 
 
@@ -149,7 +148,7 @@ def test_stop_keeps_the_best_step_and_not_the_last(session: MakeSession) -> None
             made.stop()
     assert len(states) == 3 and event.stage == "done" and event.score == 0.9
     assert same(saved(made), states[1]) and not same(saved(made), states[2])
-    assert adapter.describe(made.out)["session"]["best_step"] == 2
+    assert checked_record(made.out).session.best_step == 2
 
 
 def test_stop_before_any_check_keeps_what_there_is(session: MakeSession) -> None:
@@ -238,7 +237,7 @@ def test_an_interrupted_session_ends_as_if_it_had_not_been(
     again = fresh(tiny_folder, small_data, quick, made.out)
     assert [e.step for e in again.run()] == [3, 4, 4]
     assert weights_hash(again.out) == weights_hash(trained)
-    assert [h["step"] for h in adapter.describe(again.out)["history"]] == [1, 2, 3, 4]
+    assert [h.step for h in checked_record(again.out).history] == [1, 2, 3, 4]
 
 
 def test_another_request_does_not_go_on_from_it(
@@ -325,7 +324,7 @@ def test_an_adapter_that_cannot_be_written_leaves_the_checkpoint(
     def failing(*args: object) -> None:
         raise error()
 
-    monkeypatch.setattr(adapter, "save", failing)
+    monkeypatch.setattr(module, "save", failing)
     with pytest.raises(UserError, match="adapter could not be written: .*No space left.*kept"):
         list(made.run())
     assert not made.out.exists()

@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hfru_core.__main__ import main as command  # noqa: E402
 from hfru_core.adapters import folder as adapter
-from hfru_core.adapters.combine import parts_of  # noqa: E402
+from hfru_core.adapters.combine import sum_of  # noqa: E402
+from hfru_core.adapters.validate import checked_record
 from hfru_core.concepts import parse  # noqa: E402
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
@@ -57,14 +58,10 @@ def merged(args: argparse.Namespace, requests: list[str]) -> Path:
     folders = [args.out / f"{number}" for number, _ in enumerate(requests, 1)]
     parts, out = [adapter.read(f) for f in folders], args.out / f"merged-{len(folders)}"
     grams = [grams_of(f, r, args.seed, tuple(p)) for f, r, p in zip(folders, requests, parts)]
-    infos = [adapter.describe(f) for f in folders]
-    record = {
-        "concepts": [c for i in infos for c in i["concepts"]],
-        "parts": [p for i in infos for p in parts_of(i, 1.0)],
-    }
+    record = sum_of([checked_record(f) for f in folders], [1.0] * len(folders))
     if not out.exists():
         with whole(out) as made:
-            adapter.write(eul.merge(parts, grams), made, infos[0]["base"], record)
+            adapter.write(eul.merge(parts, grams), made, record)
     return out
 
 

@@ -29,7 +29,7 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 # Imported once, before the first fork; nothing here starts a thread.
-from hfru_core.adapters.validate import check_hashes, describe
+from hfru_core.adapters.validate import check_hashes, checked_record
 from hfru_core.data.samples import Amount
 from hfru_core.evaluate import evaluate  # noqa: F401
 from hfru_core.model import vlm  # noqa: F401
@@ -172,7 +172,7 @@ def look(runs: Path, before: tuple[dict, dict], tally: Tally) -> tuple[dict, dic
             tally.lost.append(f"{name}: step {step} became {cut.get(name)}")
         tally.resumed += whole or cut.get(name, -1) > step
     for name in done:
-        check_hashes(runs / name, describe(runs / name)["hashes"])
+        check_hashes(runs / name, checked_record(runs / name).hashes)
     tally.in_session += bool(cut)
     tally.restored += cut.values()
     return done, cut

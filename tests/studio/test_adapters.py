@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ import pytest
 
 from hfru_core.adapters import archive as bundle
 from hfru_core.adapters import combine, hub
-from hfru_core.adapters.validate import INFO, describe
+from hfru_core.adapters.validate import INFO, checked_record
 from hfru_core.studio.render.adapter_html import facts, measured
 from hfru_core.studio.sessions.studio import MOST_OWN, Studio, adapter_label
 from hfru_core.studio.tabs import adapters as tab
@@ -117,7 +118,7 @@ def test_an_adapter_is_shown_with_its_zip_and_both_answers(
         Path(download.value["path"] if isinstance(download.value, dict) else download.value),
         tmp_path / "back",
     )
-    assert describe(tmp_path / "back") == describe(trained)
+    assert checked_record(tmp_path / "back") == checked_record(trained)
 
 
 def test_strength_nought_is_the_original_model(panel: Adapters) -> None:
@@ -129,7 +130,7 @@ def test_strength_nought_is_the_original_model(panel: Adapters) -> None:
 def test_a_strength_is_kept_as_an_adapter(panel: Adapters) -> None:
     chosen, _ = panel.keeps(NAME, 0.5, ANN)
     folder = panel.studio.adapter(panel.studio.visitor("ann"), chosen.value)
-    assert describe(folder)["parts"][0]["strength"] == 0.5
+    assert checked_record(folder).parts[0].strength == 0.5
     assert ("Without dog at 50% (yours)", chosen.value) in panel.studio.labels(
         panel.studio.visitor("ann")
     )
@@ -206,16 +207,20 @@ def test_a_pull_lands_in_the_visitors_folder_and_says_where_it_is_from(
 
 def test_the_verdict_is_that_of_these_very_weights(trained: Path) -> None:
     reports = sorted((ROOT / "assets" / "reports").glob("audit-*/report.json"))
-    dog = describe(ROOT / "assets" / "adapters" / "dog")
+    dog = checked_record(ROOT / "assets" / "adapters" / "dog")
     state = json.loads((ROOT / "assets/reports/audit-dog/report.json").read_text())["verdict"]
     assert f">{state['state']}, deep</span>" in facts(dog, None, reports)
-    assert "not audited" in facts(describe(trained), None, reports)
+    assert "not audited" in facts(checked_record(trained), None, reports)
 
 
 def test_markup_in_a_record_is_shown_as_text(trained: Path) -> None:
-    info = describe(trained)
-    evil = "<img src=x>"
-    info["concepts"][0]["name"] = info["base"]["name"] = info["config"]["preset"] = evil
-    info["data"]["source"] = evil
-    shown = facts(info, evil, []) + measured(info)
+    record, evil = checked_record(trained), "<img src=x>"
+    record = replace(
+        record,
+        concepts=(replace(record.concepts[0], name=evil),),
+        base=replace(record.base, name=evil),
+        config={**record.config, "preset": evil},
+        data=replace(record.data, source=evil),
+    )
+    shown = facts(record, evil, []) + measured(record)
     assert "<img" not in shown and shown.count("&lt;img") == 5

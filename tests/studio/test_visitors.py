@@ -85,11 +85,11 @@ def test_what_is_no_token_makes_nobody_a_visitor(studio: Studio, token: object) 
 
 
 def test_a_finished_session_has_its_curves_and_rates_again() -> None:
-    report = finished.told_again(ASSETS / "adapters" / "dog")
+    report = finished.report_of(ASSETS / "adapters" / "dog")
     assert report.events[-1].step == report.config.steps == 100
     assert any(e.rewards for e in report.events) and report.after.forget.rate > 0.9
     with pytest.raises(UserError, match="cannot be read"):
-        finished.told_again(ASSETS / "model")
+        finished.report_of(ASSETS / "model")
 
 
 def test_a_reload_keeps_the_session_and_a_closed_page_ends_it(unlearn: Unlearn) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from functools import lru_cache
 from html import escape
 from pathlib import Path
 
 from audit.report.json_file import read
 from audit.report.report import Report
+from hfru_core.adapters.record import NOTHING_MEASURED, WEIGHTS, AdapterRecord, Part
 from hfru_core.studio.render import answers_html
-from hfru_core.types import NOT_MEASURED, Evaluation, Rate, UserError
+from hfru_core.types import UserError
 
 COLOURS = {"leak": "forgotten", "damaged": "invented", "clear": "abstract"}
 NOTE = "Measured on the pictures that its session compared steps on, before and after."
@@ -18,56 +18,54 @@ UNMEASURED = """<p class="note">How it answers was <b>not measured</b>: it was m
 adapters, and their rates do not carry over. Compare it, or audit it.</p>"""
 
 
-def facts(info: dict, origin: str | None, reports: list[Path]) -> str:
+def facts(record: AdapterRecord, origin: str | None, reports: list[Path]) -> str:
     """The record of a checked adapter, where it was pulled from, and the verdicts of its audits."""
-    names = ", ".join(c["name"] for c in info["concepts"])
-    head = f"<header><b>{escape(names)}</b><span>forgotten</span></header>"
-    rows = "".join(f"<dt>{name}</dt><dd>{html}</dd>" for name, html in entries(info).items())
+    head = f"<header><b>{escape(record.names)}</b><span>forgotten</span></header>"
+    rows = "".join(f"<dt>{name}</dt><dd>{html}</dd>" for name, html in entries(record).items())
     rows += f"<dt>Pulled from</dt><dd>{escape(origin)}</dd>" if origin else ""
-    rows += f"<dt>Audit</dt><dd>{verdicts(info, reports)}</dd>"
+    rows += f"<dt>Audit</dt><dd>{verdicts(record, reports)}</dd>"
     return f'<section class="card facts">{head}<dl>{rows}</dl></section>'
 
 
-def entries(info: dict) -> dict[str, str]:
-    base, made, data = info["base"], info.get("config"), info.get("data")
-    at = f" at revision {base['revision']}" if base["revision"] else ""
-    shown = {"Base model": f"{escape(base['name'] + at)} {code(base['fingerprint'])}"}
-    if info.get("parts"):
-        shown["Made of"] = "<br>".join(map(part, info["parts"]))
+def entries(record: AdapterRecord) -> dict[str, str]:
+    """The facts by their labels."""
+    base = record.base
+    at = f" at revision {base.revision}" if base.revision else ""
+    listed = {"Base model": f"{escape(base.name + at)} {code(base.fingerprint)}"}
+    if record.parts:
+        listed["Made of"] = "<br>".join(map(part_html, record.parts))
     else:
-        steps = (info.get("session") or {}).get("best_step")
-        kept = f", step {steps} kept" if steps else ""
-        how = made.get("method", "hfru")
-        how = f"HFRU, preset {made['preset']}" if how == "hfru" else how
-        shown["Made by"] = escape(f"{how}, seed {made['seed']}{kept}")
-        shown["Pictures"] = f"{escape(str(data['source']))} {code(data['fingerprint'])}"
-    return shown | {"Weights": code(info["hashes"]["adapter_model.safetensors"][:16])}
+        listed["Made by"] = escape(made_by(record))
+    if record.data:
+        listed["Pictures"] = f"{escape(record.data.source)} {code(record.data.fingerprint)}"
+    return listed | {"Weights": code(record.hashes[WEIGHTS][:16])}
 
 
-def part(values: dict) -> str:
+def made_by(record: AdapterRecord) -> str:
+    """The method, its seed, and the step whose weights were kept."""
+    step, made = record.session.best_step, record.config
+    kept = f", step {step} kept" if step > 0 else ""
+    how = f"HFRU, preset {made['preset']}" if record.method == "hfru" else record.method
+    return f"{how}, seed {made['seed']}{kept}"
+
+
+def part_html(part: Part) -> str:
     """One of the adapters that a sum was made of."""
-    names = escape(", ".join(values["concepts"]))
-    return f"{names} at {values['strength']:.0%} {code(values['weights'][:16])}"
+    return f"{escape(', '.join(part.concepts))} at {part.strength:.0%} {code(part.weights[:16])}"
 
 
 def code(value: object) -> str:
     return f"<code>{escape(str(value))}</code>"
 
 
-def measured(info: dict) -> str:
+def measured(record: AdapterRecord) -> str:
     """Its rates with n and interval; None is "not measured"."""
-    if not info.get("metrics"):
+    if not record.metrics:
         return UNMEASURED
-    before, after = (evaluation(info.get(k) or {}) for k in ("base_metrics", "metrics"))
-    return answers_html.summary_table(before, after, NOTE)
+    return answers_html.summary_table(record.base_metrics or NOTHING_MEASURED, record.metrics, NOTE)
 
 
-def evaluation(rates: dict) -> Evaluation:
-    given = {k: Rate(**v) for k, v in rates.items()}
-    return Evaluation(**{f.name: given.get(f.name, NOT_MEASURED) for f in fields(Evaluation)})
-
-
-def verdicts(info: dict, reports: list[Path]) -> str:
+def verdicts(record: AdapterRecord, reports: list[Path]) -> str:
     """The verdict of every audit of these very weights."""
     chips = []
     for path in reports:
@@ -75,7 +73,7 @@ def verdicts(info: dict, reports: list[Path]) -> str:
             report = opened(path, path.stat().st_mtime_ns)
         except UserError:
             continue
-        if report.subject.adapter_hash == info["hashes"]["adapter_model.safetensors"]:
+        if report.subject.adapter_hash == record.hashes[WEIGHTS]:
             state = report.verdict.state
             kind = COLOURS.get(state, "same")
             chips.append(f'<span class="chip {kind}">{state}, {report.subject.depth}</span>')

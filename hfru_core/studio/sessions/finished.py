@@ -1,14 +1,13 @@
-"""A finished session, told again from its adapter's record: its curves and its rates."""
+"""A finished session, shown again from its adapter's record: its curves and its rates."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from hfru_core.studio.render.adapter_html import evaluation
+from hfru_core.adapters.record import read_record
 from hfru_core.studio.sessions.runner import Report
-from hfru_core.studio.sessions.studio import Studio, forgotten
-from hfru_core.types import StepEvent, UnlearnConfig, UserError
+from hfru_core.studio.sessions.studio import Studio
+from hfru_core.types import UnlearnConfig, UserError
 
 NOTE = "Judged on the pictures that the session compared its steps on. Audit it to learn more."
 
@@ -16,37 +15,33 @@ NOTE = "Judged on the pictures that the session compared its steps on. Audit it 
 def labels(studio: Studio, visitor: str) -> list[tuple[str, str]]:
     """The adapters that came out of a session, for a dropdown; sums of others have no curves."""
     choices = studio.choices(visitor)
-    return [(t, n) for t, n in studio.labels(visitor) if record(choices[n]).get("history")]
+    return [(t, n) for t, n in studio.labels(visitor) if has_history(choices[n])]
 
 
-def record(folder: Path) -> dict:
-    """What lies in the folder; nothing where it cannot be read."""
+def has_history(folder: Path) -> bool:
     try:
-        return json.loads((folder / "unlearning.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+        return bool(read_record(folder).history)
+    except UserError:
+        return False
 
 
-def told_again(folder: Path) -> Report:
+def report_of(folder: Path) -> Report:
     """The session's last report, as far as its record goes."""
-    info, concepts = record(folder), forgotten(folder)
-    try:
-        made = info["config"]
-        config = UnlearnConfig(stage1_steps=made["stage1_steps"], grpo_steps=made["grpo_steps"])
-        events = tuple(StepEvent(of=config.steps, **row) for row in info["history"])
-        rates = [evaluation(info[k]) for k in ("base_metrics", "metrics")]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"The record of '{folder.name}' cannot be read: {error}.") from None
+    record = read_record(folder)
+    made, events = record.config, record.history
+    if not made:
+        raise UserError(f"'{folder.name}' was made from finished adapters: it has no session.")
+    steps = {k: made[k] for k in ("stage1_steps", "grpo_steps") if k in made}
     spent = sum(e.seconds for e in events)
     return Report(
-        f"Finished: without {', '.join(c.name for c in concepts)}",
+        f"Finished: without {record.names}",
         f"{len(events)} steps · {spent:.0f} s · preset {made['preset']} · seed {made['seed']}",
         1.0,
-        config,
-        concepts,
+        UnlearnConfig(**steps),
+        record.concepts,
         events,
-        before=rates[0],
-        after=rates[1],
+        before=record.base_metrics,
+        after=record.metrics,
         note=NOTE,
         adapter=folder,
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hfru_core import concepts as words
+from hfru_core.adapters.record import read_record
 from hfru_core.data.build import build
 from hfru_core.data.source import parse_source
 from hfru_core.studio.server.hardware import seconds_of
@@ -24,7 +25,6 @@ from hfru_core.types import (
     Concept,
     Evaluation,
     ProbeAnswer,
-    Rate,
     StepEvent,
     UnlearnConfig,
     UserError,
@@ -288,18 +288,11 @@ def rates(
 
 def known_rates(session: UnlearnSession, folder: Path) -> dict[str, object]:
     """What the adapter's own record says: rates on the check set."""
-    bring_torch()
-    from hfru_core.adapters import folder as adapter
-
-    info = adapter.describe(folder)
-    before, after = (
-        Evaluation(**{k: Rate(**v) for k, v in info[part].items()})
-        for part in ("base_metrics", "metrics")
-    )
-    best = info["session"]["best_step"]
+    record = read_record(folder)
+    best = record.session.best_step
     kept = f"The best checked adapter (step {best})" if best > 0 else "The adapter as it was"
     note = f"{kept} is kept. Judged on pictures that it trained on, since the session was stopped."
-    return {"before": before, "after": after, "note": note}
+    return {"before": record.base_metrics, "after": record.metrics, "note": note}
 
 
 def free_name(folder: Path, wish: Wish) -> Path:

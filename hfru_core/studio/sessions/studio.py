@@ -7,7 +7,6 @@ on first use, so that the page is served before it.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 import threading
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING
 from gradio.processing_utils import save_file_to_cache
 
 from hfru_core import concepts as words
+from hfru_core.adapters.record import INFO, read_record
 from hfru_core.data.samples import Amount
 from hfru_core.paths import ASSETS
 from hfru_core.studio.i18n.catalogue import t
@@ -162,7 +162,7 @@ class Studio:
 
 
 def adapter_folders(parent: Path) -> list[Path]:
-    return sorted(p.parent for p in parent.glob("*/unlearning.json"))
+    return sorted(p.parent for p in parent.glob(f"*/{INFO}"))
 
 
 def adapter_label(folder: Path) -> str:
@@ -173,27 +173,21 @@ def adapter_label(folder: Path) -> str:
         return f"{folder.name} (damaged)"
 
 
-@lru_cache(maxsize=256)
 def made_of(folder: Path) -> str:
     """' at 50 %' or ' (sum of 2)' for an adapter made of others, ' (deep)' for another preset."""
-    info = json.loads((folder / "unlearning.json").read_text(encoding="utf-8"))
-    if parts := info.get("parts"):
-        return f" (sum of {len(parts)})" if len(parts) > 1 else f" at {parts[0]['strength']:.0%}"
-    config = info.get("config") or {}
-    how = config.get("method", "hfru")
-    how = config.get("preset", "default") if how == "hfru" else how
+    record = record_of(folder)
+    if parts := record.parts:
+        return f" (sum of {len(parts)})" if len(parts) > 1 else f" at {parts[0].strength:.0%}"
+    how = record.config.get("preset", "default") if record.method == "hfru" else record.method
     return f" ({how})" if how != "default" and NAME.fullmatch(str(how)) else ""
 
 
-@lru_cache(maxsize=256)
 def forgotten(folder: Path) -> tuple[Concept, ...]:
     """The concepts that an adapter was made to forget."""
-    path = folder / "unlearning.json"
-    try:
-        listed = json.loads(path.read_text(encoding="utf-8"))["concepts"]
-        return tuple(words.from_dict(c, str(path)) for c in listed)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"The adapter '{folder.name}' cannot be read: {error}.") from None
+    return record_of(folder).concepts
+
+
+record_of = lru_cache(maxsize=256)(read_record)
 
 
 def shared(size: int) -> Callable:

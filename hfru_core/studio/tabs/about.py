@@ -10,6 +10,7 @@ from html import escape
 from importlib.metadata import version
 from pathlib import Path
 
+from hfru_core.adapters.record import WEIGHTS, read_record
 from hfru_core.protocol.answers import PEOPLE_NAMES
 from hfru_core.studio.i18n.catalogue import say
 from hfru_core.studio.render.adapter_html import code
@@ -105,8 +106,8 @@ def installed(studio: Studio, language: str) -> str:
     """The model and adapters that are shown, with the digests that tell which they are."""
     rows = [(studio.model.name, size(studio.model, language))]
     for folder in adapter_folders(studio.adapters):
-        digest = json.loads((folder / "unlearning.json").read_text(encoding="utf-8"))["hashes"]
-        rows.append((adapter_label(folder), code(digest["adapter_model.safetensors"][:12])))
+        digest = read_record(folder).hashes[WEIGHTS]
+        rows.append((adapter_label(folder), code(digest[:12])))
     used = ", ".join(f"{p} {version(p)}" for p in PACKAGES)
     rows.append((say("about.versions", language), f"Python {sys.version.split()[0]}, {used}"))
     return f"<dl>{''.join(f'<dt>{escape(k)}</dt><dd>{v}</dd>' for k, v in rows)}</dl>"

@@ -193,19 +193,19 @@ class Adapters:
         """The facts of an adapter, its zip, and its answer to one picture."""
         bring_torch()
         from hfru_core.adapters.hub import origin
-        from hfru_core.adapters.validate import describe
+        from hfru_core.adapters.validate import checked_record
 
         visitor = self.studio.visitor(request.session_hash)
         folder = self.folder(visitor, name)
-        info, pulled = describe(folder), origin(folder)
+        record, pulled = checked_record(folder), origin(folder)
         mine = (self.studio.sessions / visitor / "audits").glob("*/report.json")
         reports = [*sorted(REPORTS.glob("audit-*/report.json")), *sorted(mine)]
         where = f"{pulled.repo} at {pulled.revision}" if pulled else None
         picture = gr.Image(shown(example_for(forgotten(folder))), alt_text="An example picture")
         file = self.studio.offered(zipped(self.studio, folder, visitor))
         return [
-            facts(info, where, reports),
-            measured(info),
+            facts(record, where, reports),
+            measured(record),
             gr.DownloadButton(value=file),
             picture,
             1.0,

@@ -283,7 +283,7 @@ class Unlearn:
         folder = self.studio.adapter(visitor, name)
         if folder is None:
             return [gr.skip()] * SHOWN
-        return self.drawn(finished.told_again(folder), visitor, name)
+        return self.drawn(finished.report_of(folder), visitor, name)
 
     def ended(self, request: gr.Request) -> list:
         """However it ended, also where the queue was full: another one can be started."""

@@ -39,7 +39,7 @@ def zipped(listed: Entries, to: Path, method: int = zipfile.ZIP_DEFLATED) -> Pat
 def test_what_was_packed_is_unpacked_byte_for_byte(trained: Path, tmp_path: Path) -> None:
     file = bundle.pack(trained, tmp_path / "x.zip")
     info = bundle.unpack(file, tmp_path / "out")
-    assert [c["name"] for c in info["concepts"]] == ["dog"]
+    assert info.names == "dog"
     assert files_of(tmp_path / "out") == files_of(trained)
     again = bundle.pack(trained, tmp_path / "y.zip")
     assert again.read_bytes() == file.read_bytes()
@@ -95,8 +95,8 @@ HOSTILE = {
     "beside a folder": (lambda f: [*entries(f, "a/")[1:], entries(f)[0]], "not lie in one folder"),
     "pickle": (also(("adapter_model.bin", b"x")), "'adapter_model.bin' may be a pickle"),
     "torch pickle": (also(("optimizer.PT", b"x")), "may be a pickle, which runs code"),
-    "unknown": (also(("setup.py", b"x")), "'setup.py' is no file of an adapter: expected adapter_"),
-    "pulled": (also(("hub.json", b"{}")), "'hub.json' is no file of an adapter"),
+    "unknown": (also(("setup.py", b"x")), "'setup.py' is not a file of an adapter: expected"),
+    "pulled": (also(("hub.json", b"{}")), "'hub.json' is not a file of an adapter"),
     "many": (also(*((f"{i}.json", b"") for i in range(20))), "24 entries, an adapter has 4 files"),
     "no weights": (lambda f: [e for e in entries(f) if e[0] != WEIGHTS], f"{WEIGHTS} is missing"),
     "no config": (lambda f: [e for e in entries(f) if e[0] != CONFIG], f"{CONFIG} is missing"),
@@ -136,7 +136,7 @@ def test_too_much_is_refused_by_what_comes_out(
     data = file.read_bytes()
     file.write_bytes(data.replace(struct.pack("<I", 2**20), struct.pack("<I", 1)))
     assert zipfile.ZipFile(file).getinfo(CARD).file_size == 1
-    with pytest.raises(UserError, match="no zip, or it is damaged"):
+    with pytest.raises(UserError, match="not a zip, or it is damaged"):
         bundle.unpack(file, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     target = io.BytesIO()
@@ -179,7 +179,7 @@ def test_a_damaged_zip_is_refused(
 ) -> None:
     file = bundle.pack(trained, tmp_path / "x.zip")
     file.write_bytes(spoil(file.read_bytes()))
-    with pytest.raises(UserError, match="'x.zip' cannot be unpacked.*no zip, or it is damaged"):
+    with pytest.raises(UserError, match="'x.zip' cannot be unpacked.*not a zip, or it is damaged"):
         bundle.unpack(file, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

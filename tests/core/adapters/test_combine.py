@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from hfru_core import __version__
 from hfru_core.adapters import combine
-from hfru_core.adapters import folder as adapter
-from hfru_core.adapters.validate import describe
+from hfru_core.adapters import folder as adapter_folder
+from hfru_core.adapters.folder import at_strength, base_of, load, read, save
+from hfru_core.adapters.record import AdapterRecord, TrainingData, record_from
+from hfru_core.adapters.validate import INFO, WEIGHTS, checked_record, file_hash
 from hfru_core.concepts import shipped
 from hfru_core.data.build import build
 from hfru_core.data.source import load_image
 from hfru_core.model import vlm
 from hfru_core.model.vlm import VLM
 from hfru_core.session import UnlearnSession
-from hfru_core.types import UnlearnConfig, UserError
+from hfru_core.types import Concept, UnlearnConfig, UserError
 from tests.conftest import SMALL
 from tests.core.adapters.test_folder import inputs_of, logits
-
-ABOUT = {
-    "data": {"source": "world", "fingerprint": "0" * 16}, "base_metrics": {}, "metrics": {},
-    "config": {"preset": "default", "seed": 0},
-}  # fmt: skip
 
 
 def made(tiny_folder: Path, out: Path, seed: int, rank: int, projector: bool, name: str) -> Path:
@@ -36,17 +35,16 @@ def made(tiny_folder: Path, out: Path, seed: int, rank: int, projector: bool, na
     generator = torch.Generator().manual_seed(seed)
     for p in model.trainable().values():
         p.data.copy_(0.2 * torch.randn(p.shape, generator=generator))
-    concept = {
-        "id": name,
-        "name": name,
-        "kind": "object",
-        "aliases": [name],
-        "abstractions": ["thing"],
-        "siblings": [],
-        "source": "a test",
-    }
-    adapter.save(model, out, {"concepts": [concept], **ABOUT})
+    concept = Concept(name, name, "object", (name,), ("thing",), (), "a test")
+    save(model, out, record_of(model, concept))
     return out
+
+
+def record_of(model: VLM, concept: Concept, **settings: object) -> AdapterRecord:
+    config = {"preset": "default", "seed": 0, **settings}
+    return AdapterRecord(
+        base_of(model), (concept,), data=TrainingData("world", "0" * 16), config=config
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +61,7 @@ def updates(tiny_folder: Path, folder: Path) -> dict[str, torch.Tensor]:
     """What an adapter changes of each weight, by PEFT's own merging."""
     model = vlm.load(tiny_folder, device="cpu")
     base = {n: p.data.clone() for n, p in model.model.named_parameters()}
-    merged = adapter.load(model, folder).merged().model
+    merged = load(model, folder).merged().model
     return {n: p.data - base[n] for n, p in merged.named_parameters()}
 
 
@@ -98,12 +96,12 @@ def test_strength_in_memory_is_strength_on_disk_and_is_undone(
 ) -> None:
     base = logits(vlm.load(tiny_folder, device="cpu"))
     half = combine.scale(pair[0], 0.5, tmp_path / "half")
-    wanted = logits(adapter.load(vlm.load(tiny_folder, device="cpu"), half))
-    model = adapter.load(vlm.load(tiny_folder, device="cpu"), pair[0])
+    wanted = logits(load(vlm.load(tiny_folder, device="cpu"), half))
+    model = load(vlm.load(tiny_folder, device="cpu"), pair[0])
     before = logits(model)
-    with adapter.at_strength(model, 0.5):
+    with at_strength(model, 0.5):
         torch.testing.assert_close(logits(model), wanted, rtol=1e-6, atol=1e-5)
-    with adapter.at_strength(model, 0.0):
+    with at_strength(model, 0.0):
         assert torch.equal(logits(model), base)
     assert torch.equal(logits(model), before) and not torch.equal(before, base)
 
@@ -113,7 +111,7 @@ def test_strength_nought_changes_nothing(
 ) -> None:
     base = logits(vlm.load(tiny_folder, device="cpu"))
     none = combine.scale(pair[0], 0.0, tmp_path / "none")
-    assert torch.equal(logits(adapter.load(vlm.load(tiny_folder, device="cpu"), none)), base)
+    assert torch.equal(logits(load(vlm.load(tiny_folder, device="cpu"), none)), base)
 
 
 def test_a_stack_says_what_it_was_made_of_and_that_nothing_was_measured(
@@ -121,9 +119,10 @@ def test_a_stack_says_what_it_was_made_of_and_that_nothing_was_measured(
 ) -> None:
     half = combine.scale(pair[0], 0.5, tmp_path / "half")
     out = combine.stack([half, pair[1]], tmp_path / "both", [1.0, 0.5])
-    info = adapter.describe(out)
-    assert [c["name"] for c in info["concepts"]] == ["cat", "car"]
-    hashes = [adapter.file_hash(f / adapter.WEIGHTS) for f in pair]
+    record = checked_record(out)
+    assert [c.name for c in record.concepts] == ["cat", "car"]
+    hashes = [file_hash(f / WEIGHTS) for f in pair]
+    info = json.loads((out / INFO).read_text())
     assert info["parts"] == [
         {"weights": hashes[0], "strength": 0.5, "concepts": ["cat"], "scope": None},
         {"weights": hashes[1], "strength": 0.5, "concepts": ["car"], "scope": None},
@@ -139,31 +138,35 @@ def test_a_stack_of_decoders_loads_and_one_that_hides_it_does_not(
 ) -> None:
     model = vlm.load(tiny_folder, device="cpu")
     model.adapt(2, "decoder")
-    info = json.loads((pair[0] / adapter.INFO).read_text())
-    config = info["config"] | {"scope": "decoder"}
-    adapter.save(
-        model, tmp_path / "words", {"concepts": info["concepts"], **ABOUT, "config": config}
-    )
+    cat = checked_record(pair[0]).concepts[0]
+    save(model, tmp_path / "words", record_of(model, cat, scope="decoder"))
     out = combine.stack([tmp_path / "words", pair[1]], tmp_path / "both", [1.0, 1.0])
-    adapter.load(vlm.load(tiny_folder, device="cpu"), out)
-    assert any("language_model" in layer for layer in adapter.read(out))
-    record = json.loads((out / adapter.INFO).read_text())
-    record["parts"][0]["scope"] = ["decoder"]
-    (out / adapter.INFO).write_text(json.dumps(record))
-    with pytest.raises(UserError, match="holds weights that are no LoRA of a tower"):
-        adapter.describe(out)
+    load(vlm.load(tiny_folder, device="cpu"), out)
+    assert any("language_model" in layer for layer in read(out))
+    record = json.loads((out / INFO).read_text())
+    for scope, message in (
+        (["decoder"], "expected a line of text"),
+        ("encoder", "holds weights that are no LoRA of a tower"),
+    ):
+        record["parts"][0]["scope"] = scope
+        (out / INFO).write_text(json.dumps(record))
+        with pytest.raises(UserError, match=message):
+            checked_record(out)
 
 
-def test_the_same_stack_is_the_same_bytes(pair: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_same_stack_is_the_same_bytes(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter_folder, "now", lambda: "2026-01-01T00:00:00+00:00")
     one, two = (combine.stack(pair, tmp_path / n / "both") for n in ("first", "second"))
-    for name in ("adapter_config.json", adapter.WEIGHTS, adapter.INFO, "README.md"):
+    for name in ("adapter_config.json", WEIGHTS, INFO, "README.md"):
         assert (one / name).read_bytes() == (two / name).read_bytes()
 
 
 def test_a_merged_model_answers_as_the_adapter_and_has_nothing_to_take_off(
     tiny_folder: Path, trained: Path, tmp_path: Path
 ) -> None:
-    unlearned = adapter.load(vlm.load(tiny_folder, device="cpu"), trained)
+    unlearned = load(vlm.load(tiny_folder, device="cpu"), trained)
     out = combine.merge(vlm.load(tiny_folder, device="cpu"), trained, tmp_path / "release")
     merged = vlm.load(out, device="cpu")
     torch.testing.assert_close(logits(merged), logits(unlearned), rtol=1e-5, atol=1e-4)
@@ -178,10 +181,12 @@ def test_a_merged_model_has_its_provenance_and_says_why(
     tiny_folder: Path, trained: Path, tmp_path: Path
 ) -> None:
     out = combine.merge(vlm.load(tiny_folder, device="cpu"), trained, tmp_path / "release")
-    record = json.loads((out / adapter.INFO).read_text())
+    record = json.loads((out / INFO).read_text())
     merged = record.pop("merged")
-    assert record == adapter.describe(trained)
-    assert merged["hashes"] == {"model.safetensors": adapter.file_hash(out / "model.safetensors")}
+    assert record_from(record) == checked_record(trained)
+    assert merged["versions"]["hfru_core"] == __version__
+    assert datetime.fromisoformat(merged["created"]).utcoffset() == timedelta()
+    assert merged["hashes"] == {"model.safetensors": file_hash(out / "model.safetensors")}
     card = (out / "README.md").read_text()
     assert "an adapter can be switched off" in card and "base_model_relation: finetune" in card
     assert not any(str(tiny_folder.parent) in p.read_text() for p in out.glob("*.json"))
@@ -197,9 +202,9 @@ def test_merging_into_another_base_leaves_nothing(
 
 def of_another_base(folder: Path, to: Path) -> Path:
     shutil.copytree(folder, to)
-    info = json.loads((to / adapter.INFO).read_text())
+    info = json.loads((to / INFO).read_text())
     info["base"] = {"name": "other", "revision": None, "fingerprint": "f" * 16}
-    (to / adapter.INFO).write_text(json.dumps(info))
+    (to / INFO).write_text(json.dumps(info))
     return to
 
 
@@ -228,7 +233,7 @@ def test_plain_peft_takes_a_stack(
     from peft import PeftModel
 
     out = combine.stack(pair, tmp_path / "both")
-    ours = logits(adapter.load(vlm.load(tiny_folder, device="cpu"), out))
+    ours = logits(load(vlm.load(tiny_folder, device="cpu"), out))
     tiny.model = PeftModel.from_pretrained(tiny.model, out).eval()
     torch.testing.assert_close(logits(tiny), ours, rtol=1e-6, atol=1e-5)
 
@@ -245,7 +250,7 @@ def test_a_following_request_goes_on_top_of_the_one_before(
     list(session.run())
     expected = session.vlm.merged().core.state_dict()
     both = combine.put_on_top(trained, tmp_path / "next", tmp_path / "both")
-    found = adapter.load(base, both).merged().core.state_dict()
+    found = load(base, both).merged().core.state_dict()
     assert not (tmp_path / "next").exists()
     assert all(torch.allclose(found[k], v, atol=1e-6) for k, v in expected.items())
-    assert {c["id"] for c in describe(both)["concepts"]} == {"dog", "cat"}
+    assert {c.id for c in checked_record(both).concepts} == {"dog", "cat"}

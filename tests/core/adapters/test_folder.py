@@ -14,7 +14,9 @@ from peft import PeftModel
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from hfru_core.adapters import folder as adapter
+from hfru_core.adapters.folder import load
+from hfru_core.adapters.record import BaseModel
+from hfru_core.adapters.validate import HASHED, INFO, WEIGHTS, checked_record, file_hash
 from hfru_core.data.source import load_image
 from hfru_core.model import vlm
 from hfru_core.model.vlm import VLM
@@ -67,9 +69,9 @@ def copied(folder: Path, to: Path) -> Path:
 
 def rehashed(folder: Path) -> Path:
     """The folder with hashes that fit what lies in it: only the contents can be refused now."""
-    info = json.loads((folder / adapter.INFO).read_text())
-    info["hashes"] = {f: adapter.file_hash(folder / f) for f in adapter.HASHED}
-    (folder / adapter.INFO).write_text(json.dumps(info))
+    info = json.loads((folder / INFO).read_text())
+    info["hashes"] = {f: file_hash(folder / f) for f in HASHED}
+    (folder / INFO).write_text(json.dumps(info))
     return folder
 
 
@@ -119,7 +121,7 @@ def test_plain_peft_loads_the_folder_in_a_fresh_process(
     base = vlm.load(tiny_folder, device="cpu")
     before = logits(base)
     save_file(inputs_of(base), tmp_path / "inputs.safetensors")
-    ours = logits(adapter.load(base, trained))
+    ours = logits(load(base, trained))
     assert not torch.equal(ours, before)
     subprocess.run(
         [
@@ -140,18 +142,18 @@ def test_plain_peft_loads_the_folder_in_a_fresh_process(
 
 
 def test_the_folder_says_what_it_is(tiny: VLM, trained: Path) -> None:
-    info = adapter.describe(trained)
-    assert [c["id"] for c in info["concepts"]] == ["dog"]
-    assert info["base"] == {"name": "tiny", "revision": None, "fingerprint": tiny.fingerprint()}
-    assert info["config"]["stage1_steps"] == 2 and len(info["history"]) == 4
-    assert set(info["versions"]) >= {"python", "torch", "transformers", "peft"}
-    assert set(info["metrics"]["forget"]) == {"rate", "n", "low", "high"}
+    record = checked_record(trained)
+    assert [c.id for c in record.concepts] == ["dog"]
+    assert record.base == BaseModel("tiny", None, tiny.fingerprint())
+    assert record.config["stage1_steps"] == 2 and len(record.history) == 4
+    assert set(record.versions) >= {"python", "torch", "transformers", "peft"}
+    assert record.metrics and record.metrics.forget.n
     assert json.loads((trained / "adapter_config.json").read_text())["peft_type"] == "LORA"
-    assert all(".lora_" in name for name in load_file(trained / adapter.WEIGHTS))
+    assert all(".lora_" in name for name in load_file(trained / WEIGHTS))
 
 
 def test_nothing_in_the_folder_tells_where_it_was_made(trained: Path, tiny_folder: Path) -> None:
-    for name in ("adapter_config.json", adapter.INFO, "README.md"):
+    for name in ("adapter_config.json", INFO, "README.md"):
         assert str(tiny_folder.parent) not in (trained / name).read_text()
 
 
@@ -172,17 +174,17 @@ def test_the_fingerprint_knows_the_base_and_not_the_adapter(tiny: VLM, other_fol
 def test_another_base_is_refused(trained: Path, other_folder: Path) -> None:
     other = vlm.load(other_folder, device="cpu")
     with pytest.raises(UserError, match="was made for tiny .* but the model loaded is other"):
-        adapter.load(other, trained)
+        load(other, trained)
     assert not isinstance(other.model, PeftModel)
 
 
 def cut(folder: Path) -> None:
-    path = folder / adapter.WEIGHTS
+    path = folder / WEIGHTS
     path.write_bytes(path.read_bytes()[:1000])
 
 
 def flip(folder: Path) -> None:
-    path = folder / adapter.WEIGHTS
+    path = folder / WEIGHTS
     data = bytearray(path.read_bytes())
     data[-5] ^= 1
     path.write_bytes(bytes(data))
@@ -194,22 +196,22 @@ def reconfigure(folder: Path) -> None:
 
 
 def pickled(folder: Path) -> None:
-    torch.save(load_file(folder / adapter.WEIGHTS), folder / "adapter_model.bin")
-    (folder / adapter.WEIGHTS).unlink()
+    torch.save(load_file(folder / WEIGHTS), folder / "adapter_model.bin")
+    (folder / WEIGHTS).unlink()
 
 
 def disguised(folder: Path) -> None:
     """A pickle under the name of a safetensors file, with a hash that fits."""
-    torch.save(load_file(folder / adapter.WEIGHTS), folder / "x")
-    (folder / "x").replace(folder / adapter.WEIGHTS)
+    torch.save(load_file(folder / WEIGHTS), folder / "x")
+    (folder / "x").replace(folder / WEIGHTS)
     rehashed(folder)
 
 
 def foreign(folder: Path) -> None:
     """Weights that would replace the language head, with hashes that fit."""
-    tensors = load_file(folder / adapter.WEIGHTS)
+    tensors = load_file(folder / WEIGHTS)
     tensors["base_model.model.lm_head.weight"] = torch.zeros(2, 2)
-    save_file(tensors, folder / adapter.WEIGHTS)
+    save_file(tensors, folder / WEIGHTS)
     rehashed(folder)
 
 
@@ -217,21 +219,21 @@ def renamed(old: str, new: str) -> Callable[[Path], None]:
     """Weights under other names, with hashes that fit."""
 
     def change(folder: Path) -> None:
-        tensors = load_file(folder / adapter.WEIGHTS)
-        save_file({k.replace(old, new): t for k, t in tensors.items()}, folder / adapter.WEIGHTS)
+        tensors = load_file(folder / WEIGHTS)
+        save_file({k.replace(old, new): t for k, t in tensors.items()}, folder / WEIGHTS)
         rehashed(folder)
 
     return change
 
 
 def without_b(folder: Path) -> None:
-    tensors = load_file(folder / adapter.WEIGHTS)
-    save_file({k: t for k, t in tensors.items() if "lora_A" in k}, folder / adapter.WEIGHTS)
+    tensors = load_file(folder / WEIGHTS)
+    save_file({k: t for k, t in tensors.items() if "lora_A" in k}, folder / WEIGHTS)
     rehashed(folder)
 
 
 def emptied(folder: Path) -> None:
-    save_file({}, folder / adapter.WEIGHTS)
+    save_file({}, folder / WEIGHTS)
     rehashed(folder)
 
 
@@ -248,7 +250,7 @@ def configured(**changes: object) -> Callable[[Path], None]:
 
 def rewritten(**changes: object) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
-        path = folder / adapter.INFO
+        path = folder / INFO
         path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
     return change
@@ -262,10 +264,10 @@ def rewritten(**changes: object) -> Callable[[Path], None]:
     (pickled, "adapter_model.safetensors is missing"),
     (disguised, "is damaged or cut short"),
     (foreign, "weights that are no LoRA"),
-    (lambda f: (f / adapter.INFO).unlink(), "unlearning.json is missing"),
+    (lambda f: (f / INFO).unlink(), "unlearning.json is missing"),
     (lambda f: (f / "adapter_config.json").unlink(), "adapter_config.json is missing"),
-    (lambda f: (f / adapter.INFO).write_bytes(b"\xff{"), "not readable as schema 1"),
-    (lambda f: (f / adapter.INFO).write_text("[1]"), "not readable as schema 1"),
+    (lambda f: (f / INFO).write_bytes(b"\xff{"), "not readable as schema 1"),
+    (lambda f: (f / INFO).write_text("[1]"), "not readable as schema 1"),
     (rewritten(schema=99), "not readable as schema 1"),
     (rewritten(hashes={}), "not readable as schema 1"),
     (rewritten(hashes=[]), "not readable as schema 1"),
@@ -282,7 +284,7 @@ def rewritten(**changes: object) -> Callable[[Path], None]:
      "a rate comes with its interval"),
     (rewritten(config={}), "not readable as schema 1: 'preset'"),
     (rewritten(parts=[{"weights": "a"}]), "not readable as schema 1"),
-    (lambda f: (f / adapter.INFO).write_text("[" * 100_000), "not readable as schema 1"),
+    (lambda f: (f / INFO).write_text("[" * 100_000), "not readable as schema 1"),
     (renamed("vision_tower", "language_model"), "no LoRA of a tower or projector: .*language_mo"),
     (renamed("base_model.model.", ""), "no LoRA of a tower or projector"),
     (renamed("layers.0.", "layers.77."), "layers.77.*has no such layer"),
@@ -311,13 +313,13 @@ def test_a_folder_that_is_not_what_it_says_is_refused(
     folder = copied(trained, tmp_path)
     damage(folder)
     with pytest.raises(UserError, match=message):
-        adapter.load(tiny, folder)
+        load(tiny, folder)
     assert not isinstance(tiny.model, PeftModel)
 
 
 def test_a_missing_folder_is_named(tiny: VLM, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="There is no adapter folder '.*gone'"):
-        adapter.load(tiny, tmp_path / "gone")
+        load(tiny, tmp_path / "gone")
 
 
 def test_another_revision_is_refused(tiny: VLM, trained: Path, tmp_path: Path) -> None:
@@ -325,21 +327,21 @@ def test_another_revision_is_refused(tiny: VLM, trained: Path, tmp_path: Path) -
     base = {"name": "tiny", "revision": "aaa", "fingerprint": tiny.fingerprint()}
     rewritten(base=base)(folder)
     with pytest.raises(UserError, match="for revision aaa of tiny, but the model.*revision bbb"):
-        adapter.load(replace(tiny, revision="bbb"), folder)
+        load(replace(tiny, revision="bbb"), folder)
     assert not isinstance(tiny.model, PeftModel)
-    adapter.load(tiny, folder)  # a local model has no revision: its fingerprint decides
+    load(tiny, folder)  # a local model has no revision: its fingerprint decides
 
 
 def test_a_pattern_that_would_match_for_hours_is_not_used(
     tiny: VLM, tiny_folder: Path, trained: Path, tmp_path: Path
 ) -> None:
     folder = copied(trained, tmp_path)
-    wanted = logits(adapter.load(vlm.load(tiny_folder, device="cpu"), folder))
+    wanted = logits(load(vlm.load(tiny_folder, device="cpu"), folder))
     configured(target_modules=r"(([a-z_]+)+)+!")(folder)
-    assert torch.equal(logits(adapter.load(tiny, folder)), wanted)
+    assert torch.equal(logits(load(tiny, folder)), wanted)
 
 
 @pytest.mark.parametrize("folder", sorted((ROOT / "assets" / "adapters").iterdir()),
                          ids=lambda p: p.name)
 def test_the_shipped_adapters_are_valid(folder: Path) -> None:
-    assert adapter.describe(folder)["metrics"]["forget"]["n"]
+    assert checked_record(folder).metrics.forget.n

@@ -161,7 +161,7 @@ def test_wrong_contents_are_refused_and_nothing_stays(
 
 def test_a_repository_without_an_adapter_is_refused(server: Hub, tmp_path: Path) -> None:
     server.add("me/model", {"config.json": b"{}", "model.safetensors": b"x"})
-    with pytest.raises(UserError, match="no adapter of this project: adapter_config.json, .*miss"):
+    with pytest.raises(UserError, match="adapter of this project: adapter_config.json, .*missing"):
         hub.pull("me/model", tmp_path / "pulled")
 
 
@@ -186,7 +186,7 @@ def test_no_token_no_repository_no_access_no_revision(
         hub.pull("me/there", out, revision="v9")
     with pytest.raises(UserError, match=r"refused 'others/x' \(403\).*no right"):
         hub.push(trained, "others/x", token=TOKEN)
-    with pytest.raises(UserError, match="'a b/../c' is no name of a repository"):
+    with pytest.raises(UserError, match="'a b/../c' is not the name of a repository"):
         hub.pull("a b/../c", out)
     assert not list(tmp_path.iterdir())
 
@@ -199,7 +199,7 @@ def test_a_bad_token_is_named_and_not_quoted(server: Hub, trained: Path) -> None
 
 def test_a_folder_that_is_no_adapter_is_not_pushed(server: Hub, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    with pytest.raises(UserError, match="'photos' is no adapter of this project"):
+    with pytest.raises(UserError, match="'photos' is not an adapter of this project"):
         hub.push(tmp_path / "photos", "me/new", token=TOKEN)
     assert not server.asked
 

@@ -1,24 +1,28 @@
 """What a card says of an adapter is what its record says."""
 
-import json
+from dataclasses import replace
 
 import pytest
 
 from hfru_core.adapters.model_card import adapter_card, merged_card
+from hfru_core.adapters.record import AdapterRecord, Part, read_record
 from tests.conftest import ROOT
 
 SHIPPED = sorted((ROOT / "assets" / "adapters").iterdir())
 
 
 @pytest.fixture
-def info() -> dict:
-    return json.loads((SHIPPED[0] / "unlearning.json").read_text())
+def record() -> AdapterRecord:
+    return read_record(SHIPPED[0])
+
+
+def changed(record: AdapterRecord, **settings: object) -> AdapterRecord:
+    return replace(record, config={**record.config, **settings})
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda p: p.name)
 def test_shipped_cards_are_those_of_their_records(folder) -> None:
-    record = json.loads((folder / "unlearning.json").read_text())
-    assert (folder / "README.md").read_text() == adapter_card(record)
+    assert (folder / "README.md").read_text() == adapter_card(read_record(folder))
 
 
 @pytest.mark.parametrize(
@@ -30,24 +34,25 @@ def test_shipped_cards_are_those_of_their_records(folder) -> None:
         ("all", "# Model that", "its language model too"),
     ],
 )
-def test_a_card_names_what_was_adapted(info: dict, scope: str, title: str, words: str) -> None:
-    info["config"]["scope"] = scope
-    assert title in adapter_card(info) and words in adapter_card(info)
-    assert words in merged_card(info)
+def test_a_card_names_what_was_adapted(
+    record: AdapterRecord, scope: str, title: str, words: str
+) -> None:
+    made = changed(record, scope=scope)
+    assert title in adapter_card(made) and words in adapter_card(made)
+    assert words in merged_card(made)
 
 
-def test_a_sum_changes_what_any_of_its_parts_does(info: dict) -> None:
-    part = {"concepts": ["dog"], "strength": 1.0, "weights": "0" * 64}
-    info["parts"] = [{**part, "scope": "encoder"}, {**part, "scope": "decoder"}]
-    assert "its language model too" in adapter_card(info)
-    info["parts"] = [part, {**part, "scope": "encoder"}]  # made before parts told their scope
-    assert "the language model is untouched" in adapter_card(info)
-    info["parts"] = [{**part, "scope": "encoder"}, {**part, "scope": "encoder+projector"}]
-    assert "the projector; the language model is untouched" in adapter_card(info)
+def test_a_sum_changes_what_any_of_its_parts_does(record: AdapterRecord) -> None:
+    def card(*scopes: str | None) -> str:
+        parts = tuple(Part("0" * 64, 1.0, ("dog",), scope) for scope in scopes)
+        return adapter_card(replace(record, parts=parts))
+
+    assert "its language model too" in card("encoder", "decoder")
+    # None: made before parts noted their scope
+    assert "the language model is untouched" in card(None, "encoder")
+    assert "the projector; the language model is untouched" in card("encoder", "encoder+projector")
 
 
-def test_a_card_tells_which_step_was_kept(info: dict) -> None:
-    info["config"]["select_best"] = True
-    assert "the best step was chosen" in adapter_card(info)
-    info["config"]["select_best"] = False
-    assert "the last step was kept" in adapter_card(info)
+def test_a_card_tells_which_step_was_kept(record: AdapterRecord) -> None:
+    assert "the best step was chosen" in adapter_card(changed(record, select_best=True))
+    assert "the last step was kept" in adapter_card(changed(record, select_best=False))

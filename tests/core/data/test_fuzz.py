@@ -18,7 +18,7 @@ from PIL import Image
 
 from hfru_core import concepts
 from hfru_core.adapters import archive as bundle
-from hfru_core.adapters.validate import CONFIG, INFO, WEIGHTS, describe
+from hfru_core.adapters.validate import CONFIG, INFO, WEIGHTS, checked_record
 from hfru_core.bench.results_file import load
 from hfru_core.data.images import LONGEST, open_image
 from hfru_core.studio.server.gate import Refusal, check_body
@@ -89,7 +89,7 @@ def unpacked(content: bytes) -> None:
         info = taken(bundle.unpack, file, out)
         assert {p.name for p in Path(name).iterdir()} <= {"x.zip", "out"}
         assert out.exists() == (info is not None)
-        assert info is None or describe(out) == info
+        assert info is None or checked_record(out) == info
 
 
 @FEW
@@ -135,7 +135,7 @@ def test_an_adapter_folder_with_one_damaged_file_is_refused_or_whole(
         change = damaged(whole) | json_values.map(lambda v: json.dumps(v).encode())
         content = data.draw(change)
         (folder / file).write_bytes(content)
-        info = taken(describe, folder)
+        info = taken(checked_record, folder)
         assert info is None or file == INFO or content == whole
 
 
@@ -146,7 +146,7 @@ def test_any_value_in_a_record_is_read_or_refused(value: object, key: str) -> No
         folder = shutil.copytree(SHIPPED, Path(name) / "dog")
         info = json.loads((folder / INFO).read_text())
         (folder / INFO).write_text(json.dumps({**info, key: value}))
-        taken(describe, folder)
+        taken(checked_record, folder)
 
 
 @FEW
