@@ -31,7 +31,7 @@ SIGNS = {
     "ga": ("forget > 0.95", "retain < 0.5", "degenerate > 0.5"),
     "graddiff": ("forget > 0.95", "retain > ga", "degenerate < ga"),
     "klmin": ("forget > 0.95", "retain > ga"),
-    # On people NPO misses one seed of three and EUL two, which the README says.
+    # On people NPO misses one seed of three and EUL two, which docs/bench.md says.
     "npo": ("forget > 0.8", "retain > ga", "degenerate < ga"),
     "simnpo": ("forget > base", "retain > npo", "degenerate < ga"),
     "idknll": REFUSES, "idkpo": REFUSES, "idkap": REFUSES, "evasive": REFUSES, "idk-pd": REFUSES,
@@ -46,9 +46,9 @@ SIGNS = {
     "leace": ("probe < base", "retain > 0.9"),
     # The weights stay as they are: what is hidden by steering is in them.
     "rmuse": ("forget > base", "retain > 0.8", "nf4 > 0.9", "relearned > 0.9"),
-    # That it comes back more slowly than GradDiff is not seen here, which the README says.
+    # That it comes back more slowly than GradDiff is not seen here, which docs/bench.md says.
     "ssiuu": ("forget > 0.9", "retain > ga"),
-    # Here they keep the rest and hardly forget, which the README says.
+    # Here they keep the rest and hardly forget, which docs/bench.md says.
     "manu": ("retain > 0.9", "forget < 0.5", "forget > base"),
     "nspu": ("retain > 0.9", "hallucination < 0.1", "forget < 0.5", "forget > base"),
 }  # fmt: skip

@@ -1,8 +1,8 @@
-"""The tables of README.md and assets/reports/METHODS.md, made from the reports beside it.
+"""The tables of README.md and docs/, made from the reports in assets/reports.
 
     python tests/measure/tables.py --write
 
-Without `--write` it names the lines that are not what the reports say.
+Without `--write` it prints the lines that differ from what the reports say.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import fmean
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -19,14 +20,36 @@ sys.path.insert(0, str(ROOT))
 from hfru_core.bench.results_file import Row, load  # noqa: E402
 from hfru_core.bench.table import Group  # noqa: E402
 
-REPORTS = ROOT / "assets" / "reports"
+REPORTS, DOCS = ROOT / "assets" / "reports", ROOT / "docs"
 OBJECTS = "dog,elephant"
 FIRST = ("base", "oracle", "output-filter", "hfru", "hfru:paper", "hfru:deep")
 NAMES = {"hfru": "HFRU default", "hfru:paper": "HFRU paper", "hfru:deep": "HFRU deep"}
-SAID = ("forget", "retain", "hallucination", "abstraction", "attributes", "refusal", "degenerate")
-LEFT = ("probe", "relearned")
+ANSWERS = (
+    "forget",
+    "retain",
+    "hallucination",
+    "abstraction",
+    "attributes",
+    "refusal",
+    "degenerate",
+)
+LEAKAGE = ("probe", "relearned")
+RATES = ("forget", "retain", "hallucination", "abstraction", "attributes", "facts")
+PEOPLE = "Tobin Harrick,Ilsa Torvane,Dario Fent"
 POLITE = ("forget", "polite", "retain")
 SINGLE = ("forget", "hallucination", "abstraction", "retain")
+SHORT = ("base", "oracle", "hfru", "hfru:deep", "hfru:paper")  # of README's table
+GOOD = ("forget", "retain", "attributes")  # what an answer has to do at once, without inventing
+BASE = {
+    "object": "objects: every name and no other",
+    "object, alone": "the same, one object alone",
+    "identity": "people",
+    "colour": "colour",
+    "place": "place or wall",
+    "yes_no": "yes/no, half of them no",
+    "abstraction": "ambiguous images and strangers called by a general term",
+    "facts": "text-only facts",
+}
 DEEP = {"base": "base", "oracle": "retrained oracle", "hfru": "`default`", "hfru:deep": "`deep`"}
 Table = list[str]
 
@@ -72,6 +95,38 @@ def by_method(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return {m: found[m] for m in sorted(found, key=lambda m: (rank[m], label(found[m][0])))}
 
 
+def short(rows: Sequence[Row]) -> Table:
+    """README's eight rows: references, ours, and the three others that answer best."""
+    found = by_method(plain(rows))
+    return [
+        line(
+            label(own[0]),
+            own[0].scope,
+            len(own),
+            *(wide(own, k) for k in ("forget", "retain", "hallucination", "abstraction")),
+            *(wide(own, k) for k in LEAKAGE),
+            verdicts(own),
+        )
+        for own in (found[m] for m in (*SHORT, *best_others(found)))
+    ]
+
+
+def best_others(found: dict[str, list[Row]], count: int = 3) -> list[str]:
+    """Methods of others by their weakest of: forgotten, retained, attributes, nothing invented."""
+
+    def weakest(method: str) -> float:
+        cells = Group("", tuple(found[method]))
+        return min(*(cells.cell(k).mean for k in GOOD), 1 - cells.cell("hallucination").mean)
+
+    return sorted((m for m in found if m not in FIRST), key=weakest, reverse=True)[:count]
+
+
+def wide(rows: Sequence[Row], key: str) -> str:
+    """The mean over the runs in %, with the lowest and the highest of them."""
+    cell = Group("", tuple(rows)).cell(key)
+    return f"{100 * cell.mean:.0f} ({100 * cell.low:.0f} to {100 * cell.high:.0f})"
+
+
 def own_budgets(rows: Sequence[Row]) -> Table:
     """Means over both tasks, which count alike."""
     return [
@@ -80,7 +135,7 @@ def own_budgets(rows: Sequence[Row]) -> Table:
             own[0].scope,
             len(own),
             verdicts(own),
-            *(mean(own, k) for k in (*SAID, *LEFT)),
+            *(mean(own, k) for k in (*ANSWERS, *LEAKAGE)),
         )
         for own in by_method(plain(rows)).values()
     ]
@@ -106,7 +161,7 @@ def equal_time(rows: Sequence[Row]) -> Table:
             label(now[0]),
             len(now),
             either(steps(now), steps(own[method])),
-            *(either(mean(now, k), mean(own[method], k)) for k in SAID),
+            *(either(mean(now, k), mean(own[method], k)) for k in ANSWERS),
         )
         for method, now in by_method(timed).items()
     ]
@@ -139,14 +194,51 @@ def deep(rows: Sequence[Row]) -> Table:
     for title, objects in (("dog + elephant", True), ("three people", False)):
         for method, name in DEEP.items():
             own = [r for r in plain(rows) if r.method == method and (r.task == OBJECTS) == objects]
-            told = (spread(own, k) for k in (*SAID[:5], *LEFT))
+            told = (spread(own, k) for k in (*ANSWERS[:5], *LEAKAGE))
             made.append(line(f"{title}, {name}", len(own), *told, halfway(own), verdicts(own)))
     return made
 
 
+def sessions(rows: Sequence[dict]) -> Table:
+    """HFRU on fresh pictures: means over sessions, the lowest and highest in brackets."""
+    tasks = {"dog + elephant": OBJECTS, "three people": PEOPLE}
+    groups = {
+        (title, preset): [r for r in rows if (r["task"], r["preset"]) == (task, preset)]
+        for title, task in tasks.items()
+        for preset in ("default", "paper")
+    }
+    groups["each single object", "default"] = [r for r in rows if "," not in r["task"]]
+    return [
+        line(*name, len(own), *(bracketed([measured(r, k) for r in own]) for k in RATES))
+        for name, own in groups.items()
+    ]
+
+
+def measured(row: dict, key: str) -> float:
+    """A rate on forget pictures, or a share of the base model's rate."""
+    return row["relative"][key] if key in row["relative"] else row["after"][key]["rate"]
+
+
+def bracketed(values: Sequence[float]) -> str:
+    low, high = 100 * min(values), 100 * max(values)
+    return f"{100 * fmean(values):.1f} % ({low:.1f} to {high:.1f})"
+
+
+def base_model(rates: dict[str, dict]) -> Table:
+    """What the bundled model answers rightly."""
+    return [
+        line(
+            title,
+            "{rate:.1%} ({low:.1%} to {high:.1%})".format(**rates[key]).replace("%", " %"),
+            rates[key]["n"],
+        )
+        for key, title in BASE.items()
+    ]
+
+
 def pacs(rows: Sequence[Row]) -> Table:
     there = by_method(r for r in rows if r.source.startswith("pacs") and not r.error)
-    return [line(label(row), *(mean([row], k) for k in SAID)) for (row,) in there.values()]
+    return [line(label(row), *(mean([row], k) for k in ANSWERS)) for (row,) in there.values()]
 
 
 def continual(methods: dict) -> Table:
@@ -172,20 +264,25 @@ def placed(text: str, table: Table) -> str:
     return "\n".join([*lines[:start], *table, *lines[end:]])
 
 
+def report(name: str):
+    return json.loads((REPORTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
 def pages() -> dict[Path, str]:
     """Each page as it would be, its tables made anew."""
     rows = load(REPORTS / "bench.json").rows
-    series = json.loads((REPORTS / "continual.json").read_text())["methods"]
+    series, own, base = map(report, ("continual", "hfru", "base"))
     tables = {
-        ROOT / "README.md": (own_budgets(rows),),
-        REPORTS / "METHODS.md": (
+        ROOT / "README.md": (short(rows),),
+        DOCS / "bench.md": (
+            own_budgets(rows),
             equal_time(rows),
             asked(rows, "polite", POLITE),
             asked(rows, "single", SINGLE),
-            deep(rows),
+            continual(series["methods"]),
             pacs(rows),
-            continual(series),
         ),
+        DOCS / "measurements.md": (sessions(own), base_model(base["rates"]), deep(rows)),
     }
     made = {}
     for path, own in tables.items():

@@ -1,4 +1,4 @@
-"""The API as programs use it: the README's example, privacy, quotas, and leaving."""
+"""The API as programs use it: the documented example, privacy, quotas, and leaving."""
 
 from __future__ import annotations
 
@@ -71,12 +71,16 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def example() -> str:
-    """The code block of the README's section on programs."""
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## From a program")[1]
+    """The code block of the section on programs in docs/architecture.md."""
+    section = (
+        (ROOT / "docs" / "architecture.md")
+        .read_text(encoding="utf-8")
+        .split("## From a program")[1]
+    )
     return re.search(r"```python\n(.*?)```", section, re.S)[1]
 
 
-def test_the_readmes_example_runs_as_it_stands(
+def test_the_documented_example_runs_as_it_stands(
     url: str,
     picture: Path,
     tmp_path: Path,
@@ -94,7 +98,7 @@ def test_the_readmes_example_runs_as_it_stands(
     monkeypatch.setattr(gradio_client, "Client", here)
     monkeypatch.chdir(picture.parent)
     names: dict = {}
-    exec(compile(code, "README.md", "exec"), names)
+    exec(compile(code, "architecture.md", "exec"), names)
     said = capsys.readouterr().out
     assert "dog" in said and "Stage 1" in said and "Stage 2" in said and "leak" in said
     check_adapter(Path(names["file"]), tmp_path / "adapter")
