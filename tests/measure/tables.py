@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from hfru_core.bench.results_file import Row, load  # noqa: E402
 from hfru_core.bench.table import Group  # noqa: E402
+from tests.measure import audit_tables  # noqa: E402
 
 REPORTS, DOCS = ROOT / "assets" / "reports", ROOT / "docs"
 OBJECTS = "dog,elephant"
@@ -281,6 +282,10 @@ def pages() -> dict[Path, str]:
             asked(rows, "single", SINGLE),
             continual(series["methods"]),
             pacs(rows),
+        ),
+        DOCS / "audit.md": (
+            audit_tables.table(REPORTS, "dog + elephant", audit_tables.THINGS),
+            audit_tables.table(REPORTS, "three people", audit_tables.PEOPLE),
         ),
         DOCS / "measurements.md": (sessions(own), base_model(base["rates"]), deep(rows)),
     }
