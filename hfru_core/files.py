@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from secrets import token_hex
+from typing import Any, NoReturn
 
 from safetensors import SafetensorError
 
 from hfru_core.types import UserError
 
+PART = ".part"  # of a folder that is being made, or was when its process was killed
+
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside, then rename: the file is never half there."""
+    """Let `write` fill a file beside, then rename it: the file is never half there."""
     beside = path.with_name(path.name + ".new")
     try:
         write(beside)
@@ -23,14 +28,41 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
     except (OSError, SafetensorError) as error:
         beside.unlink(missing_ok=True)
         raise UserError(
-            f"The checkpoint could not be written: {reason(error)}. Free some space (or "
-            "choose another --out) and repeat the command: it goes on from the last checkpoint."
+            f"'{path.name}' could not be written: {reason(error)}. Free some space, or choose "
+            "another folder, and repeat the command: it goes on from what is finished."
         ) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole, or leave the one that is there."""
+    write_file(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds; raises where it cannot be read, or holds NaN or infinity."""
+    where = f"{path.parent.name}/{path.name}"  # not the whole path: visitors may see it
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
+    except OSError as error:
+        raise UserError(f"'{where}' cannot be read: {reason(error)}.") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"'{where}' is not a JSON file: {error}. Was it cut short?") from None
+
+
+def refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def reason(error: Exception) -> str:
     """What the system says, without the error's number."""
     return str(getattr(error, "strerror", None) or error)
+
+
+def free_name(folder: Path, stem: str) -> Path:
+    """A path that is not taken: STEM, STEM-2, ...; what is half made (.part) keeps its name."""
+    taken = {p.name.removesuffix(PART) for p in folder.glob("*")}
+    names = (stem if i == 1 else f"{stem}-{i}" for i in count(1))
+    return next(folder / name for name in names if name not in taken)
 
 
 @contextmanager
@@ -41,13 +73,13 @@ def whole(out: Path) -> Iterator[Path]:
     """
     if out.exists():
         raise UserError(f"'{out}' exists and is not overwritten. Choose another.")
-    work = out.with_name(f"{out.name}.{token_hex(4)}.part")
+    work = out.with_name(f"{out.name}.{token_hex(4)}{PART}")
     folder = work / out.name
     try:
         folder.mkdir(parents=True)
         yield folder
         os.rename(folder, out)
     except OSError as error:
-        raise UserError(f"'{out}' cannot be written: {error.strerror or error}.") from None
+        raise UserError(f"'{out}' cannot be written: {reason(error)}.") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -93,7 +93,7 @@ def pull(repo: str, out: Path, *, revision: str | None = None, token: str | None
 def origin(folder: Path) -> Origin | None:
     """Where a folder was pulled from, as this machine noted; None where it was not."""
     try:
-        return Origin(**json.loads((folder / ORIGIN).read_text()))
+        return Origin(**json.loads((folder / ORIGIN).read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
 

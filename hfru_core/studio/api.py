@@ -13,9 +13,10 @@ import gradio as gr
 from gradio_client.utils import is_file_obj_with_meta
 
 from audit.report.json_file import read
-from hfru_core import child_process
 from hfru_core import concepts as words
+from hfru_core.child_process import Child
 from hfru_core.data.images import open_image
+from hfru_core.studio.sessions import audit_run
 from hfru_core.studio.sessions.runner import Report, Run, Wish, plan, zipped
 from hfru_core.studio.sessions.studio import Studio, adapter_label, forgotten, two_answers
 from hfru_core.studio.tabs.adapters import WORKING
@@ -33,7 +34,7 @@ class Api:
     def __init__(self, studio: Studio, unlearn: Unlearn) -> None:
         self.studio = studio
         self.sessions = unlearn
-        self.auditing: dict[str, child_process.Run] = {}
+        self.auditing: dict[str, Child] = {}
 
     def wire(self, page: gr.Blocks) -> None:
         """Put the endpoints on the page; what takes long waits in the queue of one."""
@@ -138,10 +139,10 @@ class Api:
         if visitor in self.auditing:
             raise UserError("An audit of yours is under way: wait for it or stop it.")
         self.studio.check_space(visitor)
-        run = self.auditing[visitor] = child_process.Run()
+        run = self.auditing[visitor] = Child()
         out = self.studio.folder(visitor) / "audits" / f"{folder.name}-{level}-{token_hex(3)}"
         try:
-            yield from audited(run, child_process.command(self.studio.model, folder, level, out))
+            yield from audited(run, audit_run.command(self.studio.model, folder, level, out))
             yield self.verdict(out)
         finally:
             self.auditing.pop(visitor, None)
@@ -202,12 +203,12 @@ class Api:
             run.stop()
 
 
-def audited(run: child_process.Run, command: list[str]) -> Iterator[dict]:
+def audited(run: Child, command: list[str]) -> Iterator[dict]:
     """The progress of an audit as plain values; raises where it ends without a report."""
-    for progress in child_process.listen(run, command, every=1.0):
+    for progress in audit_run.listen(run, command, every=1.0):
         if progress.ended:
             raise UserError(": ".join(progress.ended))
-        title, detail = progress.told()
+        title, detail = progress.title_and_detail()
         yield {"title": title, "detail": detail, "share": round(progress.share, 4)}
 
 

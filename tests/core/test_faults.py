@@ -218,7 +218,7 @@ def weights(folder: Path) -> bytes:
 def test_a_new_session_does_not_take_the_place_of_one_that_was_cut_off(tmp_path: Path) -> None:
     (tmp_path / "no-dog.part").mkdir()
     (tmp_path / "no-dog-2").mkdir()
-    assert runner.free_name(tmp_path, WISH).name == "no-dog-3"
+    assert runner.folder_for(tmp_path, WISH).name == "no-dog-3"
 
 
 def test_the_tab_offers_what_was_cut_off_to_its_visitor_alone(studio: Studio) -> None:

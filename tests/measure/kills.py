@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from hfru_core.adapters.validate import check_hashes, checked_record
 from hfru_core.data.samples import Amount
 from hfru_core.evaluate import evaluate  # noqa: F401
+from hfru_core.files import PART
 from hfru_core.model import vlm  # noqa: F401
 from hfru_core.studio.app import build_app, launch
 from hfru_core.studio.sessions import interrupted
@@ -156,7 +157,7 @@ def finished(runs: Path) -> dict[str, str]:
 
 def cut_off(runs: Path) -> dict[str, int]:
     """The sessions that were cut off and had a checkpoint, with its step."""
-    found = {p.name: interrupted.steps_done(p) for p in runs.glob(f"*{interrupted.PART}")}
+    found = {p.name: interrupted.steps_done(p) for p in runs.glob(f"*{PART}")}
     return {n: s for n, s in found.items() if s}
 
 
@@ -167,7 +168,7 @@ def look(runs: Path, before: tuple[dict, dict], tally: Tally) -> tuple[dict, dic
     tally.lost += [f"adapter {n}" for n, h in before[0].items() if done.get(n) != h]
     tally.lost += [f"{n} is not listed" for n in cut if n not in listed]
     for name, step in before[1].items():
-        whole = name.removesuffix(interrupted.PART) in done
+        whole = name.removesuffix(PART) in done
         if not whole and cut.get(name, -1) < step:
             tally.lost.append(f"{name}: step {step} became {cut.get(name)}")
         tally.resumed += whole or cut.get(name, -1) > step

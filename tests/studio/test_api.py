@@ -21,6 +21,7 @@ from hfru_core import child_process
 from hfru_core.data import drawn
 from hfru_core.model import vlm
 from hfru_core.studio.examples import example_for
+from hfru_core.studio.sessions import audit_run
 from hfru_core.studio.sessions.studio import MOST_OWN
 from tests.conftest import ROOT
 from tests.server import PATIENCE, served
@@ -44,7 +45,7 @@ def fake_audit(model: Path, folder: Path, level: str, out: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(child_process, "command", fake_audit)
+        patch.setattr(audit_run, "command", fake_audit)
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         with served(tmp_path_factory.mktemp("api")) as (_, address):
             yield address
@@ -204,7 +205,7 @@ def test_an_audit_leaves_no_process_behind(
 
     started = []
     popen = subprocess.Popen
-    monkeypatch.setattr(child_process, "command", endless)
+    monkeypatch.setattr(audit_run, "command", endless)
     monkeypatch.setattr(
         child_process.subprocess,
         "Popen",

@@ -6,14 +6,16 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 
-from hfru_core import child_process
-from hfru_core.child_process import Progress, Run, follow, listen
+from hfru_core.child_process import Child
+from hfru_core.studio.sessions import audit_run
+from hfru_core.studio.sessions.audit_run import Progress, listen
 from hfru_core.studio.tabs import audit
 
 TICKS = [
@@ -22,6 +24,10 @@ TICKS = [
     {"audit": "behavior", "done": 0, "of": 2, "finding": "named"},
     {"audit": "probes", "done": 1, "of": 2, "finding": None},
 ]
+
+
+def followed(child: Child, command: list[str]) -> Iterator[str]:
+    return (progress.html() for progress in listen(child, command))
 
 
 def script(*lines: str) -> list[str]:
@@ -74,32 +80,32 @@ def asker(name: str) -> SimpleNamespace:
 def test_progress_counts_audits_and_findings() -> None:
     progress = Progress()
     for tick in TICKS:
-        progress.hear(tick)
-    assert (progress.done, progress.found) == (1, 1)
+        progress.update(tick)
+    assert (progress.done, progress.findings) == (1, 1)
     assert "Audit: probes" in progress.html() and "width:50.0%" in progress.html()
     assert "1 findings" in progress.html()
 
 
 def test_a_process_is_followed_to_its_end() -> None:
-    shown = list(follow(Run(), TELLING))
+    shown = list(followed(Child(), TELLING))
     assert "Loading the models" in shown[0] and "Audit: probes" in shown[-1]
     assert len(shown) == 1 + len(TICKS)
 
 
 def test_what_went_wrong_is_told_as_text() -> None:
     refusing = script("sys.stderr.write('noise\\nerror: no <b>dog</b>\\n')", "sys.exit(2)")
-    last = list(follow(Run(), refusing))[-1]
+    last = list(followed(Child(), refusing))[-1]
     assert "Not finished" in last and "no &lt;b&gt;dog&lt;/b&gt;" in last
-    assert "without a word" in list(follow(Run(), script("sys.exit(2)")))[-1]
+    assert "without a word" in list(followed(Child(), script("sys.exit(2)")))[-1]
 
 
 def test_a_leak_is_not_an_error() -> None:
-    assert not any("Not finished" in s for s in follow(Run(), script("sys.exit(1)")))
+    assert not any("Not finished" in s for s in followed(Child(), script("sys.exit(1)")))
 
 
 def test_stopping_kills_the_process_at_once() -> None:
-    run, began = Run(), time.monotonic()
-    shown = follow(run, script(f"print({json.dumps(TICKS[0])!r}, flush=True)", "time.sleep(60)"))
+    run, began = Child(), time.monotonic()
+    shown = followed(run, script(f"print({json.dumps(TICKS[0])!r}, flush=True)", "time.sleep(60)"))
     next(shown), next(shown)
     run.stop()
     assert "Stopped" in list(shown)[-1]
@@ -107,15 +113,15 @@ def test_stopping_kills_the_process_at_once() -> None:
 
 
 def test_a_process_that_nobody_listens_to_ends_at_once() -> None:
-    run, began = Run(), time.monotonic()
-    shown = follow(run, script(f"print({json.dumps(TICKS[0])!r}, flush=True)", "time.sleep(60)"))
+    run, began = Child(), time.monotonic()
+    shown = followed(run, script(f"print({json.dumps(TICKS[0])!r}, flush=True)", "time.sleep(60)"))
     next(shown), next(shown)
     shown.close()
     assert run.process.returncode < 0 and time.monotonic() - began < 10
 
 
 def test_silence_is_told_where_it_is_asked_for() -> None:
-    run = Run()
+    run = Child()
     told = listen(run, script("time.sleep(60)"), every=0.05)
     assert [p.done for _, p in zip(range(4), told)] == [0] * 4
     told.close()
@@ -149,7 +155,7 @@ def test_a_finished_run_opens_its_report_and_leaves_no_parts(
         (out / "report.json").write_text("{}")
         return TELLING
 
-    monkeypatch.setattr(audit, "command", fake)
+    monkeypatch.setattr(audit_run, "command", fake)
     panel.begin("dog", asker("ann"))
     *_, (said, choice) = panel.run("dog", "standard", asker("ann"))
     assert "Done" in said and choice.value == "mine/dog-standard"
@@ -159,6 +165,6 @@ def test_a_finished_run_opens_its_report_and_leaves_no_parts(
 
 
 def test_the_command_names_everything_it_needs(tmp_path: Path) -> None:
-    line = child_process.command(tmp_path / "m", tmp_path / "a", "deep", tmp_path / "o")
+    line = audit_run.command(tmp_path / "m", tmp_path / "a", "deep", tmp_path / "o")
     assert line[1:3] == ["-m", "audit"] and {"--deep", "--events", str(tmp_path / "m")} <= set(line)
-    assert "--deep" not in child_process.command(tmp_path, tmp_path, "standard", tmp_path)
+    assert "--deep" not in audit_run.command(tmp_path, tmp_path, "standard", tmp_path)

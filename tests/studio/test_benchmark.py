@@ -15,9 +15,10 @@ import pytest
 
 from hfru_core.bench.columns import BY_KEY
 from hfru_core.bench.table import group
+from hfru_core.child_process import Child
 from hfru_core.studio.render import bench_html as view
 from hfru_core.studio.render.bench_plot import scatter
-from hfru_core.studio.sessions.bench_run import Run, Wish, follow, keep, rows_of
+from hfru_core.studio.sessions.bench_run import Wish, follow, keep, rows_of
 from hfru_core.studio.sessions.studio import ASSETS, Studio
 from hfru_core.studio.tabs.benchmark import FIRST, Benchmark
 from hfru_core.types import UserError
@@ -348,5 +349,5 @@ def test_a_run_that_was_stopped_while_it_waited_never_begins(panel: Benchmark, s
     panel.subset.begin(ANN, *FORM)
     panel.subset.leave(ANN)
     assert "before it began" in list(panel.subset.run(ANN, *FORM))[0][0]
-    run = Run(stopped=True)
+    run = Child(stopped=True)
     assert "Stopped" in list(follow(run, HANGING))[-1][0]

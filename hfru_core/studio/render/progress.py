@@ -23,11 +23,16 @@ def stopping(report: Report) -> Report:
 
 
 def status(report: Report) -> str:
-    """The bar with what is going on."""
+    """How far a session is."""
+    return bar(report.title, report.detail, report.share)
+
+
+def bar(title: str, detail: str, share: float = 0.0) -> str:
+    """The bar with what is going on; `share` of it (0 to 1) is done."""
     return (
-        f'<div class="status" role="status"><div class="top"><b>{escape(report.title)}</b>'
-        f"<span>{escape(report.detail)}</span></div>"
-        f'<div class="bar"><i style="width:{100 * report.share:.1f}%"></i></div></div>'
+        f'<div class="status" role="status"><div class="top"><b>{escape(title)}</b>'
+        f"<span>{escape(detail)}</span></div>"
+        f'<div class="bar"><i style="width:{100 * share:.1f}%"></i></div></div>'
     )
 
 

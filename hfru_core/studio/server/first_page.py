@@ -14,6 +14,7 @@ import threading
 from importlib.metadata import version
 from pathlib import Path
 
+from hfru_core.files import read_json, write_text
 from hfru_core.studio.examples import example_for, presets
 from hfru_core.studio.sessions.studio import (
     ASSETS,
@@ -62,8 +63,8 @@ def recalled(studio: Studio, key: str, question: str, folder: Path) -> tuple[str
 def read(file: Path) -> dict:
     """What a file keeps; nothing where there is none, or it is damaged."""
     try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        kept = read_json(file)
+    except UserError:
         return {}
     return kept if isinstance(kept, dict) else {}
 
@@ -71,7 +72,6 @@ def read(file: Path) -> dict:
 def keep(studio: Studio, where: Path | None = None) -> None:
     """Answer the opening's question, for the next start."""
     from hfru_core.data.source import load_image
-    from hfru_core.files import write_file
 
     if asked := opening(studio):
         key, question, folder = asked
@@ -79,7 +79,7 @@ def keep(studio: Studio, where: Path | None = None) -> None:
         kept = {"of": digest(studio.model, *asked), "original": original, "unlearned": unlearned}
         where = where or studio.data_folder
         where.mkdir(parents=True, exist_ok=True)
-        write_file(where / FILE, lambda file: file.write_text(json.dumps(kept) + "\n"))
+        write_text(where / FILE, json.dumps(kept) + "\n")
 
 
 def digest(model: Path, key: str, question: str, folder: Path) -> str:

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hfru_core import concepts as words
+from hfru_core.files import PART, read_json, write_text
 
-PART = ".part"
 FILE = "wish.json"
 
 
@@ -37,25 +37,23 @@ class Wish:
 
 def keep(wish: Wish, work: Path) -> None:
     """Write the wish beside the checkpoint; the file is never half there."""
-    part = work / f"{FILE}.new"
-    part.write_text(json.dumps(asdict(wish)), encoding="utf-8")
-    part.replace(work / FILE)
+    write_text(work / FILE, json.dumps(asdict(wish)))
 
 
 def kept(work: Path) -> Wish | None:
     """The wish that lies there, None where there is none."""
     try:
-        told = json.loads((work / FILE).read_text(encoding="utf-8"))
+        told = read_json(work / FILE)
         return Wish(**{**told, "names": tuple(told["names"])})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 
 def steps_done(work: Path) -> int:
     """How far the checkpoint is; 0 where there is none yet."""
     try:
-        return int(json.loads((work / "session.json").read_text(encoding="utf-8"))["step"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return int(read_json(work / "session.json")["step"])
+    except (ValueError, KeyError, TypeError):
         return 0
 
 

@@ -17,6 +17,7 @@ from hfru_core import concepts as words
 from hfru_core.adapters.record import read_record
 from hfru_core.data.build import build
 from hfru_core.data.source import parse_source
+from hfru_core.files import PART, free_name
 from hfru_core.studio.server.hardware import seconds_of
 from hfru_core.studio.sessions import interrupted
 from hfru_core.studio.sessions.interrupted import Wish
@@ -144,8 +145,8 @@ def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Repor
 
     What has come to an end, or is not wanted, leaves no checkpoint; what was cut off does.
     """
-    out = run.out or free_name(folder, wish)
-    work, kept = out.with_name(out.name + interrupted.PART), False
+    out = run.out or folder_for(folder, wish)
+    work, kept = out.with_name(out.name + PART), False
     (work / "lock").unlink(missing_ok=True)  # of a process that was killed: this one runs it now
     try:
         yield from followed(studio, run, wish, out)
@@ -295,12 +296,9 @@ def known_rates(session: UnlearnSession, folder: Path) -> dict[str, object]:
     return {"before": record.base_metrics, "after": record.metrics, "note": note}
 
 
-def free_name(folder: Path, wish: Wish) -> Path:
+def folder_for(runs: Path, wish: Wish) -> Path:
     """An output folder that does not exist yet."""
-    stem = "no-" + words.slug("_".join(wish.names))[:60]
-    names = (stem, *(f"{stem}-{i}" for i in range(2, 1000)))
-    taken = {p.name.removesuffix(interrupted.PART) for p in folder.glob("*")}
-    return next(folder / n for n in names if n not in taken)
+    return free_name(runs, "no-" + words.slug("_".join(wish.names))[:60])
 
 
 def zipped(studio: Studio, folder: Path, visitor: str) -> Path:

@@ -24,6 +24,7 @@ from gradio.processing_utils import save_file_to_cache
 from hfru_core import concepts as words
 from hfru_core.adapters.record import INFO, read_record
 from hfru_core.data.samples import Amount
+from hfru_core.files import free_name
 from hfru_core.paths import ASSETS
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.server import browser, quota
@@ -138,9 +139,7 @@ class Studio:
         """A folder that does not exist yet for another adapter of the visitor's."""
         self.check_room(visitor)
         stem = words.slug(stem)[:40] or "adapter"
-        runs = self.folder(visitor) / "runs"
-        names = (stem, *(f"{stem}-{i}" for i in range(2, 1000)))
-        return next(runs / n for n in names if not (runs / n).exists())
+        return free_name(self.folder(visitor) / "runs", stem)
 
     def labels(self, visitor: str) -> list[tuple[str, str]]:
         """The same for a dropdown: (what a person reads, name); alike ones get their name added."""

@@ -20,8 +20,11 @@ from audit.report import page as report_page
 from audit.report import plots
 from audit.report.json_file import read
 from audit.report.report import Report, called, decision
-from hfru_core.child_process import Run, command, follow, status
+from hfru_core.child_process import Child
+from hfru_core.files import free_name
 from hfru_core.paths import ASSETS
+from hfru_core.studio.render.progress import bar
+from hfru_core.studio.sessions import audit_run
 from hfru_core.types import UserError
 
 REPORTS = ASSETS / "reports"
@@ -59,7 +62,7 @@ class Panel:
 
     def __init__(self, rooms: Rooms) -> None:
         self.rooms = rooms
-        self.running: dict[str, Run] = {}
+        self.running: dict[str, Child] = {}
         gr.HTML(f"<style>{report_page.STYLE}</style>", padding=False)
         with gr.Row():
             with gr.Column(scale=4, min_width=280, elem_classes="still"):
@@ -243,8 +246,8 @@ class Panel:
             self.rooms.check_space(visitor)
         except UserError as error:
             raise gr.Error(escape(str(error)), title="Please note", print_exception=False) from None
-        self.running[request.session_hash] = Run()
-        waiting = status("Waiting", "for the machine; one audit or session runs at a time")
+        self.running[request.session_hash] = Child()
+        waiting = bar("Waiting", "for the machine; one audit or session runs at a time")
         return [waiting, gr.Button(interactive=False), gr.Button(interactive=True)]
 
     def run(self, adapter: str, depth: str, request: gr.Request) -> Iterator[list]:
@@ -254,16 +257,17 @@ class Panel:
         with self.rooms.device:  # A session whose page was loaded anew has lost its place in line.
             pass
         if run is None or run.stopped:
-            yield [status("Stopped", "before it began"), gr.skip()]
+            yield [bar("Stopped", "before it began"), gr.skip()]
             return
         folder = self.rooms.adapter(visitor, adapter)
         out = free_name(self.rooms.folder(visitor) / "audits", f"{folder.name}-{depth}")
+        command = audit_run.command(self.rooms.model, folder, depth, out)
         try:
-            for shown in follow(run, command(self.rooms.model, folder, depth, out)):
-                yield [shown, gr.skip()]
+            for progress in audit_run.listen(run, command):
+                yield [progress.html(), gr.skip()]
             if (out / "report.json").is_file():
                 done = choice(self.labels(visitor), f"mine/{out.name}")
-                yield [status("Done", "the report is open", 1.0), done]
+                yield [bar("Done", "the report is open", 1.0), done]
         finally:
             self.running.pop(request.session_hash, None)
             run.stop()
@@ -278,7 +282,7 @@ class Panel:
         run = self.running.pop(request.session_hash, None)
         if run:
             run.stop()
-        return [status("Stopped", "no verdict, no report"), *self.ended()]
+        return [bar(*audit_run.STOPPED), *self.ended()]
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: nobody wants the result."""
@@ -302,12 +306,6 @@ def framed(html: str) -> str:
 def choice(labels: list[tuple[str, str]], value: str | None = None) -> gr.Dropdown:
     """A dropdown set to a value, or to its first."""
     return gr.Dropdown(labels, value=value or (labels[0][1] if labels else None))
-
-
-def free_name(parent: Path, stem: str) -> Path:
-    """A folder that does not exist yet."""
-    names = (stem, *(f"{stem}-{i}" for i in range(2, 1000)))
-    return next(parent / n for n in names if not (parent / n).exists())
 
 
 @lru_cache(maxsize=16)

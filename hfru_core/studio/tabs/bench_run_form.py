@@ -10,10 +10,11 @@ from secrets import token_hex
 import gradio as gr
 
 from hfru_core.bench import jobs
-from hfru_core.child_process import status
+from hfru_core.child_process import Child
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.render import commands
-from hfru_core.studio.sessions.bench_run import Run, Wish, follow, keep
+from hfru_core.studio.render.progress import bar
+from hfru_core.studio.sessions.bench_run import STOPPED, Wish, follow, keep
 from hfru_core.studio.sessions.studio import ASSETS, Studio, bring_torch
 from hfru_core.studio.tabs.compare import AT_ONCE, friendly
 from hfru_core.types import UserError
@@ -28,7 +29,7 @@ class Subset:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        self.running: dict[str, Run] = {}
+        self.running: dict[str, Child] = {}
         self.finished = gr.State(0)  # rows so far: who listens draws the table again
         gr.Markdown(t("subset.intro"))
         with gr.Row():
@@ -121,8 +122,8 @@ class Subset:
         self.wished(*form).check()
         if request.session_hash in self.running:
             raise UserError("A run of yours is under way: stop it first.")
-        self.running[request.session_hash] = Run()
-        waiting = status("Waiting", "for the machine; one run, audit or session at a time")
+        self.running[request.session_hash] = Child()
+        waiting = bar("Waiting", "for the machine; one run, audit or session at a time")
         return [waiting, gr.Button(interactive=False), gr.Button(interactive=True)]
 
     @friendly
@@ -133,7 +134,7 @@ class Subset:
         with self.studio.device:  # A session whose page was loaded anew has lost its place in line.
             pass
         if run is None or run.stopped:
-            yield [status("Stopped", "before it began"), gr.skip()]
+            yield [bar("Stopped", "before it began"), gr.skip()]
             return
         folder = self.studio.folder(self.studio.visitor(page))
         out = folder / f"bench-{token_hex(8)}"
@@ -144,7 +145,7 @@ class Subset:
                     rows += 1
                 yield [shown, rows]
         except UserError as error:
-            yield [status("Not finished", str(error)), gr.skip()]
+            yield [bar("Not finished", str(error)), gr.skip()]
             raise
         finally:
             if self.running.get(page) is run:
@@ -158,7 +159,7 @@ class Subset:
     def halt(self, request: gr.Request) -> list:
         """Stop the visitor's own run now; the row that was being made is lost."""
         self.leave(request)
-        return [status("Stopped", "what was finished stays in the table"), *self.ended()]
+        return [bar(*STOPPED), *self.ended()]
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed, or Stop pressed: nobody wants the rest."""

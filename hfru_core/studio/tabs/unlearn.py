@@ -11,6 +11,7 @@ from secrets import token_hex
 
 import gradio as gr
 
+from hfru_core.files import PART
 from hfru_core.studio.i18n.catalogue import marker, t
 from hfru_core.studio.render import answers_html, commands
 from hfru_core.studio.render.curves import loss_figure, reward_figure
@@ -183,7 +184,7 @@ class Unlearn:
     def registered(self, visitor: str, wish: Wish, work: Path | None = None) -> list:
         """A run that waits for its turn."""
         plan(wish)
-        out = work and work.with_name(work.name.removesuffix(interrupted.PART))
+        out = work and work.with_name(work.name.removesuffix(PART))
         marker = self.studio.folder(visitor) / f"stop-{token_hex(8)}"
         self.running[visitor] = Run(marker, wish=wish, out=out)
         waiting = status(Report("Waiting", "for the machine; one session runs at a time"))
