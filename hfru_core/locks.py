@@ -12,7 +12,7 @@ from hfru_core.types import UserError
 
 
 def claim(lock: Path) -> None:
-    """Make the lock ours; raises if a living process holds it."""
+    """Take the lock for this process; raises if a living process holds it."""
     try:
         with lock.open("x") as file:
             file.write(str(os.getpid()))

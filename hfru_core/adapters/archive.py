@@ -7,7 +7,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from hfru_core.adapters.record import INFO, AdapterRecord
 from hfru_core.adapters.validate import FILES, MOST_BYTES, check_name, check_size, checked_record
@@ -20,7 +20,7 @@ UNREADABLE = (
 MOST_ENTRIES = 16
 CHUNK = 2**20
 WAY_OUT = f"Zip the folder that has {INFO} in it, or use python -m hfru_core adapter zip."
-LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same folder gives the same zip
+NO_DATE = (1980, 1, 1, 0, 0, 0)  # the same folder gives the same zip
 
 
 def pack(folder: Path, target: Path) -> Path:
@@ -29,7 +29,7 @@ def pack(folder: Path, target: Path) -> Path:
     try:
         with zipfile.ZipFile(target, "w") as archive:
             for file in (f for f in FILES if (folder / f).is_file()):
-                entry = zipfile.ZipInfo(f"{folder.name}/{file}", LONG_AGO)
+                entry = zipfile.ZipInfo(f"{folder.name}/{file}", NO_DATE)
                 entry.external_attr = (stat.S_IFREG | 0o644) << 16
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(entry, (folder / file).read_bytes())
@@ -62,8 +62,8 @@ def unpack(file: Path, out: Path) -> AdapterRecord:
         return checked_record(folder)
 
 
-def copy(source: BinaryIO, target: BinaryIO, most: int) -> int:
-    """Copy at most so many bytes, whatever the zip declared; the number copied."""
+def copy(source: IO[bytes], target: IO[bytes], most: int) -> int:
+    """Copy at most `most` bytes, whatever the zip declared; returns how many."""
     done = 0
     while chunk := source.read(CHUNK):
         done += len(chunk)

@@ -1,4 +1,4 @@
-"""Make something new of finished adapters: another strength, several in one, a merged model.
+"""New adapters from finished ones: another strength, several in one, a merged model.
 
 LoRA's updates B A of a layer add up: [s1 B1, s2 B2] [A1; A2] = s1 B1 A1 + s2 B2 A2, exactly.
 """
@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from peft import PeftModel
 
 from hfru_core.adapters.folder import Layers, load, now, read, versions, write
 from hfru_core.adapters.model_card import merged_card
@@ -40,7 +41,7 @@ def stack(folders: Sequence[Path], out: Path, strengths: Sequence[float] = ()) -
 
 
 def combine(folders: Sequence[Path], strengths: Sequence[float], out: Path) -> Path:
-    """The sum of adapters, each times its strength, in a folder that says what it was made of."""
+    """The sum of adapters, each times its strength, with a record of its parts."""
     for strength in strengths:
         if not 0 <= strength <= STRONGEST:
             raise UserError(f"A strength lies between 0 and {STRONGEST}, got {strength}.")
@@ -76,7 +77,7 @@ def sum_of(records: Sequence[AdapterRecord], strengths: Sequence[float]) -> Adap
 
 
 def parts_of(record: AdapterRecord, strength: float) -> list[Part]:
-    """What an adapter adds to a sum: itself, or what it was itself made of."""
+    """What an adapter adds to a sum: itself, or the parts that it was made of."""
     names = tuple(c.name for c in record.concepts)
     itself = Part(record.hashes[WEIGHTS], 1.0, names, record.config.get("scope"))
     return [replace(p, strength=strength * p.strength) for p in record.parts or (itself,)]
@@ -102,7 +103,7 @@ def added(updates: Sequence[Layers], strengths: Sequence[float]) -> Layers:
 def base_of_next(base: VLM, folder: Path) -> VLM:
     """The model that the next request of a series starts from: `folder` merged into `base`.
 
-    It keeps the base's digest: what is trained on it goes on top of `folder`, on that base.
+    It keeps the base's fingerprint: an adapter trained on it is added to `folder`, on that base.
     """
     digest = base.fingerprint()
     return replace(load(base, folder).merged(), digest=digest)
@@ -116,14 +117,15 @@ def put_on_top(folder: Path, following: Path, out: Path) -> Path:
 
 
 def merge(base: VLM, folder: Path, out: Path) -> Path:
-    """A whole model with the adapter folded in for good; `base` is used up.
+    """A whole model with the adapter merged for good; `base` is changed.
 
     `unlearning.json` beside the weights is the adapter's record.
     """
     record = checked_record(folder)
-    model = load(base, folder)
+    model = load(base, folder).model
+    assert isinstance(model, PeftModel)
     with whole(out) as made:
-        model.model.merge_and_unload().save_pretrained(made)
+        model.merge_and_unload().save_pretrained(made)
         base.processor.save_pretrained(made)
         hashes = {p.name: file_hash(p) for p in sorted(made.glob("*.safetensors"))}
         merged = {"created": now(), "versions": versions(), "hashes": hashes}

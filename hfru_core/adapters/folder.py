@@ -56,7 +56,8 @@ def base_of(vlm: VLM) -> BaseModel:
 
 def save(vlm: VLM, folder: Path, record: AdapterRecord) -> None:
     """Write the adapter on `vlm` with its record and card."""
-    vlm.model.save_pretrained(folder, safe_serialization=True)
+    assert isinstance(vlm.model, PeftModel)
+    vlm.model.save_pretrained(str(folder), safe_serialization=True)
     complete(folder, record)
 
 
@@ -69,7 +70,7 @@ def write(layers: Layers, folder: Path, record: AdapterRecord) -> None:
         target_modules=sorted(layers),
         revision=record.base.revision,
         inference_mode=True,
-    ).save_pretrained(folder)
+    ).save_pretrained(str(folder))
     both = {KEY.format(n, s): t for n, pair in layers.items() for s, t in zip("AB", pair)}
     save_file({k: t.contiguous() for k, t in both.items()}, folder / WEIGHTS, {"format": "pt"})
     complete(folder, record)
@@ -98,7 +99,7 @@ def read(folder: Path) -> Layers:
 
 
 def load(vlm: VLM, folder: Path) -> VLM:
-    """`vlm` with the adapter on. PEFT puts it into vlm's own layers: for the base, load another."""
+    """`vlm` with the adapter on; PEFT changes its layers in place, so load another for the base."""
     record, layers = checked_record(folder), shapes(folder)
     check_base(vlm, folder, record.base)
     check_layers(vlm, folder, layers)
@@ -126,7 +127,7 @@ def check_base(vlm: VLM, folder: Path, base: BaseModel) -> None:
 
 
 def check_layers(vlm: VLM, folder: Path, layers: Shapes) -> None:
-    """Refuse weights for layers that this model's tower and projector have not."""
+    """Refuse weights for layers that this model does not have."""
     there = {
         name: (module.in_features, module.out_features)
         for name, module in vlm.core.named_modules()
@@ -143,7 +144,7 @@ def check_layers(vlm: VLM, folder: Path, layers: Shapes) -> None:
 
 @contextmanager
 def at_strength(vlm: VLM, strength: float) -> Iterator[None]:
-    """The adapter on `vlm` turned up or down for a while; 1 is as it was made, 0 is off."""
+    """Scale the adapter on `vlm` within the context; 1 is as it was trained, 0 is off."""
     layers = [m for m in vlm.model.modules() if isinstance(m, LoraLayer)]
     try:
         for layer in layers:

@@ -71,9 +71,9 @@ def push(folder: Path, repo: str, *, token: str | None = None, private: bool = T
 
 
 def pull(repo: str, out: Path, *, revision: str | None = None, token: str | None = None) -> Origin:
-    """Download an adapter into the folder `out`; the commit is kept in `hub.json` there.
+    """Download an adapter into the folder `out`; `hub.json` there notes the commit.
 
-    Nothing but an adapter's own files is asked for. An empty token means none; see `push`.
+    Only an adapter's own files are requested. An empty token means none; see `push`.
     """
     api = HfApi(token=(get_token() if token is None else token) or False)
     with whole(out) as folder:
@@ -85,13 +85,13 @@ def pull(repo: str, out: Path, *, revision: str | None = None, token: str | None
         shutil.rmtree(folder / ".cache", ignore_errors=True)
         check_size(sum((folder / n).stat().st_size for n in names))
         checked_record(folder)
-        origin = Origin(repo, there.sha, bool(there.private), f"{api.endpoint}/{repo}")
+        origin = Origin(repo, there.sha or "", bool(there.private), f"{api.endpoint}/{repo}")
         (folder / ORIGIN).write_text(json.dumps(asdict(origin), indent=2) + "\n")
     return origin
 
 
 def origin(folder: Path) -> Origin | None:
-    """Where a folder was pulled from, as this machine noted; None where it was not."""
+    """Where a folder was pulled from, by its `hub.json`; None where it was not pulled."""
     try:
         return Origin(**json.loads((folder / ORIGIN).read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -119,7 +119,7 @@ def expected(repo: str, sizes: dict[str, int | None]) -> list[str]:
 
 @contextmanager
 def clear_errors(repo: str, revision: str | None = None) -> Iterator[None]:
-    """Say in our own words what the Hub or the network answered."""
+    """Raise errors of the Hub and of the network as messages that quote no request."""
     try:
         yield
     except HFValidationError:
@@ -148,7 +148,7 @@ def clear_errors(repo: str, revision: str | None = None) -> Iterator[None]:
 
 
 def refusal(repo: str, status: int | None) -> str:
-    """What an HTTP status means here."""
+    """What an HTTP error of the Hub means, by its status."""
     if status in (401, 403):
         return (
             f"The Hub refused '{repo}' ({status}): the token is not valid, or has no right to do "

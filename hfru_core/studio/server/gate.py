@@ -140,11 +140,11 @@ def again(body: bytes, receive: Receive) -> Receive:
 def check_body(
     body: bytes, cache: Path, events: Mapping[int | str, int] = NONE, name: str | None = None
 ) -> None:
-    """Refuse what is no JSON, too deep, for no event, or names a file that was not uploaded."""
+    """Refuse what is not JSON, too deep, for no event, or names a file that was not uploaded."""
     try:
         values = [(json.loads(body), 0)] if body else []
     except (ValueError, RecursionError):
-        raise Refusal(400, "The request is no JSON.") from None
+        raise Refusal(400, "The request is not JSON.") from None
     if values and isinstance(asked := values[0][0], dict):
         for event in (asked.get("fn_index"), name):
             check_event(event, asked.get("data", ...), events)

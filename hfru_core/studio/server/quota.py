@@ -82,7 +82,7 @@ def expire(parent: Path, older_than: float) -> None:
 
 
 def touch(folder: Path, when: float) -> None:
-    """Let everything in a folder have been written at a time."""
+    """Set the modification time of every file in a folder."""
     for path in (folder, *folder.rglob("*")):
         os.utime(path, (when, when), follow_symlinks=False)
 
