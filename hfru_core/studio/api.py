@@ -17,8 +17,10 @@ from hfru_core import concepts as words
 from hfru_core.child_process import Child
 from hfru_core.data.images import open_image
 from hfru_core.studio.sessions import audit_run
+from hfru_core.studio.sessions.adapters import adapter_label, forgotten
+from hfru_core.studio.sessions.models import two_answers
 from hfru_core.studio.sessions.runner import Report, Run, Wish, plan, zipped
-from hfru_core.studio.sessions.studio import Studio, adapter_label, forgotten, two_answers
+from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.adapters import WORKING
 from hfru_core.studio.tabs.compare import ANSWERING, LONGEST, friendly
 from hfru_core.studio.tabs.unlearn import Unlearn
@@ -68,7 +70,7 @@ class Api:
         visitor = self.studio.visitor(request.session_hash)
         asked = line(question, "question")[:LONGEST]
         name, folder = self.chosen(visitor, adapter)
-        original, unlearned = two_answers(self.studio, opened(picture), asked, folder)
+        original, unlearned = two_answers(self.studio.model, opened(picture), asked, folder)
         return {"adapter": name, "question": asked, "original": original, "unlearned": unlearned}
 
     @friendly

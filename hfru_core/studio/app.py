@@ -14,6 +14,7 @@ import gradio.mcp
 from starlette.middleware import Middleware
 
 from hfru_core.data.samples import Amount
+from hfru_core.paths import ASSETS
 from hfru_core.studio.api import Api
 from hfru_core.studio.i18n import catalogue, server_phrases
 from hfru_core.studio.i18n.catalogue import marker, t
@@ -21,7 +22,8 @@ from hfru_core.studio.render import answers_html, progress, theme
 from hfru_core.studio.server import browser, hardware
 from hfru_core.studio.server.first_page import warm_up
 from hfru_core.studio.server.gate import Gate
-from hfru_core.studio.sessions.studio import ASSETS, JUDGE, TRAIN, Studio, keep_tidy
+from hfru_core.studio.sessions.studio import JUDGE, TRAIN, Studio
+from hfru_core.studio.sessions.tidy import keep_tidy
 from hfru_core.studio.tabs import about
 from hfru_core.studio.tabs.adapters import Adapters
 from hfru_core.studio.tabs.benchmark import REPORT, Benchmark

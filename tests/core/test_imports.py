@@ -1,6 +1,7 @@
 """Which package may import which, read from the sources: core <- audit <- bench, studio, cli."""
 
 import ast
+import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -149,18 +150,61 @@ def test_no_module_imports_itself_through_others() -> None:
         pytest.fail(f"import cycle: {' -> '.join(error.args[1])}")
 
 
-LIGHT = ("hfru_core.files", "hfru_core.data", "hfru_core.studio", "hfru_core.types")
+TORCH_SIDE = "hfru_core.studio.sessions.torch_side"
+TORCH = ("torch", "transformers", "peft", "safetensors.torch")
+LATE = ("hfru_core.bench.jobs",)  # brings torch with its first call
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if inside(m, "hfru_core.studio")])
+def run_imports(module: str, inside_functions: bool) -> set[str]:
+    """What a module imports when it runs, without what only type checkers read."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    nodes: list[ast.AST] = list(tree.body)
+    found = set()
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not inside_functions:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {w if w in MODULES else str(node.module) for w in whole}
+        nodes += ast.iter_child_nodes(node)
+    return found
+
+
+def bringing_torch() -> set[str]:
+    """The modules whose import brings torch, and those that do it with their first call."""
+    graph = {m: run_imports(m, inside_functions=False) for m in MODULES}
+    found, before = {*LATE}, set()
+    while found != before:
+        before = set(found)
+        found |= {
+            m for m, names in graph.items() if any(inside(i, t) for i in names for t in TORCH)
+        }
+        found |= {m for m, names in graph.items() if names & found - {*LATE}}
+    return found
+
+
+STUDIO = [m for m in MODULES if inside(m, "hfru_core.studio") and m != TORCH_SIDE]
+
+
+@pytest.mark.parametrize("module", STUDIO)
 def test_torch_comes_in_one_way(module: str) -> None:
     """Two threads that import transformers from different ends get half of it."""
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)):
-        late = [n.module for n in ast.walk(function) if isinstance(n, ast.ImportFrom)]
-        if any(inside(m, "hfru_core") and not m.startswith(LIGHT) for m in late):
-            assert "bring_torch()" in map(ast.unparse, calls(function)), function.name
+    late = run_imports(module, inside_functions=True)
+    assert not late & (bringing_torch() - {TORCH_SIDE}), "import it from torch_side"
+    assert TORCH_SIDE not in run_imports(module, inside_functions=False), "import it in a function"
 
 
-def calls(function: ast.FunctionDef) -> list[ast.Call]:
-    return [n for n in ast.walk(function) if isinstance(n, ast.Call)]
+def test_the_torch_side_is_what_brings_torch() -> None:
+    assert TORCH_SIDE in bringing_torch()
+    assert {"hfru_core.session", "hfru_core.adapters.hub"} <= bringing_torch()
+
+
+def test_the_app_is_built_without_torch() -> None:
+    """The page is served before torch is there."""
+    code = "import sys, hfru_core.studio.app; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=120)

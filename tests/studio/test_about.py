@@ -5,8 +5,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from hfru_core.paths import ASSETS
 from hfru_core.studio.i18n.catalogue import LANGUAGES, say
-from hfru_core.studio.sessions.studio import ASSETS, Studio
+from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs import about
 
 

@@ -16,7 +16,8 @@ from hfru_core.adapters import archive as bundle
 from hfru_core.adapters import combine, hub
 from hfru_core.adapters.validate import INFO, checked_record
 from hfru_core.studio.render.adapter_html import facts, measured
-from hfru_core.studio.sessions.studio import MOST_OWN, Studio, adapter_label
+from hfru_core.studio.sessions.adapters import adapter_label
+from hfru_core.studio.sessions.studio import MOST_OWN, Studio
 from hfru_core.studio.tabs import adapters as tab
 from hfru_core.studio.tabs.adapters import Adapters
 from tests.conftest import ROOT

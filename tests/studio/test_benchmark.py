@@ -16,10 +16,11 @@ import pytest
 from hfru_core.bench.columns import BY_KEY
 from hfru_core.bench.table import group
 from hfru_core.child_process import Child
+from hfru_core.paths import ASSETS
 from hfru_core.studio.render import bench_html as view
 from hfru_core.studio.render.bench_plot import scatter
 from hfru_core.studio.sessions.bench_run import Wish, follow, keep, rows_of
-from hfru_core.studio.sessions.studio import ASSETS, Studio
+from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.benchmark import FIRST, Benchmark
 from hfru_core.types import UserError
 from tests.bench.test_table import made, measured, raw, reference, write

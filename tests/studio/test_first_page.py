@@ -14,7 +14,9 @@ from hfru_core.data.source import load_image
 from hfru_core.studio.server import first_page as module
 from hfru_core.studio.server.first_page import keep, opening, recalled
 from hfru_core.studio.sessions import studio as shared
-from hfru_core.studio.sessions.studio import Studio, forgotten, two_answers
+from hfru_core.studio.sessions.adapters import forgotten
+from hfru_core.studio.sessions.models import two_answers
+from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.compare import first_cards
 
 
@@ -31,7 +33,7 @@ def test_what_is_kept_is_what_the_models_say(studio: Studio) -> None:
     keep(studio)
     key, question, folder = asked
     said = recalled(studio, *asked)
-    assert said == two_answers(studio, load_image(key), question, folder)
+    assert said == two_answers(studio.model, load_image(key), question, folder)
     assert 'data-testid="unlearned"' in first_cards(studio)
 
 
@@ -89,4 +91,4 @@ def test_what_is_shipped_is_what_the_shipped_models_say(tmp_path: Path) -> None:
     shipped = Studio(data_folder=tmp_path)
     key, question, folder = opening(shipped)
     said = recalled(shipped, key, question, folder)
-    assert said == two_answers(shipped, load_image(key), question, folder)
+    assert said == two_answers(shipped.model, load_image(key), question, folder)

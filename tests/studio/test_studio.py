@@ -1,5 +1,6 @@
 """What the tabs share: files to download lie where gradio serves them, whatever the folders."""
 
+import importlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,10 @@ from gradio.processing_utils import _check_allowed
 from gradio.utils import get_upload_folder
 
 from hfru_core.studio.app import build_app, launch
-from hfru_core.studio.sessions.studio import LOADING, Studio, bring_torch
+from hfru_core.studio.sessions.models import LOADING
+from hfru_core.studio.sessions.studio import Studio
+
+TORCH_SIDE = "hfru_core.studio.sessions.torch_side"
 
 
 def test_a_download_is_served_from_any_folder(
@@ -53,6 +57,6 @@ def test_a_machine_too_busy_for_its_first_page_serves_it_later(
 
 def test_what_needs_torch_alone_waits_for_nobodys_model() -> None:
     """A zip to download does not stand behind another visitor's large model."""
-    bring_torch()
+    importlib.import_module(TORCH_SIDE)
     with ThreadPoolExecutor() as pool, LOADING:
-        pool.submit(bring_torch).result(timeout=5)
+        pool.submit(importlib.import_module, TORCH_SIDE).result(timeout=5)

@@ -11,11 +11,12 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
+from hfru_core.paths import ASSETS
 from hfru_core.studio.server import browser
 from hfru_core.studio.sessions import finished
 from hfru_core.studio.sessions.background import Watched
 from hfru_core.studio.sessions.runner import Report, Run
-from hfru_core.studio.sessions.studio import ASSETS, Studio
+from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs import unlearn as session
 from hfru_core.studio.tabs.compare import Compare
 from hfru_core.studio.tabs.unlearn import Unlearn
@@ -62,26 +63,26 @@ def soon(true, seconds: float = 10) -> bool:
 
 
 def test_runs_survive_a_restart_for_their_browser_alone(studio: Studio, tmp_path: Path) -> None:
-    studio.arrive("page 1", ANN)
+    studio.pages.arrive("page 1", ANN)
     visitor = studio.visitor("page 1")
     shutil.copytree(ASSETS / "adapters" / "dog", studio.folder(visitor) / "runs" / "no-dog")
     (studio.folder(visitor) / "picture.png").write_text("a face")
     studio.discard(visitor)
     assert (studio.folder(visitor) / "picture.png").exists()  # its page is still open
-    studio.pages.clear()
+    studio.pages.visitors.clear()
     studio.discard(visitor)
     assert not (studio.folder(visitor) / "picture.png").exists()
     again = Studio(data_folder=tmp_path)
-    again.arrive("page 2", ANN)
-    again.arrive("page 3", BOB)
+    again.pages.arrive("page 2", ANN)
+    again.pages.arrive("page 3", BOB)
     mine, other = (finished.labels(again, again.visitor(p)) for p in ("page 2", "page 3"))
     assert ("Without dog (yours)", "mine/no-dog") in mine and len(other) == len(mine) - 1
 
 
 @pytest.mark.parametrize("token", ["", None, "../" * 11, "A" * 32, 7, ["a"]])
 def test_what_is_no_token_makes_nobody_a_visitor(studio: Studio, token: object) -> None:
-    studio.arrive("page", token)
-    assert not studio.pages
+    studio.pages.arrive("page", token)
+    assert not studio.pages.visitors
 
 
 def test_a_finished_session_has_its_curves_and_rates_again() -> None:
@@ -93,20 +94,20 @@ def test_a_finished_session_has_its_curves_and_rates_again() -> None:
 
 
 def test_a_reload_keeps_the_session_and_a_closed_page_ends_it(unlearn: Unlearn) -> None:
-    unlearn.studio.arrive("page 1", ANN)
+    unlearn.studio.pages.arrive("page 1", ANN)
     visitor = unlearn.studio.visitor("page 1")
     run = under_way(unlearn, visitor)
     unlearn.back(ANN)  # the reloaded page begins to load before the old one is missed
     unlearn.leave(asker("page 1"))
-    unlearn.studio.arrive("page 2", ANN)
-    assert soon(lambda: len(unlearn.studio.pages) == 1)
+    unlearn.studio.pages.arrive("page 2", ANN)
+    assert soon(lambda: len(unlearn.studio.pages.visitors) == 1)
     assert not run.stopped and unlearn.running[visitor] is run
     unlearn.leave(asker("page 2"))
     assert soon(lambda: run.left) and soon(lambda: not unlearn.running)
 
 
 def test_a_page_that_never_comes_back_does_not_hold_the_device(unlearn: Unlearn) -> None:
-    unlearn.studio.arrive("page 1", ANN)
+    unlearn.studio.pages.arrive("page 1", ANN)
     run = under_way(unlearn, unlearn.studio.visitor("page 1"))
     unlearn.back(ANN)
     unlearn.leave(asker("page 1"))
@@ -136,9 +137,9 @@ def test_the_opening_page_offers_three_ways_on(studio: Studio) -> None:
 def test_a_page_that_has_come_is_no_longer_awaited(tmp_path: Path) -> None:
     """Else a session would outlive a page that is closed soon after it was opened."""
     studio, token = Studio(data_folder=tmp_path), "0" * 32
-    studio.arrive(browser.COMING + "a", token)
-    studio.arrive("page", token)
-    assert list(studio.pages) == ["page"]
-    studio.arrive(browser.COMING + "b", "1" * 32)
-    studio.arrive("other", token)
-    assert set(studio.pages) == {"page", "other", browser.COMING + "b"}
+    studio.pages.arrive(browser.COMING + "a", token)
+    studio.pages.arrive("page", token)
+    assert list(studio.pages.visitors) == ["page"]
+    studio.pages.arrive(browser.COMING + "b", "1" * 32)
+    studio.pages.arrive("other", token)
+    assert set(studio.pages.visitors) == {"page", "other", browser.COMING + "b"}

@@ -15,15 +15,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hfru_core.files import read_json, write_text
+from hfru_core.paths import ASSETS
 from hfru_core.studio.examples import example_for, presets
-from hfru_core.studio.sessions.studio import (
-    ASSETS,
-    Studio,
-    adapter_folders,
-    base_model,
-    forgotten,
-    two_answers,
-)
+from hfru_core.studio.sessions.adapters import adapter_folders, forgotten
+from hfru_core.studio.sessions.models import base_model, two_answers
+from hfru_core.studio.sessions.studio import Studio
 from hfru_core.types import UserError
 
 FILE = "opening.json"
@@ -75,7 +71,7 @@ def keep(studio: Studio, where: Path | None = None) -> None:
 
     if asked := opening(studio):
         key, question, folder = asked
-        original, unlearned = two_answers(studio, load_image(key), question, folder)
+        original, unlearned = two_answers(studio.model, load_image(key), question, folder)
         kept = {"of": digest(studio.model, *asked), "original": original, "unlearned": unlearned}
         where = where or studio.data_folder
         where.mkdir(parents=True, exist_ok=True)

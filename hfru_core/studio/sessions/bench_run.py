@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from hfru_core import concepts
-from hfru_core.bench import jobs
 from hfru_core.bench.results_file import Bench, Row, json_text, load, row_from
 from hfru_core.child_process import Child, module
 from hfru_core.data.source import DRAWN
@@ -37,6 +36,8 @@ class Wish:
 
     def check(self) -> None:
         """Raise where it cannot be."""
+        from hfru_core.studio.sessions.torch_side import jobs
+
         if not jobs.parse(",".join(self.methods)):
             raise UserError("Choose at least one method to run.")
         concepts.parse(self.task, DRAWN.known_concepts())

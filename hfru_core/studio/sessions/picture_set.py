@@ -8,7 +8,8 @@ from pathlib import Path
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
 from hfru_core.studio.render import answers_html
-from hfru_core.studio.sessions.studio import base_model, bring_torch, forgotten, unlearned_model
+from hfru_core.studio.sessions.adapters import forgotten
+from hfru_core.studio.sessions.models import base_model, unlearned_model
 from hfru_core.types import ProbeAnswer
 
 SET = Amount(0, 0, 12, 12)
@@ -29,8 +30,7 @@ TALLY = (
 @lru_cache(maxsize=128)
 def set_of_answers(model: Path, folder: Path, topic: str) -> str:
     """The table for one adapter and topic, as HTML."""
-    bring_torch()
-    from hfru_core import evaluate
+    from hfru_core.studio.sessions.torch_side import evaluate
 
     concepts = forgotten(folder)
     request = build(concepts, amount=SET, seed=1)

@@ -18,10 +18,12 @@ from hfru_core.adapters.record import read_record
 from hfru_core.data.build import build
 from hfru_core.data.source import parse_source
 from hfru_core.files import PART, free_name
+from hfru_core.paths import ASSETS
 from hfru_core.studio.server.hardware import seconds_of
 from hfru_core.studio.sessions import interrupted
 from hfru_core.studio.sessions.interrupted import Wish
-from hfru_core.studio.sessions.studio import ASSETS, Studio, base_model, bring_torch, fresh_model
+from hfru_core.studio.sessions.models import base_model, fresh_model
+from hfru_core.studio.sessions.studio import Studio
 from hfru_core.types import (
     Concept,
     Evaluation,
@@ -128,16 +130,14 @@ def plan(
     wish: Wish, settings: Iterable[tuple[str, object]] = ()
 ) -> tuple[tuple[Concept, ...], UnlearnConfig]:
     """The concepts and settings of a wish; raises where it cannot be."""
-    bring_torch()
-    from hfru_core.methods.hfru import preset
-    from hfru_core.pipeline import split_steps
+    from hfru_core.studio.sessions.torch_side import hfru, pipeline
 
     known = parse_source(wish.source).known_concepts()
     if not wish.names:
         raise UserError("Choose at least one thing or person to forget.")
     forget = words.parse(",".join(wish.names), known)
-    config = preset(wish.preset, forget, seed=wish.seed, scope=wish.scope, **dict(settings))
-    return forget, config.with_(**split_steps(config, wish.steps))
+    config = hfru.preset(wish.preset, forget, seed=wish.seed, scope=wish.scope, **dict(settings))
+    return forget, config.with_(**pipeline.split_steps(config, wish.steps))
 
 
 def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Report]:
@@ -164,9 +164,8 @@ def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Repor
 
 def followed(studio: Studio, run: Run, wish: Wish, out: Path) -> Iterator[Report]:
     """The same; a visitor who leaves raises `Halted`."""
-    bring_torch()
-    from hfru_core.session import UnlearnSession
-    from hfru_core.training import distil
+    from hfru_core.studio.sessions.torch_side import distil
+    from hfru_core.studio.sessions.torch_side import session as training
 
     forget, config = plan(wish, studio.settings)
     report = Report(
@@ -185,7 +184,7 @@ def followed(studio: Studio, run: Run, wish: Wish, out: Path) -> Iterator[Report
     model.pulse = run.pulse
     if source.distils:
         request = distil.distilled(model, request, with_retain=not config.feature_hold)
-    session = run.session = UnlearnSession(model, request, config, out)
+    session = run.session = training.UnlearnSession(model, request, config, out)
     session.prepare()
     interrupted.keep(wish, session.work)
     run.pulse()
@@ -272,8 +271,7 @@ def rates(
     studio: Studio, run: Run, session: UnlearnSession, report: Report
 ) -> Generator[Report, None, tuple[Evaluation, Evaluation]]:
     """What the original and the unlearned model do on pictures that are new to both."""
-    bring_torch()
-    from hfru_core.evaluate import evaluate
+    from hfru_core.studio.sessions.torch_side import evaluate
 
     request = build(
         session.data.concepts,
@@ -281,9 +279,9 @@ def rates(
         amount=studio.checked,
         seed=session.config.seed,
     )
-    before, _ = evaluate(replace(base_model(studio.model), pulse=run.pulse), request)
+    before, _ = evaluate.evaluate(replace(base_model(studio.model), pulse=run.pulse), request)
     yield replace(report, title="Judging the result", detail="half done", adapter=None, urgent=True)
-    after, _ = evaluate(session.vlm, request)
+    after, _ = evaluate.evaluate(session.vlm, request)
     return before, after
 
 
@@ -303,8 +301,7 @@ def folder_for(runs: Path, wish: Wish) -> Path:
 
 def zipped(studio: Studio, folder: Path, visitor: str) -> Path:
     """The adapter folder as one file to download, where only its owner learns the path."""
-    bring_torch()
-    from hfru_core.adapters import archive
+    from hfru_core.studio.sessions.torch_side import archive
 
     target = studio.folder(visitor) / "downloads" / f"{folder.name}.zip"
     target.parent.mkdir(exist_ok=True)

@@ -14,7 +14,8 @@ from hfru_core.adapters.record import WEIGHTS, read_record
 from hfru_core.protocol.answers import PEOPLE_NAMES
 from hfru_core.studio.i18n.catalogue import say
 from hfru_core.studio.render.adapter_html import code
-from hfru_core.studio.sessions.studio import Studio, adapter_folders, adapter_label
+from hfru_core.studio.sessions.adapters import adapter_folders, adapter_label
+from hfru_core.studio.sessions.studio import Studio
 from hfru_core.world.scenes import CLASSES
 
 SOURCES = (("HFRU", "2605.08031", "about.method"), ("GRPO", "2402.03300", "about.rl"),

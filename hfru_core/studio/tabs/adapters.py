@@ -10,20 +10,15 @@ from tempfile import TemporaryDirectory
 import gradio as gr
 
 from hfru_core.data.source import load_image
+from hfru_core.paths import ASSETS
 from hfru_core.studio.examples import example_for, presets
 from hfru_core.studio.i18n.catalogue import t, waiting
 from hfru_core.studio.render import answers_html, commands
 from hfru_core.studio.render.adapter_html import facts, measured
+from hfru_core.studio.sessions.adapters import forgotten
+from hfru_core.studio.sessions.models import answer_at, base_model, fresh_model
 from hfru_core.studio.sessions.runner import zipped
-from hfru_core.studio.sessions.studio import (
-    ASSETS,
-    Studio,
-    answer_at,
-    base_model,
-    bring_torch,
-    forgotten,
-    fresh_model,
-)
+from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.compare import ANSWERING, Compare, friendly, shown
 from hfru_core.types import UserError
 
@@ -191,13 +186,11 @@ class Adapters:
     @friendly
     def show(self, name: str | None, request: gr.Request) -> list:
         """The facts of an adapter, its zip, and its answer to one picture."""
-        bring_torch()
-        from hfru_core.adapters.hub import origin
-        from hfru_core.adapters.validate import checked_record
+        from hfru_core.studio.sessions.torch_side import hub, validate
 
         visitor = self.studio.visitor(request.session_hash)
         folder = self.folder(visitor, name)
-        record, pulled = checked_record(folder), origin(folder)
+        record, pulled = validate.checked_record(folder), hub.origin(folder)
         mine = (self.studio.sessions / visitor / "audits").glob("*/report.json")
         reports = [*sorted(REPORTS.glob("audit-*/report.json")), *sorted(mine)]
         where = f"{pulled.repo} at {pulled.revision}" if pulled else None
@@ -224,7 +217,7 @@ class Adapters:
         key = example_for(concepts)
         question, image = presets(key, concepts)[0], load_image(key)
         said = base_model(self.studio.model).answer([image], [question])[0]
-        turned = answer_at(self.studio, image, question, folder, strength)
+        turned = answer_at(self.studio.model, image, question, folder, strength)
         context = answers_html.Context(concepts, question, answers_html.present_names(key))
         return answers_html.answer_cards(said, turned, context)
 
@@ -233,8 +226,7 @@ class Adapters:
     @friendly
     def uploaded(self, path: str, request: gr.Request) -> list:
         """Check and unpack a zip into the visitor's folder; the file that was sent is deleted."""
-        bring_torch()
-        from hfru_core.adapters import archive
+        from hfru_core.studio.sessions.torch_side import archive
 
         visitor = self.studio.visitor(request.session_hash)
         try:
@@ -247,8 +239,7 @@ class Adapters:
     @friendly
     def pulled(self, repo: str, revision: str, token: str, request: gr.Request) -> list:
         """Download an adapter from the Hub; the token field is emptied."""
-        bring_torch()
-        from hfru_core.adapters import hub
+        from hfru_core.studio.sessions.torch_side import hub
 
         visitor = self.studio.visitor(request.session_hash)
         out = self.studio.room(visitor, repo.split("/")[-1])
@@ -257,8 +248,7 @@ class Adapters:
 
     @friendly
     def stacked(self, names: list[str], request: gr.Request) -> list:
-        bring_torch()
-        from hfru_core.adapters import combine
+        from hfru_core.studio.sessions.torch_side import combine
 
         visitor = self.studio.visitor(request.session_hash)
         folders = [self.folder(visitor, n) for n in names]
@@ -266,8 +256,7 @@ class Adapters:
 
     @friendly
     def keeps(self, name: str, strength: float, request: gr.Request) -> list:
-        bring_torch()
-        from hfru_core.adapters import combine
+        from hfru_core.studio.sessions.torch_side import combine
 
         visitor = self.studio.visitor(request.session_hash)
         folder = self.folder(visitor, name)
@@ -288,8 +277,7 @@ class Adapters:
     @friendly
     def pushes(self, name: str, repo: str, token: str, private: bool, request: gr.Request) -> list:
         """Upload the adapter with the token of the form alone; the token field is emptied."""
-        bring_torch()
-        from hfru_core.adapters import hub
+        from hfru_core.studio.sessions.torch_side import hub
 
         folder = self.folder(self.studio.visitor(request.session_hash), name)
         done = hub.push(folder, repo.strip(), token=token.strip(), private=private)
@@ -300,8 +288,7 @@ class Adapters:
     @friendly
     def merges(self, name: str, request: gr.Request) -> gr.DownloadButton:
         """The whole model with the adapter folded in, as a zip."""
-        bring_torch()
-        from hfru_core.adapters import combine
+        from hfru_core.studio.sessions.torch_side import combine
 
         visitor = self.studio.visitor(request.session_hash)
         folder, own = self.folder(visitor, name), self.studio.folder(visitor)

@@ -9,13 +9,13 @@ from secrets import token_hex
 
 import gradio as gr
 
-from hfru_core.bench import jobs
 from hfru_core.child_process import Child
+from hfru_core.paths import ASSETS
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.render import commands
 from hfru_core.studio.render.progress import bar
 from hfru_core.studio.sessions.bench_run import STOPPED, Wish, follow, keep
-from hfru_core.studio.sessions.studio import ASSETS, Studio, bring_torch
+from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.compare import AT_ONCE, friendly
 from hfru_core.types import UserError
 
@@ -104,8 +104,9 @@ class Subset:
         page.unload(self.leave)
 
     def offer(self) -> gr.Dropdown:
-        """The methods there are; asked late, since their modules bring torch."""
-        bring_torch()
+        """The methods there are; only now, since their modules bring torch."""
+        from hfru_core.studio.sessions.torch_side import jobs
+
         return gr.Dropdown(jobs.everything().split(","))
 
     def wished(self, methods: list[str], task: str | None, seed: int, steps: int) -> Wish:

@@ -13,11 +13,12 @@ import plotly.graph_objects as go
 from hfru_core.bench.columns import BY_KEY, COLUMNS
 from hfru_core.bench.results_file import Bench, Row, json_text, load
 from hfru_core.bench.table import Filter, Group, Over, choices, csv_text, group, sort
+from hfru_core.paths import ASSETS
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.render import bench_html as view
 from hfru_core.studio.render.bench_plot import scatter
 from hfru_core.studio.sessions.bench_run import rows_of
-from hfru_core.studio.sessions.studio import ASSETS, Studio
+from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.bench_run_form import PRIVATE, Subset
 from hfru_core.studio.tabs.compare import friendly
 from hfru_core.types import UserError

@@ -20,8 +20,10 @@ from hfru_core.studio.i18n.catalogue import marker, t, waiting
 from hfru_core.studio.render import answers_html, commands
 from hfru_core.studio.server import browser
 from hfru_core.studio.server.first_page import opening, recalled
+from hfru_core.studio.sessions.adapters import forgotten
+from hfru_core.studio.sessions.models import two_answers
 from hfru_core.studio.sessions.picture_set import set_of_answers
-from hfru_core.studio.sessions.studio import Studio, forgotten, two_answers
+from hfru_core.studio.sessions.studio import Studio
 from hfru_core.types import Concept, UserError
 
 SHOWN = 512  # pixels: how large a drawn picture is shown
@@ -204,7 +206,7 @@ class Compare:
     @friendly
     def opened(self, token: str, request: gr.Request) -> list:
         """A new page: its visitor, the adapters, and a picture with both answers."""
-        self.studio.arrive(request.session_hash, token)
+        self.studio.pages.arrive(request.session_hash, token)
         visitor = self.studio.visitor(request.session_hash)
         return [visitor, *self.with_adapter(visitor, None)]
 
@@ -268,7 +270,7 @@ class Compare:
         if not question:
             raise UserError("There is no question yet: type one, or pick one of the buttons.")
         folder = self.studio.adapter(visitor, name)
-        said = two_answers(self.studio, load_image(key), question, folder)
+        said = two_answers(self.studio.model, load_image(key), question, folder)
         concepts = forgotten(folder) if folder else ()
         context = answers_html.Context(concepts, question, answers_html.present_names(key))
         return answers_html.answer_cards(*said, context)

@@ -10,9 +10,11 @@ from pathlib import Path
 import gradio as gr
 
 from hfru_core import concepts as words
+from hfru_core.data import custom_concept
 from hfru_core.data.images import open_image
 from hfru_core.studio.i18n.catalogue import t
-from hfru_core.studio.sessions.studio import Studio, base_model, bring_torch
+from hfru_core.studio.sessions.models import base_model
+from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.compare import ANSWERING, friendly
 from hfru_core.types import Concept, UserError
 
@@ -57,9 +59,6 @@ class Own:
     @friendly
     def suggested(self, name: str, kind: str, request: gr.Request) -> list[str]:
         """The model's own words around the concept, to be edited."""
-        bring_torch()
-        from hfru_core.data import custom_concept
-
         cache = self.studio.folder(self.studio.visitor(request.session_hash)) / "words"
         concept = custom_concept.suggest(base_model(self.studio.model), name or "", kind, cache)
         return [", ".join(w) for w in (concept.aliases, concept.abstractions, concept.siblings)]
@@ -75,9 +74,6 @@ class Own:
         self, visitor: str, name: str, kind: str, files: Sequence[str] | None, *lists: str
     ) -> None:
         """Write words and pictures; raises where they are too few, too many or no pictures."""
-        bring_torch()
-        from hfru_core.data import custom_concept
-
         if not FEWEST <= len(files or ()) <= MOST:
             raise UserError(
                 f"{FEWEST} to {MOST} pictures of '{name}' are needed, got {len(files or ())}."

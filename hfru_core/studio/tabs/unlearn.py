@@ -313,7 +313,7 @@ class Unlearn:
         """A browser has begun to load a page: its session goes on until the page is there."""
         if browser.valid(token):
             page = browser.COMING + token_hex(8)
-            self.studio.arrive(page, token)
+            self.studio.pages.arrive(page, token)
             threading.Timer(LOADING, self.abandon, (page,)).start()
 
     def leave(self, request: gr.Request) -> None:
@@ -323,10 +323,10 @@ class Unlearn:
     def abandon(self, session_hash: str) -> None:
         """Nobody wants the result, where no page of that browser is open any more."""
         visitor = self.studio.visitor(session_hash)
-        self.studio.pages.pop(session_hash, None)
+        self.studio.pages.leave(session_hash)
         run = self.running.get(visitor)
         # What only waits has lost its place with its page.
-        if run and (visitor not in self.watched or visitor not in self.studio.pages.values()):
+        if run and (visitor not in self.watched or not self.studio.pages.present(visitor)):
             run.stop(left=True)
             self.forget(visitor, run)
 

@@ -1,0 +1,18 @@
+"""The modules that stand on torch, to be imported late and from here only.
+
+The page is served before torch is imported. Threads that begin to import transformers at different
+ends would get half of it: here everything is imported in one order, and Python lets whoever comes
+second wait until the first is done.
+"""
+
+from hfru_core import evaluate, pipeline, session
+from hfru_core.adapters import archive, combine, folder, hub, validate
+from hfru_core.bench import jobs
+from hfru_core.methods import hfru
+from hfru_core.model import vlm
+from hfru_core.training import distil
+
+__all__ = [
+    "archive", "combine", "distil", "evaluate", "folder", "hfru", "hub", "jobs", "pipeline",
+    "session", "validate", "vlm",
+]  # fmt: skip
