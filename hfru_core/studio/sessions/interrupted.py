@@ -30,7 +30,7 @@ class Wish:
         folder = f"runs/no-{words.slug('_'.join(self.names)) or 'what'}"
         parts = ["python", "-m", "hfru_core", "unlearn", "--forget", names, "--preset", self.preset]
         parts += ["--seed", str(self.seed)] + ["--steps", str(self.steps)] * bool(self.steps)
-        parts += ["--scope", self.scope] * bool(self.scope)
+        parts += ["--scope", str(self.scope)] * bool(self.scope)
         parts += ["--data", "folder:PICTURES"] * (self.source != "world")
         return shlex.join([*parts, "--out", folder])
 

@@ -39,7 +39,7 @@ def set_of_answers(model: Path, folder: Path, topic: str) -> str:
     after = evaluate.answers(unlearned_model(model, folder), samples)
     rows = [
         (
-            ProbeAnswer(s.image, s.question, was, now, s.role),
+            ProbeAnswer(s.image or "", s.question, was, now, s.role),
             answers_html.Context(concepts, s.question, s.names),
         )
         for s, was, now in zip(samples, before, after)
