@@ -87,7 +87,7 @@ def test_a_damaged_adapter_or_a_model_elsewhere_has_no_opening(studio: Studio) -
 
 
 def test_what_is_shipped_is_what_the_shipped_models_say(tmp_path: Path) -> None:
-    """If not: python -m hfru_core.ui.opening"""
+    """If not: python -m hfru_core.studio.server.first_page"""
     shipped = Studio(data_folder=tmp_path)
     key, question, folder = opening(shipped)
     said = recalled(shipped, key, question, folder)

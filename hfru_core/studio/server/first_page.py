@@ -1,8 +1,8 @@
-"""The first page's two answers, kept on disk: a start shows them before torch is there.
+"""The first page's two answers, cached on disk: a start shows them before torch is imported.
 
-What is kept is what was answered, and is shown for the very same weights, packages, picture and
-question alone; the page asks again as soon as it is open. For the very first start the shipped
-model's are shipped with it (a test asks again): python -m hfru_core.ui.opening writes them.
+Cached answers are shown for the same weights, packages, picture and question alone, and the page
+asks again as soon as it is open. Those of the shipped model come with it, for the very first start
+(a test asks again): python -m hfru_core.studio.server.first_page writes them.
 """
 
 from __future__ import annotations
@@ -47,45 +47,45 @@ def opening(studio: Studio) -> tuple[str, str, Path] | None:
 
 
 def recalled(studio: Studio, key: str, question: str, folder: Path) -> tuple[str, str] | None:
-    """What both models said to this before, here or where the model comes from."""
+    """The cached answers of both models, from here or from where the model comes from."""
     of = digest(studio.model, key, question, folder)
     for where in (studio.data_folder, ASSETS):
-        kept = read(where / FILE)
-        if kept.get("of") == of:
-            return kept["original"], kept["unlearned"]
+        cached = read(where / FILE)
+        if cached.get("of") == of:
+            return cached["original"], cached["unlearned"]
     return None
 
 
 def read(file: Path) -> dict:
-    """What a file keeps; nothing where there is none, or it is damaged."""
+    """What a cache file holds; nothing where there is none, or it is damaged."""
     try:
-        kept = read_json(file)
+        values = read_json(file)
     except UserError:
         return {}
-    return kept if isinstance(kept, dict) else {}
+    return values if isinstance(values, dict) else {}
 
 
 def keep(studio: Studio, where: Path | None = None) -> None:
-    """Answer the opening's question, for the next start."""
+    """Cache the answers to the first page's question, for the next start."""
     from hfru_core.data.source import load_image
 
     if asked := opening(studio):
         key, question, folder = asked
         original, unlearned = two_answers(studio.model, load_image(key), question, folder)
-        kept = {"of": digest(studio.model, *asked), "original": original, "unlearned": unlearned}
+        cached = {"of": digest(studio.model, *asked), "original": original, "unlearned": unlearned}
         where = where or studio.data_folder
         where.mkdir(parents=True, exist_ok=True)
-        write_text(where / FILE, json.dumps(kept) + "\n")
+        write_text(where / FILE, json.dumps(cached) + "\n")
 
 
 def digest(model: Path, key: str, question: str, folder: Path) -> str:
-    """Changes with every file, package and word that the answers depend on: all but the prose."""
+    """Changes with each file, package and word that the answers depend on; prose is left out."""
     packages = [version(p).partition("+")[0] for p in PACKAGES]  # for whatever device it is built
-    found = hashlib.sha256(json.dumps([key, question, *packages]).encode())
+    answered = hashlib.sha256(json.dumps([key, question, *packages]).encode())
     for path in sorted(p for where in (Path(model), folder) for p in where.glob("*.*")):
         if path.suffix != ".md":  # a card says what is there, and is written anew without it
-            found.update(path.read_bytes())
-    return found.hexdigest()
+            answered.update(path.read_bytes())
+    return answered.hexdigest()
 
 
 def warm_up(studio: Studio) -> threading.Thread:

@@ -19,17 +19,17 @@ LOOK_AGAIN = 10  # seconds that a measured size is trusted
 
 
 def bytes_in(folder: Path) -> int:
-    """What lies in a folder; files that go away meanwhile count nothing."""
+    """The size of a folder; files that are deleted meanwhile do not count."""
     return sum(size for size, _ in files_in(folder))
 
 
 def last_change(folder: Path) -> float:
-    """When something in a folder was written last."""
+    """The newest modification time in a folder."""
     return max((changed for _, changed in files_in(folder)), default=folder.stat().st_mtime)
 
 
 def files_in(folder: Path) -> list[tuple[int, float]]:
-    """Size and time of change of every file."""
+    """Size and modification time of every file."""
     found = []
     for parent, _, names in os.walk(folder):
         for name in names:

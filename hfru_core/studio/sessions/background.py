@@ -1,4 +1,4 @@
-"""A session in a thread of its own, that pages watch: it does not end with the page it began on."""
+"""A session in a background thread that pages watch: it goes on when its page is loaded anew."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextvars import copy_context
 from hfru_core.studio.sessions.runner import Report
 from hfru_core.types import UserError
 
-OFTEN = 0.5  # seconds between two looks
+EVERY = 0.5  # seconds between two reports
 
 
 class Watched:
-    """Reports as they come; `error` says why there are no more, `over` that there are none."""
+    """Reports as they come; `over` is set at the end, and `error` says why it ended early."""
 
     def __init__(self, device: threading.Lock, steps: Iterator[Report]) -> None:
         self.report: Report | None = None
@@ -39,12 +39,12 @@ class Watched:
 
     def reports(self) -> Iterator[Report]:
         """The newest report, about twice a second, and the last one; several pages may watch."""
-        shown = None
+        last = None
         while True:
             over, report = self.over.is_set(), self.report
-            if report is not None and report is not shown:
-                shown = report
+            if report is not None and report is not last:
+                last = report
                 yield report
             if over:
                 return
-            self.over.wait(OFTEN)
+            self.over.wait(EVERY)

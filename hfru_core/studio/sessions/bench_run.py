@@ -1,4 +1,4 @@
-"""A part of the benchmark in a process of its own: asked for, followed, stopped at once."""
+"""A part of the benchmark in a process of its own: its command, its progress, a visitor's rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STOPPED = ("Stopped", "what was finished stays in the table")
 
 @dataclass(frozen=True)
 class Wish:
-    """What a visitor wants to run; with 0 steps, every method takes its own."""
+    """The methods that a visitor wants to run; 0 steps means each method's own number."""
 
     methods: tuple[str, ...]
     task: str
@@ -35,7 +35,7 @@ class Wish:
     model: Path | None = None
 
     def check(self) -> None:
-        """Raise where it cannot be."""
+        """Raise where it cannot be run."""
         from hfru_core.studio.sessions.torch_side import jobs
 
         if not jobs.parse(",".join(self.methods)):
@@ -49,11 +49,11 @@ class Wish:
         return asked + ["--model", str(self.model)] * bool(self.model)
 
     def command(self) -> str:
-        """The command that does it, to be read."""
+        """The command line, for people."""
         return shlex.join(["python", "-m", "hfru_core", *self.arguments(), "--out", "runs/bench"])
 
     def process(self, out: Path) -> list[str]:
-        """The same as it is run here."""
+        """The command line that is run here."""
         events = ["--out", str(out.absolute()), "--events", "--json"]
         return module("hfru_core", *self.arguments(), *events)
 

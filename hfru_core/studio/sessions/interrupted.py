@@ -1,4 +1,4 @@
-"""What a visitor asked for, kept beside the checkpoint: a session that was cut off can go on."""
+"""A visitor's request, kept beside the checkpoint: an interrupted session can go on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILE = "wish.json"
 
 @dataclass(frozen=True)
 class Wish:
-    """What a visitor asks for."""
+    """A request to unlearn, as a visitor's form holds it."""
 
     names: tuple[str, ...]
     preset: str = "default"
@@ -36,21 +36,21 @@ class Wish:
 
 
 def keep(wish: Wish, work: Path) -> None:
-    """Write the wish beside the checkpoint; the file is never half there."""
+    """Write the request beside the checkpoint."""
     write_text(work / FILE, json.dumps(asdict(wish)))
 
 
 def kept(work: Path) -> Wish | None:
-    """The wish that lies there, None where there is none."""
+    """The request that lies there, None where there is none."""
     try:
-        told = read_json(work / FILE)
-        return Wish(**{**told, "names": tuple(told["names"])})
+        values = read_json(work / FILE)
+        return Wish(**{**values, "names": tuple(values["names"])})
     except (ValueError, KeyError, TypeError):
         return None
 
 
 def steps_done(work: Path) -> int:
-    """How far the checkpoint is; 0 where there is none yet."""
+    """The checkpoint's step; 0 where there is none yet."""
     try:
         return int(read_json(work / "session.json")["step"])
     except (ValueError, KeyError, TypeError):
@@ -58,7 +58,7 @@ def steps_done(work: Path) -> int:
 
 
 def labels(runs: Path) -> list[tuple[str, str]]:
-    """The sessions that were cut off, for a dropdown: (what a person reads, folder's name)."""
+    """The interrupted sessions, for a dropdown: (label, folder's name)."""
     found = ((p, kept(p)) for p in sorted(runs.glob(f"*{PART}")))
     return [
         (f"{', '.join(w.names)}, seed {w.seed}: {steps_done(p)} steps done", p.name)
