@@ -72,7 +72,7 @@ def load_painter(base: VLM, folder: Path = FOLDER) -> Painter:
         raise UserError(
             f"The painter was trained for {info['base']['name']} ({info['base']['fingerprint']}), "
             f"but the base model is {base.name} ({have}). Drawings would show nothing. Train "
-            "another with tests/measure/train_reconstructor.py."
+            "another with python -m tests.measure.train_reconstructor."
         )
     painter = Painter(**info["shape"])
     weights = load_file(folder / WEIGHTS)

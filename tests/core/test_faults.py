@@ -309,7 +309,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.slow
 def test_kills_at_random_moments_lose_nothing() -> None:
     env = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "GRADIO_ANALYTICS_ENABLED": "False"}
-    line = [sys.executable, "tests/measure/kills.py", "--kills", "2"]
+    line = [sys.executable, "-m", "tests.measure.kills", "--kills", "2"]
     done = subprocess.run(line, cwd=ROOT, env=env, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout.splitlines()[-1])

@@ -1,6 +1,6 @@
 """What an audit costs on this machine: seconds by depth and by number of pictures, and memory.
 
-    python tests/measure/audit_cost.py --report assets/reports/audit_cost.json
+    python -m tests.measure.audit_cost --report assets/reports/audit_cost.json
 
 Seconds are wall-clock of the whole command, its imports and the models' loading included; memory
 is the peak resident size of that process. Let nothing else run meanwhile.
@@ -18,8 +18,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hfru_core.adapters import folder as adapter
 
@@ -62,7 +60,7 @@ def line_through(rows: list[dict]) -> dict[str, float]:
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__)
+    p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     p.add_argument("--report", type=Path)
     args = p.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
 """What a model of the bundled architecture can do, on freshly drawn pictures.
 
-python tests/measure/base_accuracy.py --seed 2000 --report assets/reports/base.json
-python tests/measure/base_accuracy.py --data pacs:FILE.parquet --model runs/pacs
+python -m tests.measure.base_accuracy --seed 2000 --report assets/reports/base.json
+python -m tests.measure.base_accuracy --data pacs:FILE.parquet --model runs/pacs
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
 from dataclasses import asdict
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hfru_core.adapters import folder
 from hfru_core.concepts import mentions
@@ -71,7 +68,7 @@ def right(measure: str, wanted: str, said: str) -> bool:
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__)
+    p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     p.add_argument("--model", default=str(vlm.BUNDLED))
     p.add_argument("--data", default="world", help="world, pacs:FILE.parquet or folder:DIR")
     p.add_argument("--seed", type=int, default=2000)

@@ -1,6 +1,6 @@
 """Requests that come one after another: is what was forgotten first still forgotten?
 
-    python tests/measure/continual.py [--method hfru] [--preset default] [--merge] --out DIR
+    python -m tests.measure.continual [--method hfru] [--preset default] [--merge] --out DIR
 
 Every request starts from the adapter of the one before (`unlearn --on`); with `--merge` it starts
 from the original model, and EUL's closed form makes one adapter of all so far. After each, every
@@ -12,25 +12,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from hfru_core.__main__ import main as command  # noqa: E402
+from hfru_core.__main__ import main as command
 from hfru_core.adapters import folder as adapter
-from hfru_core.adapters.combine import sum_of  # noqa: E402
+from hfru_core.adapters.combine import sum_of
 from hfru_core.adapters.validate import checked_record
-from hfru_core.concepts import parse  # noqa: E402
+from hfru_core.concepts import parse
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
 from hfru_core.data.source import DRAWN, World
-from hfru_core.evaluate import evaluate, relative, summary, wilson  # noqa: E402
-from hfru_core.files import whole  # noqa: E402
-from hfru_core.methods import configured, eul  # noqa: E402
-from hfru_core.model import vlm  # noqa: E402
+from hfru_core.evaluate import evaluate, relative, summary, wilson
+from hfru_core.files import whole
+from hfru_core.methods import configured, eul
+from hfru_core.model import vlm
 
 SERIES = "dog;guitar;Mara Velden;house;car"
 

@@ -1,6 +1,6 @@
 """Broken and hostile uploads through the app's public HTTP API; what they did to it.
 
-    python tests/measure/fuzz_uploads.py --uploads 10000 --report assets/reports/fuzz.json
+    python -m tests.measure.fuzz_uploads --uploads 10000 --report assets/reports/fuzz.json
 
 It starts an app of its own in an empty folder and sends pictures, zips, adapter folders and JSON
 that are damaged, too large or lead elsewhere. Counted: answers with a status of 5xx, stack traces
@@ -23,8 +23,6 @@ import time
 import zipfile
 from collections import Counter
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import httpx
 from PIL import Image
@@ -239,7 +237,7 @@ def fuzz(server: Server, uploads: int, seed: int, folder: Path) -> dict[str, obj
 
 
 def main() -> int:
-    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     p.add_argument("--uploads", type=int, default=10_000)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--report", type=Path)

@@ -1,6 +1,6 @@
 """A session at the true size of real models: seconds and memory of a GRPO step, beside TRL's.
 
-    python tests/measure/gpu_session.py [--models qwen2_5_vl_3b smolvlm_256m] [--steps 30]
+    python -m tests.measure.gpu_session [--models qwen2_5_vl_3b smolvlm_256m] [--steps 30]
         [--quantize nf4] [--no-trl] [--small] [--json]
 
 The weights are random and of the models' true shapes: neither seconds nor memory depend on their
@@ -16,7 +16,6 @@ import copy
 import json
 import random
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,13 +24,11 @@ import torch
 import transformers
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from hfru_core.adapters.folder import versions  # noqa: E402
-from hfru_core.model import vlm as vlms  # noqa: E402
-from hfru_core.types import Concept, Sample, UnlearnConfig, UnlearnData  # noqa: E402
-from tests.families import checkpoints  # noqa: E402
-from tests.measure.grpo_step import Turns, make_ours, make_trainer, rounded  # noqa: E402
+from hfru_core.adapters.folder import versions
+from hfru_core.model import vlm as vlms
+from hfru_core.types import Concept, Sample, UnlearnConfig, UnlearnData
+from tests.families import checkpoints
+from tests.measure.grpo_step import Turns, make_ours, make_trainer, rounded
 
 SIDE = 448
 # fmt: off

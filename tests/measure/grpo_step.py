@@ -1,6 +1,6 @@
 """One whole GRPO step (rollout, reward, reference, loss, backward, update): ours against TRL's.
 
-    python tests/measure/grpo_step.py [--repeats 3] [--small] [--json]
+    python -m tests.measure.grpo_step [--repeats 3] [--small] [--json]
 
 Ours is `methods.hfru.reinforce` and the session's update, TRL's is `GRPOTrainer` with gradient
 checkpointing off (its default, on, is slower). Both run in one process and in turn on the same
@@ -17,7 +17,6 @@ import json
 import os
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -43,15 +42,13 @@ from transformers import (
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from trl import GRPOConfig, GRPOTrainer
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from hfru_core.methods import hfru  # noqa: E402
+from hfru_core.methods import hfru
 from hfru_core.model import rollout
-from hfru_core.model.families import FAMILIES, family_of, lora_pattern  # noqa: E402
-from hfru_core.model.vlm import VLM  # noqa: E402
-from hfru_core.pretrain.architecture import CHAT_TEMPLATE, build_tokenizer  # noqa: E402
-from hfru_core.training import rewards  # noqa: E402
-from hfru_core.types import Concept, Sample, UnlearnConfig, UnlearnData  # noqa: E402
+from hfru_core.model.families import FAMILIES, family_of, lora_pattern
+from hfru_core.model.vlm import VLM
+from hfru_core.pretrain.architecture import CHAT_TEMPLATE, build_tokenizer
+from hfru_core.training import rewards
+from hfru_core.types import Concept, Sample, UnlearnConfig, UnlearnData
 
 PATCH = 14
 RATE = 3e-4

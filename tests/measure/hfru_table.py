@@ -1,6 +1,6 @@
 """The results table: sessions on the bundled model, measured on freshly drawn pictures.
 
-    python tests/measure/hfru_table.py --tasks dog,elephant "Tobin Harrick,..." --seeds 0,1,2
+    python -m tests.measure.hfru_table --tasks dog,elephant "Tobin Harrick,..." --seeds 0,1,2
 
 Every row is written as soon as it is there; a row that is already in the report is not run again.
 Seconds count from loading the model to the adapter on disk, with as many threads as the row says;
@@ -18,8 +18,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hfru_core.adapters import folder
 from hfru_core.concepts import parse
@@ -113,7 +111,7 @@ def markdown(rows: list[dict]) -> str:
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__)
+    p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     p.add_argument("--tasks", nargs="+", default=["dog,elephant", PEOPLE])
     p.add_argument("--seeds", default="0")
     p.add_argument("--presets", default="default")

@@ -1,6 +1,6 @@
 """Kill the app at random moments of a session, start it again, go on: what is lost?
 
-    python tests/measure/kills.py --kills 20
+    python -m tests.measure.kills --kills 20
 
 A small random model, sessions of some steps, and a visitor on the queue's own address. Each life
 of the app is a forked process that ends by SIGKILL. After each, every adapter that was finished
@@ -25,8 +25,6 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import httpx
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 # Imported once, before the first fork; nothing here starts a thread.
 from hfru_core.adapters.validate import check_hashes, checked_record
@@ -209,7 +207,7 @@ def kill_often(folder: Path, kills: int, seed: int) -> Tally:
 
 
 def main() -> int:
-    p = argparse.ArgumentParser(description=__doc__)
+    p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     p.add_argument("--kills", type=int, default=20)
     p.add_argument("--seed", type=int, default=0)
     args = p.parse_args()

@@ -1,6 +1,6 @@
 """Visitors on Compare who ask all the time: errors, how long they wait, what it costs.
 
-    python tests/measure/load.py --report assets/reports/load.json
+    python -m tests.measure.load --report assets/reports/load.json
 
 Starts the app with a data folder of its own; each visitor takes another picture, then asks
 another question, and the next as soon as the answer is there. With a browser (Debian's
@@ -22,8 +22,6 @@ from pathlib import Path
 
 import httpx
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hfru_core.studio.examples import EXAMPLES
 from tests.measure import paint
@@ -117,7 +115,7 @@ def line(found: dict) -> str:
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__)
+    p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     p.add_argument("--visitors", type=int, default=20)
     p.add_argument("--seconds", type=float, default=60)
     p.add_argument("--report", type=Path)

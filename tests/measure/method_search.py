@@ -1,6 +1,6 @@
 """What a method's rate of learning and constants do, on a seed that no table shows.
 
-    python tests/measure/method_search.py rmu --lr 0.001 0.003 0.008 --set steer=2 --set steer=4
+    python -m tests.measure.method_search rmu --lr 0.001 0.003 0.008 --set steer=2 --set steer=4
 
 Every rate with every setting, answers only, one line each; the defaults of `hfru_core/methods/`
 were chosen from such lines.
@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 import tempfile
 from itertools import product
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from hfru_core.bench.jobs import Entry, Job  # noqa: E402
-from hfru_core.bench.unlearn import concepts_of, config_of, request_of  # noqa: E402
+from hfru_core.bench.jobs import Entry, Job
+from hfru_core.bench.unlearn import concepts_of, config_of, request_of
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
-from hfru_core.evaluate import evaluate  # noqa: E402
-from hfru_core.methods import METHODS  # noqa: E402
-from hfru_core.model import vlm  # noqa: E402
-from hfru_core.session import UnlearnSession  # noqa: E402
+from hfru_core.evaluate import evaluate
+from hfru_core.methods import METHODS
+from hfru_core.model import vlm
+from hfru_core.session import UnlearnSession
 from hfru_core.types import UnlearnData
 
 SEED = 100  # neither a table's nor a test's
@@ -52,7 +49,7 @@ def tried(job: Job, rate: float | None, settings: tuple, judged: UnlearnData) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("method")
     parser.add_argument("--task", default="dog,elephant")
     parser.add_argument("--lr", nargs="+", type=float, default=[None])

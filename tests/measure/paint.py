@@ -1,19 +1,17 @@
 """What a browser waits for: the first answers after starting the app, and each tab.
 
-python tests/measure/paint.py
+python -m tests.measure.paint
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.measure.visitors import started, wait_for
 
@@ -88,6 +86,11 @@ def switches(page) -> dict[str, list[float]]:
     return times
 
 
-if __name__ == "__main__":
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(measured(Path(folder))))
+
+
+if __name__ == "__main__":
+    main()

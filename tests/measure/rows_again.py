@@ -1,6 +1,6 @@
 """Is a row of the shipped benchmark the same when the command that it shows makes it again?
 
-    python tests/measure/rows_again.py --rows "npo/Tobin Harrick,Ilsa Torvane,Dario Fent/1" ...
+    python -m tests.measure.rows_again --rows "npo/Tobin Harrick,Ilsa Torvane,Dario Fent/1" ...
 
 A row is named by method/task/seed (own budget, plain request). Every value is compared as it is
 written: rate, n and interval. Seconds and memory are left out; rows that differ end it with 1.
@@ -11,16 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
-from hfru_core.__main__ import main as command  # noqa: E402
-
-REPORTS = ROOT / "assets" / "reports"
+from hfru_core.__main__ import main as command
+from hfru_core.paths import REPORTS
 
 
 def shipped(named: str) -> dict:

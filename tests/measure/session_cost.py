@@ -1,6 +1,6 @@
 """What a session, an answer and the app cost on this machine, each in a process of its own.
 
-    python tests/measure/session_cost.py --report assets/reports/session_cost.json
+    python -m tests.measure.session_cost --report assets/reports/session_cost.json
 
 Seconds of a session are wall-clock from starting the command to the adapter on disk, its imports
 and the model's loading included. Memory is the peak resident size of that process. Let nothing
@@ -21,8 +21,6 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hfru_core.adapters import folder as adapter
 from hfru_core.data import drawn
@@ -116,7 +114,7 @@ def one_answer(repeats: int = 20) -> dict[str, float]:
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__)
+    p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     p.add_argument("--report", type=Path)
     args = p.parse_args()
     with tempfile.TemporaryDirectory() as folder:

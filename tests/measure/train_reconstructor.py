@@ -1,6 +1,6 @@
 """Train the painter of audit/checks/reconstruct.py for a base model; an interrupted run goes on.
 
-python tests/measure/train_reconstructor.py
+python -m tests.measure.train_reconstructor
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 import time
 from pathlib import Path
 
@@ -16,8 +15,6 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from audit.checks.reconstruct import FOLDER, INFO, PIXELS, WEIGHTS, Painter
 from hfru_core.adapters import folder
@@ -94,7 +91,7 @@ def save(painter: Painter, out: Path, info: dict[str, object]) -> None:
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__)
+    p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     p.add_argument("--model", default=str(vlm.BUNDLED))
     p.add_argument("--pictures", type=int, default=36000)
     p.add_argument("--steps", type=int, default=600)
