@@ -1,5 +1,5 @@
 # make app: install what is needed and open the app on http://127.0.0.1:7860
-# make test: install what is needed and run the tests
+# make test: install what is needed and run the tests; TESTS=... are pytest's arguments
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -17,7 +17,7 @@ app: install
 	$(RUN) app.py
 
 test: install lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(TESTS)
 
 lint: install
 	$(RUN) -m ruff check .

@@ -42,6 +42,7 @@ AMOUNT, JUDGED = Amount(4, 6, 2, 2), Amount(0, 0, 2, 2)
 SHORT = {
     "stage1_batch": 4, "stage1_retain": 4, "grpo_prompts": 4, "group": 2, "max_new_tokens": 6,
     "lora_rank": 2, "checkpoint_every": 2, "check_every": 4,
+    "augment_to": 0,  # else the random model, whose answers have no end, is asked for minutes
 }  # fmt: skip
 STEPS = 24
 WHO = "0" * 32  # one visitor, known again by every life of the app

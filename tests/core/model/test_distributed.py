@@ -171,6 +171,7 @@ def unlearn(model: Path, out: Path, steps: int) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.very_slow
 def test_a_killed_process_ends_the_run_and_the_checkpoint_goes_on(
     tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -196,6 +197,7 @@ def test_a_killed_process_ends_the_run_and_the_checkpoint_goes_on(
 
 
 @pytest.mark.slow
+@pytest.mark.very_slow
 def test_two_processes_audit_as_one(trained: Path, tiny_folder: Path, tmp_path: Path) -> None:
     def command(out: str) -> list[str]:
         return [
