@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from peft import PeftModel
@@ -126,12 +125,11 @@ def merge(base: VLM, folder: Path, out: Path) -> Path:
     model = load(base, folder).model
     assert isinstance(model, PeftModel)
     with whole(out) as made:
-        merged: Any = model.merge_and_unload()  # a transformers model: PEFT types it as an object
-        merged.save_pretrained(made)
+        model.merge_and_unload().save_pretrained(made)
         base.processor.save_pretrained(made)
         hashes = {p.name: file_hash(p) for p in sorted(made.glob("*.safetensors"))}
-        made_with = {"created": now(), "versions": versions(), "hashes": hashes}
-        values = {**record.to_json(), "merged": made_with}
+        merged = {"created": now(), "versions": versions(), "hashes": hashes}
+        values = {**record.to_json(), "merged": merged}
         (made / INFO).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         (made / CARD).write_text(merged_card(record), encoding="utf-8")
     return out
