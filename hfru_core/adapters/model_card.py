@@ -73,7 +73,7 @@ def adapted(record: AdapterRecord) -> tuple[str, str]:
     scopes = {scope or "encoder" for scope in record.scopes}
     if scopes == {"encoder", "encoder+projector"}:
         return ADAPTED["encoder+projector"]
-    return ADAPTED[scopes.pop()] if len(scopes) == 1 else ADAPTED["all"]
+    return ADAPTED.get(scopes.pop() if len(scopes) == 1 else "all", ADAPTED["all"])
 
 
 def how(record: AdapterRecord) -> str:

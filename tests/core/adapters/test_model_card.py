@@ -32,6 +32,7 @@ def test_shipped_cards_are_those_of_their_records(folder) -> None:
         ("encoder+projector", "# Vision encoder that", "the vision tower and the projector; the"),
         ("decoder", "# Language model that", "the vision encoder is untouched"),
         ("all", "# Model that", "its language model too"),
+        ("unknown", "# Model that", "its language model too"),
     ],
 )
 def test_a_card_names_what_was_adapted(
