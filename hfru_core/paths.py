@@ -14,3 +14,9 @@ MODEL = ASSETS / "model"  # the bundled model
 ADAPTERS = ASSETS / "adapters"
 ORACLES = ASSETS / "oracles"  # models retrained without a concept
 REPORTS = ASSETS / "reports"
+
+
+def typed(path: Path) -> str:
+    """A path as one types it in a terminal here: relative where it lies below this folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

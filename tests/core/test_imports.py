@@ -20,7 +20,7 @@ KEEPERS = {
 }  # fmt: skip
 # The core: a package or module imports those of earlier layers only, and its own package.
 LAYERS = (
-    ("types", "paths", "stats"),
+    ("types", "paths", "stats", "config"),
     ("concepts", "files", "locks", "child_process", "model"),
     ("world",),
     ("protocol",),
@@ -40,6 +40,7 @@ FORBIDDEN = {
     "hfru_core.bench": ("hfru_core.studio", "hfru_core.cli"),
     "hfru_core.studio": ("hfru_core.cli", "hfru_core.__main__"),
 }  # fmt: skip
+MOST_FILES = {"hfru_core": 14, "hfru_core/studio": 5}  # a folder's own, those of its folders apart
 PURE = {
     "hfru_core.training.grpo": {"torch"}, "hfru_core.types": set(), "hfru_core.concepts": set(),
     "hfru_core.stats": {"numpy", "scipy"}, "hfru_core.paths": set(),
@@ -134,6 +135,11 @@ def test_every_module_has_its_place() -> None:
 )
 def test_what_lies_below_does_not_know_what_lies_above(users: str, used: str) -> None:
     assert not offences(users, used)
+
+
+@pytest.mark.parametrize(("folder", "most"), MOST_FILES.items())
+def test_a_folder_holds_few_files(folder: str, most: int) -> None:
+    assert len([*(ROOT / folder).glob("*.py")]) <= most
 
 
 @pytest.mark.parametrize("module", PURE)

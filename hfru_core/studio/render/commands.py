@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import gradio as gr
 
+from hfru_core.paths import ADAPTERS, typed
 from hfru_core.studio.i18n.catalogue import t
 
 
@@ -28,7 +29,8 @@ def shown(elem_id: str, value: str = "") -> gr.Code:
 def folder(name: str | None) -> str:
     """Where an adapter lies, by the name that the app has for it."""
     kind, _, stem = (name or "").partition("/")
-    return {"shipped": "assets/adapters/", "mine": "runs/"}.get(kind, "") + (stem or "ADAPTER")
+    places = {"shipped": f"{typed(ADAPTERS)}/", "mine": "runs/"}
+    return places.get(kind, "") + (stem or "ADAPTER")
 
 
 def answer(question: str, name: str | None) -> str:

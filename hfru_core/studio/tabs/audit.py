@@ -23,6 +23,7 @@ from audit.report.report import Report, called, decision
 from hfru_core.child_process import Child
 from hfru_core.files import free_name
 from hfru_core.paths import ASSETS
+from hfru_core.studio.render import commands
 from hfru_core.studio.render.progress import bar
 from hfru_core.studio.sessions import audit_run
 from hfru_core.types import UserError
@@ -293,8 +294,8 @@ class Panel:
 
 def said(adapter: str | None, depth: str) -> str:
     """The same on the command line; one's own adapter lies where its zip was unpacked."""
-    kind, _, name = (adapter or "").partition("/")
-    folder = f"{'assets/adapters' if kind == 'shipped' else 'runs'}/{name or 'ADAPTER'}"
+    name = (adapter or "").partition("/")[2]
+    folder = commands.folder(adapter or "mine/")
     asked = ["python", "-m", "audit", folder, *["--deep"] * (depth == "deep")]
     return shlex.join([*asked, "--out", f"runs/audit-{name or 'ADAPTER'}"])
 
