@@ -27,6 +27,7 @@ COMMAND = re.compile(
     re.S,
 )
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+MEASURE = re.compile(r"-m tests\.measure\.(\w+)")
 MADE = {"tests/browser/shots"}  # by the tests
 MOST_WORDS = 1400
 
@@ -120,6 +121,12 @@ def must_exit_well(parse: Callable, words: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         parse(words)
     assert ended.value.code == 0
+
+
+def test_every_measuring_script_exists() -> None:
+    found = {n for page in PAGES for piece in code(page) for n in MEASURE.findall(piece)}
+    assert len(found) > 8
+    assert not [n for n in found if not (ROOT / "tests" / "measure" / f"{n}.py").is_file()]
 
 
 def test_commands_were_found() -> None:

@@ -1,6 +1,5 @@
-"""The tables that people read say what the reports say."""
+"""The tables in the documents say what the reports say."""
 
-import importlib.util
 from dataclasses import replace
 
 import pytest
@@ -8,22 +7,17 @@ import pytest
 from hfru_core.bench.results_file import load
 from hfru_core.types import Rate
 from tests.conftest import ROOT
+from tests.measure import tables
 
 
-@pytest.fixture(scope="module")
-def tables():
-    spec = importlib.util.spec_from_file_location("tables", ROOT / "tests/measure/tables.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_tables_are_those_of_the_reports(tables) -> None:
+def test_the_tables_are_those_of_the_reports() -> None:
     for path, text in tables.pages().items():
-        assert path.read_text(encoding="utf-8") == text, f"{path.name}: tables.py --write"
+        assert path.read_text(encoding="utf-8") == text, (
+            f"{path.name}: python -m tests.measure.tables --write"
+        )
 
 
-def test_a_changed_number_changes_its_line(tables) -> None:
+def test_a_changed_number_changes_its_line() -> None:
     rows = load(ROOT / "assets" / "reports" / "bench.json").rows
     at = next(i for i, r in enumerate(rows) if r in tables.plain(rows) and r.method == "npo")
     changed = replace(rows[at], values={**rows[at].values, "retain": Rate(0.0, 1, 0.0, 0.0)})

@@ -1,6 +1,6 @@
 """The tables of README.md and docs/, made from the reports in assets/reports.
 
-    python tests/measure/tables.py --write
+    python -m tests.measure.tables --write
 
 Without `--write` it prints the lines that differ from what the reports say.
 """
@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
+from hfru_core.bench.results_file import Row, load
+from hfru_core.bench.table import Group
+from tests.measure import audit_tables
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
-from hfru_core.bench.results_file import Row, load  # noqa: E402
-from hfru_core.bench.table import Group  # noqa: E402
-from tests.measure import audit_tables  # noqa: E402
-
 REPORTS, DOCS = ROOT / "assets" / "reports", ROOT / "docs"
 OBJECTS = "dog,elephant"
 FIRST = ("base", "oracle", "output-filter", "hfru", "hfru:paper", "hfru:deep")

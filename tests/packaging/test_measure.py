@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "tests" / "measure"
-SHARED = {"__init__", "visitors"}  # what several of them use
+SHARED = {"__init__", "visitors", "audit_tables"}  # what others of them use
 NEEDS_TRL = {"gpu_session", "grpo_step"}  # tests/measure/requirements.txt
 
 
