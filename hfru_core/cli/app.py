@@ -7,7 +7,6 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
-from unittest.mock import patch
 
 from hfru_core.paths import MODEL
 from hfru_core.types import UserError
@@ -77,6 +76,8 @@ def prepare_gradio() -> None:
     It writes them beside its sources whenever it is imported, which is 40 % of that time; classes
     without a file are left out.
     """
+    from unittest.mock import patch
+
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     with patch("inspect.getfile", side_effect=OSError):
