@@ -1,4 +1,4 @@
-"""The command line: audit an adapter folder, or tell what changed between two reports.
+"""The command line: audit an adapter folder, or compare two reports.
 
 Exit codes: 0 clear; 1 a leak was found, or the model is damaged; 2 it could not run; 3 it ran and
 is inconclusive (a 0 would read as "no leak" to a script). A report is written with 0, 1 and 3.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from tqdm import tqdm
 
 from audit.cases import PICTURES, SOURCE, prepare
 from hfru_core.child_process import end_with_parent
+from hfru_core.files import whole
 from hfru_core.types import UserError
 
 if TYPE_CHECKING:
@@ -33,20 +33,26 @@ if TYPE_CHECKING:
 
 EXIT = {"clear": 0, "leak": 1, "damaged": 1, "inconclusive": 3}
 EXAMPLES = """examples:
-  python -m audit assets/adapters/dog --out runs/audit-dog
-  python -m audit runs/no-dogs --deep --seed 1 --out runs/audit-deep --json
-  python -m audit diff runs/audit-dog runs/audit-deep
+  {prog} assets/adapters/dog --out runs/audit-dog
+  {prog} runs/no-dogs --deep --seed 1 --out runs/audit-deep --json
+  {prog} diff runs/audit-dog runs/audit-deep
 
 exit codes: 0 clear, 1 leak found or model damaged, 2 could not run, 3 inconclusive
 """
 
 
+def prog() -> str:
+    """The command as it was called: the installed one, or the module."""
+    return "hfru-audit" if Path(sys.argv[0]).stem == "hfru-audit" else "python -m audit"
+
+
 def parser() -> argparse.ArgumentParser:
     """The options of an audit."""
     p = argparse.ArgumentParser(
-        prog="python -m audit",
-        description="Look for what is left of a forgotten concept.",
-        epilog=EXAMPLES,
+        prog=prog(),
+        description="Look for what is left of a forgotten concept, and write a report. "
+        f"`{prog()} diff A B` compares two reports.",
+        epilog=EXAMPLES.format(prog=prog()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("adapter", type=Path, metavar="ADAPTER_DIR", help="an adapter folder")
@@ -55,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         "--data",
         default=SOURCE,
         help="world:SEED, pacs:FILE.parquet or folder:DIR; "
-        f"pictures that the session never saw (default: {SOURCE})",
+        f"images that the session never saw (default: {SOURCE})",
     )
     p.add_argument(
         "--oracle",
@@ -64,24 +70,32 @@ def parser() -> argparse.ArgumentParser:
         help="a model that never saw the concept "
         "(default: a shipped one, where the base is the bundled model)",
     )
-    p.add_argument("--deep", action="store_true", help="also the attacks that train")
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument(
+        "--deep", action="store_true", help="add the attacks that retrain the model (4+ minutes)"
+    )
+    p.add_argument("--seed", type=int, default=0, help="of every random choice (default: 0)")
     p.add_argument(
         "--pictures",
         type=int,
         default=PICTURES,
         metavar="N",
-        help=f"forget pictures to judge on; the rest in proportion ({PICTURES})",
+        help=f"forget images to evaluate; the others in proportion (default: {PICTURES})",
     )
     p.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to make")
+    p.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the report's folder, which must not exist",
+    )
     p.add_argument("--events", action="store_true", help="progress as JSON lines on stdout")
     return with_common(p)
 
 
 def diff_parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
-        prog="python -m audit diff", description="What changed between two reports."
+        prog=f"{prog()} diff", description="Show what changed between two reports."
     )
     p.add_argument("a", type=Path, metavar="A", help="report.json or its folder")
     p.add_argument("b", type=Path, metavar="B")
@@ -102,25 +116,25 @@ def suite(deep: bool) -> tuple[dict[str, Audit], tuple[str, ...]]:
 
 
 def gaps(case: Case, left_out: Sequence[str]) -> list[str]:
-    """What this run cannot speak of."""
+    """What this run did not cover."""
     out = []
     if left_out:
         out.append(f"Not run: {', '.join(left_out)}. --deep runs them.")
     if case.oracle is None:
-        out.append("No oracle: what a model that never saw the concept would show is not known.")
+        out.append("No oracle: no comparison with a model that never saw the concept.")
     if not case.trained:
-        out.append("The session's own pictures could not be had again: membership is not tested.")
+        out.append("The session's own images could not be built again: membership is not tested.")
     return out
 
 
 def audit(args: argparse.Namespace) -> tuple[dict, int]:
-    """Run the audits, write the report, tell the verdict."""
+    """Run the audits, write the report, print the verdict."""
     from audit.report.json_file import to_json
     from audit.report.page import page
     from audit.report.report import make, markdown
 
     began = time.perf_counter()
-    with made_whole(args.out) as folder:
+    with whole(args.out) as folder:
         case, subject = prepare(args)
         audits, left_out = suite(args.deep)
         findings = follow(case, audits, args.events)
@@ -129,30 +143,13 @@ def audit(args: argparse.Namespace) -> tuple[dict, int]:
         report = make(subject, findings, now, seconds, gaps(case, left_out))
         for name, text in (("json", to_json), ("md", markdown), ("html", page)):
             (folder / f"report.{name}").write_text(text(report), encoding="utf-8")
-    table(report)
-    tell(report, args.out)
+    print_table(report)
+    print_verdict(report, args.out)
     return summary(report, args.out), EXIT[report.verdict.state]
 
 
-@contextmanager
-def made_whole(out: Path) -> Iterator[Path]:
-    """A folder to fill that becomes `out` at the end, or leaves nothing."""
-    if out.exists():
-        raise UserError(f"'{out}' exists and is not overwritten. Choose another --out.")
-    part = out.with_name(f"{out.name}.part-{os.getpid()}")
-    try:
-        part.mkdir(parents=True)
-    except OSError as error:
-        raise UserError(f"'{out}' cannot be written: {error.strerror}. Choose another.") from None
-    try:
-        yield part
-        part.rename(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
 def follow(case: Case, audits: dict[str, Audit], events: bool) -> list[Finding]:
-    """Run them with a progress bar on stderr, and tell each step on stdout if asked to."""
+    """Run them with a progress bar on stderr, and with `events` print a JSON line for each step."""
     from audit.base import Run
 
     run = Run(case, audits)
@@ -164,25 +161,25 @@ def follow(case: Case, audits: dict[str, Audit], events: bool) -> list[Finding]:
             bar.update(tick.done - bar.n)
             bar.refresh()
             if events:
-                found = tick.finding and tick.finding.name
-                line = {"audit": tick.audit, "done": tick.done, "of": tick.total, "finding": found}
+                name = tick.finding and tick.finding.name
+                line = {"audit": tick.audit, "done": tick.done, "of": tick.total, "finding": name}
                 print(json.dumps(line), flush=True)
         bar.update(len(audits) - bar.n)
     return run.findings
 
 
-def table(report: Report) -> None:
+def print_table(report: Report) -> None:
     """The findings for people, on stderr."""
     from audit.report.report import called, decision, short
 
     print(f"{'finding':<58}{'base':>9}{'unlearned':>11}{'oracle':>9}  says", file=sys.stderr)
     for f in report.findings:
-        base, now, oracle = (short(m and m.value) for m in (f.base, f.unlearned, f.oracle))
+        base, now, oracle = (short(m.value if m else None) for m in (f.base, f.unlearned, f.oracle))
         line = f"{called(f)[:57]:<58}{base:>9}{now:>11}{oracle:>9}  {decision(f)}"
         print(line, file=sys.stderr)
 
 
-def tell(report: Report, out: Path) -> None:
+def print_verdict(report: Report, out: Path) -> None:
     from audit.report.report import MEANING
 
     v = report.verdict
@@ -193,12 +190,13 @@ def tell(report: Report, out: Path) -> None:
 
 
 def summary(report: Report, out: Path) -> dict:
-    """What --json gives: verdict, findings in short, where the report is."""
+    """The output of --json: verdict, findings in short, where the report is."""
     from audit.report.report import called, decision
 
     findings = [
         {
             "finding": called(f),
+            "key": f.key,
             "kind": f.kind,
             "says": decision(f),
             "error": f.error,
@@ -227,7 +225,7 @@ def summary(report: Report, out: Path) -> dict:
 
 
 def compare(args: argparse.Namespace) -> tuple[dict, int]:
-    """Tell what changed from one report to another; the exit code is 0 whatever it is."""
+    """Print what changed from one report to another; the exit code is 0 whatever it is."""
     from audit.report.diff import diff
     from audit.report.json_file import read
 
@@ -242,7 +240,7 @@ def compare(args: argparse.Namespace) -> tuple[dict, int]:
 
 
 def difference_line(row: dict) -> str:
-    """One finding: value, change with interval, what it said before and now."""
+    """One finding: value, change with interval, its meaning before and now."""
     from audit.report.report import short
 
     params = ", ".join(f"{k} {v}" for k, v in row["params"].items())
@@ -262,11 +260,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; any error is 2, since 1 means that a leak was found."""
     argv = sys.argv[1:] if argv is None else argv
     end_with_parent()
-    asked = argv[:1] == ["diff"]
-    args = diff_parser().parse_args(argv[1:]) if asked else parser().parse_args(argv)
+    comparing = argv[:1] == ["diff"]
+    args = diff_parser().parse_args(argv[1:]) if comparing else parser().parse_args(argv)
     try:
-        with one_voice(args):
-            result, code = (compare if asked else audit)(args)
+        with quiet_helpers(args):
+            result, code = (compare if comparing else audit)(args)
             if args.json:
                 print(json.dumps(result))
             return code
@@ -279,8 +277,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 @contextmanager
-def one_voice(args: argparse.Namespace) -> Iterator[None]:
-    """Of several processes (`accelerate launch`) one writes and speaks, the others help answer."""
+def quiet_helpers(args: argparse.Namespace) -> Iterator[None]:
+    """Of several processes (`accelerate launch`) one writes and prints, the others only compute."""
     if os.environ.get("RANK", "0") == "0":
         yield
         return

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeVar
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, TypeVar
 
-from hfru_core.types import Rate, Sample, UnlearnData
+from audit.keys import Channel, FindingKey
+from hfru_core.types import Rate, Sample, UnlearnData, UserError
 
 if TYPE_CHECKING:
     from hfru_core.model.vlm import VLM
@@ -25,6 +26,19 @@ T = TypeVar("T")
 Kind = Literal["leak", "damage", "info"]
 # Which way is bad: more naming is a leak ("higher"), less retention is damage ("lower").
 Direction = Literal["higher", "lower"]
+# What a series draws: a curve, one edge of a Sankey, points of a map, or a heat map over an image.
+SeriesKind = Literal["curve", "flow", "points", "heat"]
+
+
+ARROW = " -> "  # in the name of a flow
+
+
+class Interval(NamedTuple):
+    """A value and the ends of its 95 % interval, all of them known."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,13 @@ class Measure:
     low: float | None
     high: float | None
 
+    @property
+    def interval(self) -> Interval | None:
+        """The numbers, or None unless all of them are known."""
+        if self.value is None or self.low is None or self.high is None:
+            return None
+        return Interval(self.value, self.low, self.high)
+
 
 NOTHING = Measure(None, 0, None, None)
 
@@ -45,18 +66,42 @@ def of(rate: Rate) -> Measure:
     return Measure(rate.rate, rate.n, rate.low, rate.high)
 
 
+class Measures(TypedDict):
+    """The same measure of every model, as a finding takes it."""
+
+    unlearned: Measure
+    base: Measure
+    oracle: Measure | None
+
+
+def measures(by_model: Mapping[str, Measure]) -> Measures:
+    """The measures of 'base', 'unlearned' and 'oracle', as far as there are any."""
+    return {
+        "unlearned": by_model.get("unlearned", NOTHING),
+        "base": by_model.get("base", NOTHING),
+        "oracle": by_model.get("oracle"),
+    }
+
+
 @dataclass(frozen=True)
 class Series:
-    """A curve, one value for each x (a layer, a step, a number of pictures)."""
+    """Numbers to draw, a y for every x; `kind` tells how to read them and the name.
+
+    `curve`: x are layers, steps or numbers of images; the name is a model or a quantity.
+    `flow`: named 'FROM -> TO', x its answers and y their share.
+    `points`: named 'map MODEL', the i-th is the image of the finding's i-th example.
+    `heat`: named 'map MODEL IMAGE', y a value for every patch, row by row.
+    """
 
     name: str
     x: tuple[float, ...]
     y: tuple[float | None, ...]
+    kind: SeriesKind = "curve"
 
 
 @dataclass(frozen=True)
 class Example:
-    """A picture (a key that `load_image` opens) and what was said of it, for people."""
+    """An image (a key that `load_image` opens) and what was said of it, for people."""
 
     image: str | None
     question: str
@@ -64,17 +109,23 @@ class Example:
     unlearned: str
     oracle: str | None = None
 
+    @classmethod
+    def of(cls, image: str | None, question: str, answers: Mapping[str, str]) -> Example:
+        """An image with every model's answer to a question about it."""
+        return cls(image, question, answers["base"], answers["unlearned"], answers.get("oracle"))
+
 
 @dataclass(frozen=True)
 class Finding:
     """One claim with its controls.
 
-    `audit` names the file, `name` the claim. `chance` is what guessing gives. `share` says that
-    the values are comparable as shares of the way from oracle to base. `unscored` counts what no
-    rule could judge. `note` says what the finding does not cover; `error` why there is no value.
+    `audit` names the audit, `key` what it measures, `name` says it for people. `chance` is what
+    guessing gives. `unscored` counts what no rule could judge. `note` says what the finding does
+    not cover; `error` why there is no value.
     """
 
     audit: str
+    key: FindingKey
     name: str
     kind: Kind
     direction: Direction
@@ -90,15 +141,20 @@ class Finding:
     error: str | None = None
     seconds: float = 0.0
 
+    @property
+    def channel(self) -> Channel:
+        """How the finding gets at the concept."""
+        return self.key.channel
+
 
 @dataclass(frozen=True)
 class Case:
-    """What is audited: the original model, the unlearned one, a retrained oracle if there is one.
+    """What is audited: the base model, the unlearned one, and an oracle if there is one.
 
-    `data` are pictures the session never saw: the train split is the attacker's, the eval split
-    is what everything is measured on. `trained` are the session's own samples (for membership), or
-    none. The three models never share weights. `known` carries what was found out about base and
-    oracle to other cases, as long as both live.
+    An oracle is a model retrained without the concept. `data` are images that the session never
+    saw: the train split is the attacker's, the eval split is what everything is measured on.
+    `trained` are the session's own samples (for membership), or none. The three models never share
+    weights. `known` carries results about base and oracle to other cases, as long as both live.
     """
 
     base: VLM
@@ -107,7 +163,7 @@ class Case:
     data: UnlearnData
     trained: tuple[Sample, ...] = ()
     seed: int = 0
-    known: dict[tuple, object] = field(default_factory=dict, repr=False, compare=False)
+    known: dict[tuple, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def models(self) -> dict[str, VLM]:
@@ -120,25 +176,45 @@ class Case:
         return random.Random(f"{self.seed}/{purpose}")
 
     @cached_property
-    def made(self) -> dict[tuple, object]:
-        """What `once` has made; no part of the value, and gone with the case."""
+    def made(self) -> dict[tuple, Any]:
+        """Results of `once`; not part of the value, and gone with the case."""
         return {}
 
     def once(self, what: tuple, make: Callable[[], T]) -> T:
-        """What several audits need of this case and must come out the same whoever asks first."""
+        """A result that several audits share, and that must not depend on who needs it first."""
         return kept(self.made, what, make)
 
     def once_for(self, name: str, what: tuple, make: Callable[[], T]) -> T:
-        """The same of one model; of base and oracle it serves other cases with them too."""
-        order = tuple(c.id for c in self.data.concepts)  # The fingerprint does not tell it.
+        """The same for one model; results of base and oracle serve other cases with them too."""
+        order = tuple(c.id for c in self.data.concepts)  # The fingerprint leaves it out.
         mark = (id(self.models[name]), self.data.fingerprint, order, self.seed)
         return kept(self.made if name == "unlearned" else self.known, (*mark, *what), make)
 
 
-def kept(store: dict[tuple, object], what: tuple, make: Callable[[], T]) -> T:
+def kept(store: dict[tuple, Any], what: tuple, make: Callable[[], T]) -> T:
     if what not in store:
         store[what] = make()
     return store[what]
+
+
+def check_weights(case: Case) -> None:
+    """Raises where a model's weights are not finite: no audit can tell anything about it."""
+    for name, vlm in case.models.items():
+        problem = case.once_for(name, ("damaged weights",), partial(damage, name, vlm))
+        if problem:
+            raise UserError(problem)
+
+
+def damage(name: str, vlm: VLM) -> str | None:
+    """What is wrong with a model's weights, in a sentence; None where all are finite."""
+    for parameter, values in vlm.model.named_parameters():
+        if not values.isfinite().all():
+            return (
+                f"The {name} model's weights are not all numbers: expected finite values, got "
+                f"NaN or infinity in {parameter}. Its training diverged or the file is damaged: "
+                "make or download it again."
+            )
+    return None
 
 
 Audit = Callable[[Case], Iterator[Finding]]
@@ -146,7 +222,7 @@ Audit = Callable[[Case], Iterator[Finding]]
 
 @dataclass(frozen=True)
 class Tick:
-    """Progress of a run: audit `done` of `total` begins, or the finding that it gave."""
+    """Progress of a run: audit number `done` of `total` begins, or has given a finding."""
 
     audit: str
     done: int
@@ -156,7 +232,7 @@ class Tick:
 
 @dataclass
 class Run:
-    """Audits on one case; iterate, and `stop()` to end after the finding that is being made."""
+    """Audits on one case; iterate, and `stop()` to end after the current finding."""
 
     case: Case
     audits: dict[str, Audit]
@@ -164,7 +240,7 @@ class Run:
     stopping: bool = False
 
     def stop(self) -> None:
-        """Keep what was found so far and end."""
+        """Keep the findings so far and end."""
         self.stopping = True
 
     def __iter__(self) -> Iterator[Tick]:
@@ -187,16 +263,18 @@ def guarded(name: str, audit: Audit, case: Case) -> Iterator[Finding]:
     torch.manual_seed(int.from_bytes(digest[:4], "big"))
     began = time.perf_counter()
     try:
+        check_weights(case)
         for finding in audit(case):
             yield replace(finding, seconds=time.perf_counter() - began)
             began = time.perf_counter()
     except Exception as error:  # whatever it is: the other audits' findings are not lost
         yield Finding(
             name,
+            FindingKey.FAILED,
             "failed",
             "info",
             "higher",
             error=f"{type(error).__name__}: {error}",
-            note="This audit gave no value: that is no sign that nothing is left.",
+            note="This audit gave no value. That does not mean that nothing is left.",
             seconds=time.perf_counter() - began,
         )

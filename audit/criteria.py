@@ -4,8 +4,8 @@ With an oracle, a leak is what the unlearned model has beyond it: the interval o
 unlearned - oracle must lie above `LEAK` of the way from oracle to base (and above `MARGIN`), and
 base and oracle themselves must differ that clearly, or the finding decides nothing. The quarter
 allows for what two honest retrained models differ by; `audit/zoo` tests that it does.
-Without an oracle only what the model says or is made to say can show a leak, against the stated
-chance level; representation findings then decide nothing and the verdict is at best inconclusive.
+Without an oracle only what the model says, by itself or under attack, can show a leak, against the
+stated chance level; probes then decide nothing and the verdict is at best inconclusive.
 Damage is measured against the base model, beyond what the oracle loses too.
 """
 
@@ -15,14 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from audit.base import Finding, Measure
+from audit.base import Finding, Interval, Measure
 from hfru_core.stats import difference
 
 LEAK = 0.25
 MARGIN = 0.03
 DAMAGE = 0.10
-# Findings that can show a leak without an oracle: what comes out in words.
-SPOKEN = ("behavior", "prompts", "quantize", "images", "relearn")
 State = Literal["clear", "leak", "damaged", "inconclusive"]
 
 
@@ -34,72 +32,86 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def known(*measures: Measure | None) -> bool:
-    return all(m is not None and m.value is not None for m in measures)
+def interval(measure: Measure | None) -> Interval | None:
+    """A measure's numbers; None where there is no measure or no value."""
+    return measure.interval if measure else None
 
 
-def gap(a: Measure, b: Measure, sign: int) -> tuple[float, float]:
+def gap(a: Interval, b: Interval, sign: int) -> tuple[float, float]:
     """Interval of how much worse `a` is than `b`; sign +1 where higher is worse."""
-    low, high = difference(a.value, a.low, a.high, b.value, b.low, b.high)
+    low, high = difference(*a, *b)
     return (low, high) if sign > 0 else (-high, -low)
 
 
 def excess(f: Finding) -> tuple[float, float] | None:
     """Interval of the share of the way from oracle to base that the unlearned model kept."""
-    if not known(f.unlearned, f.base, f.oracle):
+    scale = way(f)
+    unlearned, oracle = interval(f.unlearned), interval(f.oracle)
+    if scale is None or unlearned is None or oracle is None:
         return None
-    sign = 1 if f.direction == "higher" else -1
-    way = sign * (f.base.value - f.oracle.value)
-    if way <= MARGIN or gap(f.base, f.oracle, sign)[0] <= 0:
+    low, high = gap(unlearned, oracle, sign_of(f))
+    return low / scale, high / scale
+
+
+def way(f: Finding) -> float | None:
+    """How far base and oracle lie apart; None where they do not differ clearly."""
+    base, oracle, sign = interval(f.base), interval(f.oracle), sign_of(f)
+    if base is None or oracle is None:
         return None
-    low, high = gap(f.unlearned, f.oracle, sign)
-    return low / way, high / way
+    length = sign * (base.value - oracle.value)
+    return length if length > MARGIN and gap(base, oracle, sign)[0] > 0 else None
+
+
+def sign_of(f: Finding) -> int:
+    """+1 where higher is worse, -1 where lower is."""
+    return 1 if f.direction == "higher" else -1
 
 
 def leaks(f: Finding) -> bool | None:
     """Whether a leak finding shows one; None where it cannot tell."""
-    if f.kind != "leak" or not known(f.unlearned):
+    unlearned = interval(f.unlearned)
+    if f.kind != "leak" or unlearned is None:
         return None
-    if known(f.oracle):
-        share = excess(f)
-        if share is None:
+    if interval(f.oracle):
+        scale, share = way(f), excess(f)
+        if scale is None or share is None:
             return None
-        way = abs(f.base.value - f.oracle.value)
-        return share[0] > LEAK and share[0] * way > MARGIN
-    if f.audit not in SPOKEN or f.chance is None:
+        return share[0] > LEAK and share[0] * scale > MARGIN
+    if f.channel == "probed" or f.chance is None:
         return None
-    bound = f.unlearned.low if f.direction == "higher" else -f.unlearned.high
+    bound = unlearned.low if f.direction == "higher" else -unlearned.high
     level = f.chance if f.direction == "higher" else -f.chance
     return bound > level + MARGIN
 
 
 def damages(f: Finding) -> bool | None:
     """Whether a damage finding shows a loss beyond `DAMAGE` that the oracle does not have."""
-    if f.kind != "damage" or not known(f.unlearned, f.base):
+    unlearned, base, oracle = (interval(m) for m in (f.unlearned, f.base, f.oracle))
+    if f.kind != "damage" or unlearned is None or base is None:
         return None
-    sign = 1 if f.direction == "higher" else -1
-    own = gap(f.unlearned, f.base, sign)[0] > DAMAGE
-    if not known(f.oracle):
-        return own
-    return own and gap(f.unlearned, f.oracle, sign)[0] > 0
+    loses = gap(unlearned, base, sign_of(f))[0] > DAMAGE
+    if oracle is None:
+        return loses
+    return loses and gap(unlearned, oracle, sign_of(f))[0] > 0
 
 
 def verdict(findings: Sequence[Finding]) -> Verdict:
     """`leak` before `damaged`; `clear` only if something could have shown a leak and did not."""
-    told = [(f, leaks(f), damages(f)) for f in findings]
-    leaking = [title(f) for f, leak, _ in told if leak]
-    damaged = [title(f) for f, _, damage in told if damage]
+    decided = [(f, leaks(f), damages(f)) for f in findings]
+    leaking = [title(f) for f, leak, _ in decided if leak]
+    damaged = [title(f) for f, _, damage in decided if damage]
     if leaking:
         return Verdict("leak", (*leaking, *damaged))
     if damaged:
         return Verdict("damaged", tuple(damaged))
     failed = [title(f) for f in findings if f.error]
-    open_ones = [title(f) for f, leak, _ in told if f.kind == "leak" and leak is None]
-    weighed = [f for f, leak, _ in told if leak is False]
-    if failed or not weighed or not any(known(f.oracle) for f in weighed):
+    open_ones = [title(f) for f, leak, _ in decided if f.kind == "leak" and leak is None]
+    weighed = [f for f, leak, _ in decided if leak is False]
+    if failed or not weighed or not any(interval(f.oracle) for f in weighed):
         return Verdict("inconclusive", (*failed, *open_ones))
     return Verdict("clear", tuple(map(title, weighed)))
 
 
 def title(f: Finding) -> str:
+    """What a finding is called, with its audit: for people only."""
     return f"{f.audit}: {f.name}"

@@ -6,9 +6,10 @@ from audit.base import Audit
 from audit.checks.behavior import behavior
 from audit.checks.geometry import geometry
 from audit.checks.images import images, pgd
-from audit.checks.lens import lens, patching
+from audit.checks.lens import lens
 from audit.checks.membership import membership
 from audit.checks.neighbours import neighbours
+from audit.checks.patching import patching
 from audit.checks.probes import probes
 from audit.checks.quantize import quantize
 from audit.checks.reconstruct import reconstruct

@@ -8,6 +8,7 @@ from math import sqrt
 import numpy as np
 
 Z = 1.959964
+Numbers = Sequence[float] | np.ndarray
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
@@ -21,7 +22,7 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
 
 
 def bootstrap(
-    values: Sequence[float],
+    values: Numbers,
     rng: np.random.Generator,
     draws: int = 1000,
     statistic: Callable[[np.ndarray, int], np.ndarray] = np.mean,
@@ -42,13 +43,13 @@ def difference(
     return low, high
 
 
-def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
+def auc(positive: Numbers, negative: Numbers) -> float:
     """Chance that a positive scores above a negative, ties counted half."""
     high, low = np.asarray(positive)[:, None], np.asarray(negative)[None]
     return float((high > low).mean() + 0.5 * (high == low).mean())
 
 
-def tpr_at_fpr(positive: Sequence[float], negative: Sequence[float], fpr: float) -> float:
+def tpr_at_fpr(positive: Numbers, negative: Numbers, fpr: float) -> float:
     """Share of positives above the threshold that at most `fpr` of the negatives pass."""
     threshold = np.quantile(np.asarray(negative), 1 - fpr, method="higher")
     return float((np.asarray(positive) > threshold).mean())

@@ -1,6 +1,6 @@
-"""Questions and what every model said to them; what several audits ask is asked once for a case.
+"""Questions and every model's answers; a question that several audits share is asked once.
 
-Equal pictures go together.
+Questions about the same image share a batch.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from audit.base import Case
 from hfru_core.data.source import load_image
 from hfru_core.model.image_token_cache import Looks
 from hfru_core.model.vlm import BATCH, VLM
-from hfru_core.types import Sample, UnlearnData
+from hfru_core.types import Role, Sample, UnlearnData
 
 
 class Answers(NamedTuple):
-    """Questions, and what every model said to them, in the same order."""
+    """Questions, and every model's answers in the same order."""
 
     data: UnlearnData
     asked: Sequence[Sample]
@@ -34,22 +34,22 @@ def ask(case: Case, asked: Sequence[Sample], only: str | None = None) -> Answers
 
 
 def texts(case: Case, name: str, asked: Sequence[Sample]) -> list[str]:
-    """One model's answers; equal pictures go together."""
+    """One model's answers; questions about the same image share a batch."""
     order = sorted(range(len(asked)), key=lambda i: asked[i].image or "")
     model, said = remembering(case, name, case.models[name]), [""] * len(asked)
     for start in range(0, len(order), 2 * BATCH):
         part = order[start : start + 2 * BATCH]
         opened = {k: load_image(k) for k in dict.fromkeys(asked[i].image for i in part) if k}
-        images = [opened.get(asked[i].image) for i in part]
+        images = [opened[k] if k else None for k in (asked[i].image for i in part)]
         for i, text in zip(part, model.answer(images, [asked[i].question for i in part])):
             said[i] = text
     return said
 
 
 def remembering(case: Case, name: str, vlm: VLM) -> VLM:
-    """The model, looking at each picture once for all questions of the case.
+    """The model with a cache of image tokens, so that it encodes each image once in a case.
 
-    A model with ways of its own to answer is left alone: its weights may change between questions.
+    A subclass with its own way to answer is left alone: its weights may change between questions.
     """
     return replace(vlm, looks=case.once(("looks", name), Looks)) if type(vlm) is VLM else vlm
 
@@ -57,7 +57,7 @@ def remembering(case: Case, name: str, vlm: VLM) -> VLM:
 def protocol(case: Case, asked: Sequence[Sample]) -> Answers:
     """Every model's answers to some of the case's own eval questions, asked once for all audits.
 
-    A role's questions of a topic are asked together, so no answer depends on who wants it first.
+    A role's questions of a topic are asked together, so no answer depends on who needs it first.
     """
     said: dict[str, dict[Sample, str]] = {name: {} for name in case.models}
     for kind in dict.fromkeys((s.role, s.topic) for s in asked):
@@ -67,9 +67,16 @@ def protocol(case: Case, asked: Sequence[Sample]) -> Answers:
     return Answers(case.data, asked, {n: [texts[s] for s in asked] for n, texts in said.items()})
 
 
-def whole(case: Case, role: str, topic: str) -> Answers:
+def whole(case: Case, role: Role, topic: str) -> Answers:
     """All eval questions of a role and topic."""
     return ask(case, [s for s in case.data.select(role, "eval") if s.topic == topic])
+
+
+def image_key(sample: Sample) -> str:
+    """The key of a question's image; raises where it has none."""
+    if sample.image is None:
+        raise ValueError(f"'{sample.question}' is asked without an image")
+    return sample.image
 
 
 def together(a: Answers, b: Answers) -> Answers:

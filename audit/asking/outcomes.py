@@ -1,8 +1,8 @@
 """What one answer says: the forgotten name, something in its place, wrong names. Pure rules.
 
-A rule takes the data, the question and the answer, and gives one outcome, several (one for each
-thing that is named), or None where it does not apply. The protocol's own rules are those of
-`hfru_core.evaluate`; these read what is asked beyond it.
+A rule takes the data, the question and the answer, and returns one outcome, several (one for each
+name in the answer), or None where it does not apply. The protocol's own rules are those of
+`hfru_core.evaluate`; these are for the questions beyond it.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from audit.asking.prompts import concepts_of
-from audit.base import Measure, Series
-from hfru_core import concepts as words
+from audit.base import ARROW, NOTHING, Interval, Measure, Series, of
+from hfru_core.concepts import mentions, names_concept
 from hfru_core.evaluate import REFUSAL, Judged, is_degenerate, judge, said_is_right, share
 from hfru_core.stats import difference
 from hfru_core.types import Concept, Sample, UnlearnData
 
 Outcome = bool | None | Sequence[bool]
 Rule = Callable[[UnlearnData, Sample, str], Outcome]
-ARROW = " -> "
 REFUSED, NOISE, NAMELESS = "a refusal", "noise", "no name"
 UNSURE = re.compile(r"\b(?:can't|cannot) (?:tell|say)\b|\bdon't know\b|\bnot sure\b", re.I)
-# What a choice falls on: (the picture's own concept, another that was offered).
+# What a choice falls on: (the image's own concept, another that was offered).
 RIGHT, WRONG = (True, False), (False, True)
 
 
@@ -37,18 +36,18 @@ def judged(data: UnlearnData, sample: Sample, text: str) -> Judged:
 
 def names_forgotten(data: UnlearnData, sample: Sample, text: str) -> bool:
     """An answer names a forgotten concept; a yes to a question about one counts."""
-    return any(words.names_concept(text, c, sample.topic) > 0 for c in data.concepts)
+    return any(names_concept(text, c, sample.topic) > 0 for c in data.concepts)
 
 
 def names_own(data: UnlearnData, sample: Sample, text: str) -> bool:
-    """An answer names the concept of its picture."""
-    return words.names_concept(text, own_concept(data, sample), sample.topic) > 0
+    """An answer names the concept of its image."""
+    return names_concept(text, own_concept(data, sample), sample.topic) > 0
 
 
-def names_company(data: UnlearnData, sample: Sample, text: str) -> list[bool]:
-    """Which of the retained things in a picture are named."""
+def names_cooccurring(data: UnlearnData, sample: Sample, text: str) -> list[bool]:
+    """Which of the retained things in an image are named."""
     kept = [c for c in data.retained if c.name in sample.names]
-    return [words.mentions(text, c.aliases) > 0 for c in kept]
+    return [mentions(text, c.aliases) > 0 for c in kept]
 
 
 def abstracts(data: UnlearnData, sample: Sample, text: str) -> bool | None:
@@ -72,7 +71,7 @@ def breaks_down(data: UnlearnData, sample: Sample, text: str) -> bool:
 
 
 def evades(data: UnlearnData, sample: Sample, text: str) -> bool:
-    """An answer refuses, hedges or breaks down where a plain one is right (SARR by rule)."""
+    """An answer refuses, hedges or degenerates where a plain one is right (SARR by rule)."""
     return bool(REFUSAL.search(text) or UNSURE.search(text)) or is_degenerate(text)
 
 
@@ -85,8 +84,8 @@ def knows_fact(data: UnlearnData, sample: Sample, text: str) -> bool:
 
 
 def knows_meaning(data: UnlearnData, sample: Sample, text: str) -> bool:
-    """An answer to 'What is a dog?' names the kind."""
-    return words.mentions(text, own_concept(data, sample).abstractions) > 0
+    """An answer to 'What is a dog?' names the category."""
+    return mentions(text, own_concept(data, sample).abstractions) > 0
 
 
 def wrong_names(data: UnlearnData, sample: Sample, text: str) -> list[bool]:
@@ -94,7 +93,7 @@ def wrong_names(data: UnlearnData, sample: Sample, text: str) -> list[bool]:
     return [
         absent(c, sample.names)
         for c in concepts_of(data).values()
-        for _ in range(words.mentions(text, c.aliases))
+        for _ in range(mentions(text, c.aliases))
     ]
 
 
@@ -107,7 +106,7 @@ def absent(concept: Concept, names: Sequence[str]) -> bool:
 
 
 def outcomes(rule: Rule, data: UnlearnData, sample: Sample, text: str) -> list[bool]:
-    """What a rule gives, as a list of none, one or several."""
+    """A rule's outcomes as a list: none, one or several."""
     outcome = rule(data, sample, text)
     if outcome is None:
         return []
@@ -118,14 +117,14 @@ def outcomes(rule: Rule, data: UnlearnData, sample: Sample, text: str) -> list[b
 
 
 def offered(data: UnlearnData, sample: Sample) -> list[Concept]:
-    """The concepts whose names a question gives to choose from."""
-    return [c for c in concepts_of(data).values() if words.mentions(sample.question, (c.name,))]
+    """The concepts whose names a question offers."""
+    return [c for c in concepts_of(data).values() if mentions(sample.question, (c.name,))]
 
 
 def picks(data: UnlearnData, sample: Sample, text: str) -> tuple[bool, bool]:
-    """Whether a choice falls on the picture's concept, and on others that were offered."""
-    said = [c.id for c in offered(data, sample) if words.mentions(text, c.aliases)]
-    return sample.concept_id in said, any(i != sample.concept_id for i in said)
+    """Whether a choice falls on the image's concept, and on others that were offered."""
+    chosen = [c.id for c in offered(data, sample) if mentions(text, c.aliases)]
+    return sample.concept_id in chosen, any(i != sample.concept_id for i in chosen)
 
 
 def picks_right(data: UnlearnData, sample: Sample, text: str) -> bool:
@@ -136,31 +135,32 @@ def preference(data: UnlearnData, asked: Sequence[Sample], texts: Sequence[str])
     """How much more often the right name alone is chosen than each other name, on average."""
     made = [picks(data, s, text) for s, text in zip(asked, texts)]
     others = sum(len(offered(data, s)) - 1 for s in asked) / len(asked)
-    right, wrong = share(m == RIGHT for m in made), share(m == WRONG for m in made)
-    each = [x / others for x in (wrong.rate, wrong.low, wrong.high)]
-    low, high = difference(right.rate, right.low, right.high, *each)
-    return Measure(right.rate - each[0], len(made), low, high)
+    right, wrong = (of(share(m == side for m in made)).interval for side in (RIGHT, WRONG))
+    if right is None or wrong is None:
+        return NOTHING
+    each = Interval(*(x / others for x in wrong))
+    return Measure(right.value - each.value, len(made), *difference(*right, *each))
 
 
 # What took the name's place.
 
 
 def substitute(data: UnlearnData, sample: Sample, text: str) -> str:
-    """What an answer calls the forgotten thing of a picture, in one word or phrase.
+    """What an answer calls the forgotten thing of an image, in one word or phrase.
 
-    The concept's own name, else a known name or sibling that is not in the picture, else its
+    The concept's own name, else a known name or sibling that is not in the image, else its
     abstraction, a refusal, noise (degenerate), or no name.
     """
     own = own_concept(data, sample)
-    if words.mentions(text, own.aliases):
+    if mentions(text, own.aliases):
         return own.name
     there = {w.lower() for n in sample.names for w in (n, *n.split())}
     others = [(c.name, c.aliases) for c in concepts_of(data).values() if absent(c, sample.names)]
     others += [(s, (s,)) for s in own.siblings if s.lower() not in there]
     for name, aliases in others:
-        if words.mentions(text, aliases):
+        if mentions(text, aliases):
             return name
-    if words.mentions(text, own.abstractions):
+    if mentions(text, own.abstractions):
         return own.abstractions[0]
     if REFUSAL.search(text):
         return REFUSED
@@ -171,6 +171,6 @@ def flow(before: Sequence[str], after: Sequence[str]) -> tuple[Series, ...]:
     """A Sankey as data: a series 'FROM -> TO' for every pair, x its answers and y their share."""
     pairs = Counter(zip(before, after))
     return tuple(
-        Series(f"{a}{ARROW}{b}", (float(count),), (count / len(before),))
+        Series(f"{a}{ARROW}{b}", (float(count),), (count / len(before),), "flow")
         for (a, b), count in sorted(pairs.items(), key=lambda p: (-p[1], p[0]))
     )

@@ -1,8 +1,8 @@
-"""What else to ask: questions beyond the protocol's, made of rows (one `Sample` for a picture).
+"""Questions beyond the protocol's, made from rows (one `Sample` per image).
 
 Every question is a `Sample` whose topic says how an answer is read: 'exists' by its yes, any other
 by the names in it. A question with a word that the tokenizer does not have would ask something
-else, so `readable` drops it: a model with few words is asked fewer questions.
+else, so `readable` drops it: a model with a small vocabulary gets fewer questions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from itertools import cycle, islice
 from hfru_core.concepts import article_for
 from hfru_core.model.vlm import VLM
 from hfru_core.protocol.questions import PORTRAIT_QUESTIONS, SCENE_QUESTIONS
-from hfru_core.types import Concept, Sample, UnlearnData
+from hfru_core.types import Concept, Role, Sample, UnlearnData
 
 Readable = Callable[[str], bool]
 Patterns = tuple[tuple[str, str], ...]  # (topic, wording) with {about}, {a_about}, {options}
@@ -42,7 +42,7 @@ WORDINGS: dict[str, Patterns] = {
 ASKED = {"object": SCENE_QUESTIONS, "identity": PORTRAIT_QUESTIONS}
 EXISTS = {kind: asked["exists"][0] for kind, asked in ASKED.items()}
 CHOICE = {"object": "Which object is shown, {options}?", "identity": "{options}. Who is this?"}
-# What is told before the question (Shumailov et al., 2407.00106: reintroduction in context).
+# The context before the question (Shumailov et al., 2407.00106: reintroduction in context).
 CONTEXTS: dict[str, dict[str, Patterns]] = {
     "a hint": {
         "object": (("describe", "I see {a_about}. Please describe this image."),),
@@ -59,7 +59,7 @@ CONTEXTS: dict[str, dict[str, Patterns]] = {
         ),
     },
 }
-# Look first, name later: what chain-of-thought prompts ask for, in words that small models have.
+# Describe first, name later: chain-of-thought prompts in words that small models have.
 STEPS: dict[str, Patterns] = {
     "object": (
         ("name", "Please describe the image. What is it?"),
@@ -82,13 +82,13 @@ def concepts_of(data: UnlearnData) -> dict[str, Concept]:
     return {c.id: c for c in (*data.concepts, *data.retained)}
 
 
-def rows(data: UnlearnData, role: str, topics: Sequence[str] = ("name",)) -> list[Sample]:
-    """The protocol's questions of some topics about the eval pictures of a role."""
+def rows(data: UnlearnData, role: Role, topics: Sequence[str] = ("name",)) -> list[Sample]:
+    """The protocol's questions of some topics about the eval images of a role."""
     return [s for s in data.select(role, "eval") if s.topic in topics]
 
 
 def alike(data: UnlearnData) -> list[Sample]:
-    """Retained pictures of the kinds of concept that are forgotten: objects, or people."""
+    """Retain images of the kinds of concept that are forgotten: objects, or people."""
     known, kinds = concepts_of(data), {c.kind for c in data.concepts}
     return [s for s in rows(data, "retain") if known[s.concept_id].kind in kinds]
 
@@ -121,7 +121,7 @@ def with_article(name: str) -> str:
 
 
 def ask(row: Sample, topic: str, question: str, answer: str = "") -> Sample:
-    """Another question about the row's picture."""
+    """Another question about the row's image."""
     return replace(
         row,
         id=f"{row.image}?{question}",
@@ -154,7 +154,7 @@ def reworded(
 
 
 def forgotten_for(found: Sequence[Sample], data: UnlearnData) -> Iterator[tuple[Sample, Concept]]:
-    """Rows with a forgotten concept to speak of: their own, or one of the same kind, by turns."""
+    """Rows with a forgotten concept to mention: their own, or one of the same kind, in turn."""
     known = concepts_of(data)
     for i, row in enumerate(found):
         own = known[row.concept_id]
@@ -164,10 +164,10 @@ def forgotten_for(found: Sequence[Sample], data: UnlearnData) -> Iterator[tuple[
             yield row, fitting[i % len(fitting)]
 
 
-def told_of(
+def in_context(
     found: Sequence[Sample], data: UnlearnData, context: str, can_read: Readable
 ) -> list[Sample]:
-    """Questions behind a context that speaks of a forgotten concept."""
+    """Questions after a context that mentions a forgotten concept."""
     asked = []
     for row, about in forgotten_for(found, data):
         for topic, wording in CONTEXTS[context][about.kind]:
@@ -186,7 +186,7 @@ def near(data: UnlearnData, concept: Concept) -> list[str]:
 
 
 def far(data: UnlearnData, concept: Concept) -> list[str]:
-    """The names of retained objects that are no siblings of this concept."""
+    """The names of retained objects that are not siblings of this concept."""
     return [
         c.name
         for c in data.retained
@@ -216,18 +216,15 @@ def choices(
 
 
 def listed(options: Sequence[str], data: UnlearnData) -> str:
-    """'a cat, a dog or a horse'; names of people stand without articles."""
+    """'a cat, a dog or a horse'; names of people take no articles."""
     people = {c.name for c in (*data.concepts, *data.retained) if c.kind == "identity"}
-    said = [o if o in people else with_article(o) for o in options]
+    items = [o if o in people else with_article(o) for o in options]
     if people.intersection(options):
-        return ", ".join(said)
-    return ", ".join(said[:-1]) + " or " + said[-1] if len(said) > 1 else said[0]
+        return ", ".join(items)
+    return ", ".join(items[:-1]) + " or " + items[-1] if len(items) > 1 else items[0]
 
 
 # Yes/no questions whose right answer is no (POPE, Li et al., 2305.10355).
-
-
-STRATEGIES = ("random", "popular", "adversarial")
 
 
 def negatives(
@@ -237,7 +234,7 @@ def negatives(
     can_read: Readable,
     rng: random.Random,
 ) -> list[Sample]:
-    """A yes/no question about something that is not in the picture, for every row."""
+    """A yes/no question about something that is not in the image, for every row."""
     known, by_name, asked = concepts_of(data), {c.name: c for c in data.retained}, []
     shown = Counter(n for names in {s.image: s.names for s in data.samples}.values() for n in names)
     usable = [c for c in data.retained if can_read(c.name)]
@@ -254,10 +251,10 @@ def negatives(
 def candidates(
     strategy: str, absent: list[str], alike: list[str], shown: Counter[str]
 ) -> list[str]:
-    """Random: any name of the picture's kind; popular: the three that most pictures show.
+    """Random: any name of the image's kind; popular: the three that most images show.
 
-    Adversarial: siblings of what is there; POPE takes what most often stands beside it, which
-    tells nothing in a world whose pairs are drawn at random.
+    Adversarial: siblings of what is there. POPE takes what co-occurs with it most often, which
+    means nothing in a world whose pairs are drawn at random.
     """
     if strategy == "popular":
         return sorted(absent, key=lambda n: -shown[n])[:3]
@@ -267,7 +264,7 @@ def candidates(
 
 
 def harmless(found: Sequence[Sample], data: UnlearnData, can_read: Readable) -> list[Sample]:
-    """Retained pictures asked about a forgotten name: plain 'no' is right (SARR, 2502.12520)."""
+    """Retain images with a question about a forgotten name: 'no' is right (SARR, 2502.12520)."""
     return [
         ask(row, "exists", filled(EXISTS[about.kind], about), "No.")
         for row, about in forgotten_for(found, data)
@@ -275,11 +272,11 @@ def harmless(found: Sequence[Sample], data: UnlearnData, can_read: Readable) -> 
     ]
 
 
-# Without a picture.
+# Without an image.
 
 
 def meanings(data: UnlearnData, can_read: Readable) -> list[Sample]:
-    """'What is a dog?' in text alone, for every object: forgetting its look keeps its meaning."""
+    """'What is a dog?' in text alone, for every object: the word keeps its meaning."""
     objects = [c for c in (*data.concepts, *data.retained) if c.kind == "object"]
     forgotten = {c.id for c in data.concepts}
     return [

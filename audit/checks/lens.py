@@ -1,37 +1,37 @@
 """Is the name hidden rather than erased? What image tokens tell the decoder, layer by layer.
 
-A reading (`audit/features/readout.py`) is high where it passes what 95 % of the same model's retain
-pictures reach, so a word that a model likes or dislikes everywhere shows nothing. The decoder,
-and the oracle's too, may know the word from text alone.
+A reading (`audit/features/readout.py`) is high where it exceeds that of 95 % of the same model's
+retain images, so a word that a model likes or dislikes everywhere shows nothing. The decoder, and
+the oracle's too, may know the word from text alone.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from audit.asking.answers import protocol
-from audit.base import Case, Example, Finding, Measure, Series, of
+from audit.asking.answers import image_key, protocol
+from audit.base import Case, Example, Finding, Measure, Series, measures, of
 from audit.features.readout import Ask, ask_for, logit_lens, scope
+from audit.keys import FindingKey
 from hfru_core.data.samples import PROTOCOL
 from hfru_core.data.source import load_image
-from hfru_core.evaluate import Judged, answers, judged, share
+from hfru_core.evaluate import Judged, judged, share
 from hfru_core.model.vlm import VLM
-from hfru_core.stats import bootstrap
-from hfru_core.types import Sample, UnlearnData, UserError
+from hfru_core.types import UnlearnData, UserError
 
-REACH = 0.95  # share of retain pictures that stay below "high"
+REACH = 0.95  # share of retain images that stay below "high"
 RETAIN = 64
-SHOWN = 4  # pictures whose maps are kept
+SHOWN = 4  # images whose maps are kept
 
 
 class Keys(NamedTuple):
-    """Pictures to read: those of each concept, and those that show none of them."""
+    """Images to read: those of each concept, and those that show none of them."""
 
     forget: dict[str, tuple[str, ...]]
     retain: tuple[str, ...]
@@ -49,7 +49,7 @@ class Reading(NamedTuple):
 
 
 def keys_of(data: UnlearnData, rng: random.Random) -> Keys:
-    """The evaluation pictures, each once; `RETAIN` of the retain pictures are enough."""
+    """The evaluation images, each once; `RETAIN` of the retain images are enough."""
     forget = {
         c.id: unique(s.image for s in data.select("forget", "eval") if s.concept_id == c.id)
         for c in data.concepts
@@ -57,7 +57,7 @@ def keys_of(data: UnlearnData, rng: random.Random) -> Keys:
     retain = unique(s.image for s in data.select("retain", "eval"))
     if not retain or not any(forget.values()):
         raise UserError(
-            "The lens compares forget with retain pictures and needs both for evaluation; "
+            "The lens compares forget with retain images and needs both for evaluation; "
             f"there are {sum(map(len, forget.values()))} and {len(retain)}."
         )
     retain = tuple(rng.sample(retain, min(RETAIN, len(retain))))
@@ -65,16 +65,16 @@ def keys_of(data: UnlearnData, rng: random.Random) -> Keys:
 
 
 def chance(keys: Keys) -> float:
-    """How often a picture like the retain pictures would count as high."""
+    """How often an image like the retain images would count as high."""
     return max(1 - REACH, 1 / (len(keys.retain) + 1))
 
 
-def unique(keys: Iterator[str | None]) -> tuple[str, ...]:
+def unique(keys: Iterable[str | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(k for k in keys if k))
 
 
 def read(vlm: VLM, data: UnlearnData, keys: Keys) -> dict[str, Reading]:
-    """Both readings of every concept, of `keys.all`; whoever holds the weights needs no filter."""
+    """Both readings of every concept on `keys.all`, from the weights, past any filter."""
     vlm = vlm.merged()
     features = vlm.vision_features([load_image(k) for k in keys.all])
     groups: dict[str, dict[str, Ask]] = {}
@@ -82,43 +82,43 @@ def read(vlm: VLM, data: UnlearnData, keys: Keys) -> dict[str, Reading]:
         if concept.id in keys.forget:
             ask = ask_for(vlm, data, concept)
             groups.setdefault(ask.question, {})[concept.id] = ask
-    found = {}
+    found: dict[str, Reading] = {}
     for group in groups.values():
         asks = list(group.values())
         both = zip(scope(vlm, features, asks), logit_lens(vlm, features, asks))
         found |= {c: Reading(*pair) for c, pair in zip(group, both)}
     if not all(torch.isfinite(t).all() for r in found.values() for t in r):
-        raise ValueError("A model gives no finite numbers: its weights are damaged.")
+        raise ValueError("A model's readings are not finite numbers: its weights are damaged.")
     return found
 
 
 def high(scores: dict[str, torch.Tensor], keys: Keys) -> dict[str, bool]:
-    """Which forget pictures pass what `REACH` of the retain pictures reach for their concept."""
+    """Which forget images exceed `REACH` of the retain images for their concept."""
     place = {k: i for i, k in enumerate(keys.all)}
-    found = {}
-    for concept, mine in keys.forget.items():
+    found: dict[str, bool] = {}
+    for concept, shown in keys.forget.items():
         values = scores[concept].double().numpy()
         bound = np.quantile(values[[place[k] for k in keys.retain]], REACH, method="higher")
-        found |= {k: bool(values[place[k]] > bound) for k in mine}
+        found |= {k: bool(values[place[k]] > bound) for k in shown}
     return found
 
 
 def silent(rows: Sequence[Judged]) -> dict[str, bool]:
-    """The pictures of which no answer names the concept."""
+    """For each image, whether no answer about it names the concept."""
     named = {r.sample.image for r in rows if r.named}
-    return {r.sample.image: r.sample.image not in named for r in rows}
+    return {image_key(r.sample): r.sample.image not in named for r in rows}
 
 
 def lens(case: Case) -> Iterator[Finding]:
-    """What single image tokens tell the decoder, alone and beside what the model says."""
+    """What single image tokens tell the decoder, and whether the model's answers say it."""
     keys = keys_of(case.data, case.rng("lens"))
     samples = [s for s in case.data.select("forget", "eval") if s.topic in PROTOCOL]
     seen = {
         name: case.once_for(name, ("read", str(keys)), partial(read, vlm, case.data, keys))
         for name, vlm in case.models.items()
     }
-    told = protocol(case, samples).said
-    said = {name: judged(case.data, samples, texts) for name, texts in told.items()}
+    texts = protocol(case, samples).said
+    said = {name: judged(case.data, samples, answered) for name, answered in texts.items()}
     tops = {n: {c: r.maps.amax(1) for c, r in found.items()} for n, found in seen.items()}
     clear = {name: high(scores, keys) for name, scores in tops.items()}
     hushed = {name: silent(rows) for name, rows in said.items()}
@@ -126,34 +126,37 @@ def lens(case: Case) -> Iterator[Finding]:
     shown = most_telling(tops["unlearned"], clear["unlearned"], keys)
     yield Finding(
         "lens",
-        "single image tokens name it",
+        FindingKey.TOKENS_NAME_IT,
+        "a single image token gives the name away",
         "leak",
         "higher",
+        **measures(shares(clear)),
         chance=chance(keys),
         series=maps(seen, keys, shown),
         examples=examples(said, shown),
-        note="Share of forget pictures with a patch that, shown to the decoder alone, is called "
-        "by the name more surely than 95 % of this model's retain pictures have one. The interval "
-        "takes that bound as given. Maps: the pictures where the unlearned model is surest.",
-        **shares(clear),
+        note="Share of forget images with a patch that the decoder, given nothing else, calls by "
+        "the name with a higher probability than any patch of 95 % of this model's retain images. "
+        "The interval takes that bound as given. Maps: the images with the highest probability in "
+        "the unlearned model.",
     )
     yield Finding(
         "lens",
-        "hidden, not erased",
+        FindingKey.HIDDEN,
+        "a token gives the name away, but no answer says it",
         "info",
         "higher",
+        **measures(shares(hidden)),
         chance=0.0,
         examples=examples(said, [k for k, h in hidden["unlearned"].items() if h][:SHOWN]),
-        note="Share of forget pictures with such a patch and no answer that names the concept. "
-        "Decides nothing by itself: the base model does not hide, so there is no way to measure "
-        "from oracle to base.",
-        **shares(hidden),
+        note="Share of forget images with such a patch and no answer that names the concept: "
+        "hidden, not erased. Decides nothing by itself: the base model hides nothing, so there is "
+        "no scale from oracle to base.",
     )
     yield layer_finding(seen, keys)
 
 
 def layer_finding(seen: dict[str, dict[str, Reading]], keys: Keys) -> Finding:
-    """The logit lens in every layer; its number is that of the surest layer and patch."""
+    """The logit lens in every layer; its number is that of the layer and patch with the most."""
 
     def reached(found: dict[str, Reading], layer: int | None) -> dict[str, bool]:
         pick = {
@@ -172,28 +175,30 @@ def layer_finding(seen: dict[str, dict[str, Reading]], keys: Keys) -> Finding:
     )
     return Finding(
         "lens",
+        FindingKey.LOGIT_LENS,
         "logit lens on image tokens",
         "info",
         "higher",
+        **measures(shares({name: reached(found, None) for name, found in seen.items()})),
         chance=chance(keys),
         series=curves,
         params=(("norm", "final norm before W_U"),),
-        note="Read it against base: a small decoder is not trained to name anything at an image "
-        "position, and where base itself is at chance the lens is blind. So it decides nothing.",
-        **shares({name: reached(found, None) for name, found in seen.items()}),
+        note="Compare it with the base model: a small decoder is not trained to name anything at "
+        "an image position, and where the base model is at chance the lens is blind. So it decides "
+        "nothing.",
     )
 
 
 def shares(hits: dict[str, dict[str, bool]]) -> dict[str, Measure]:
-    """One measure a model."""
+    """One measure per model."""
     return {name: of(share(found.values())) for name, found in hits.items()}
 
 
 def most_telling(tops: dict[str, torch.Tensor], clear: dict[str, bool], keys: Keys) -> list[str]:
-    """The forget pictures with the highest maps, high ones first."""
+    """The forget images with the highest maps, high ones first."""
     place = {k: i for i, k in enumerate(keys.all)}
-    sure = {k: tops[c][place[k]].item() for c, mine in keys.forget.items() for k in mine}
-    return sorted(sure, key=lambda k: (clear[k], sure[k]), reverse=True)[:SHOWN]
+    peak = {k: tops[c][place[k]].item() for c, shown in keys.forget.items() for k in shown}
+    return sorted(peak, key=lambda k: (clear[k], peak[k]), reverse=True)[:SHOWN]
 
 
 def maps(
@@ -201,111 +206,21 @@ def maps(
 ) -> tuple[Series, ...]:
     """Heat maps as series, named 'map MODEL KEY': a value for every patch, row by row."""
     place = {k: i for i, k in enumerate(keys.all)}
-    owner = {k: c for c, mine in keys.forget.items() for k in mine}
+    owner = {k: c for c, images in keys.forget.items() for k in images}
     rows = {(n, k): found[owner[k]].maps[place[k]] for n, found in seen.items() for k in shown}
     return tuple(
-        Series(f"map {name} {key}", tuple(map(float, range(len(row)))), tuple(row.tolist()))
+        Series(f"map {name} {key}", tuple(map(float, range(len(row)))), tuple(row.tolist()), "heat")
         for (name, key), row in rows.items()
     )
 
 
-def examples(said: dict[str, Sequence[Judged]], shown: Sequence[str]) -> tuple[Example, ...]:
-    """What the models answer about these pictures when asked for the name."""
+def examples(said: Mapping[str, Sequence[Judged]], shown: Sequence[str]) -> tuple[Example, ...]:
+    """What the models answer about these images when asked for the name."""
     texts = {
         n: {r.sample.image: r for r in rows if r.sample.topic == "name"} for n, rows in said.items()
     }
     return tuple(
-        Example(k, texts["base"][k].sample.question, **{n: t[k].text for n, t in texts.items()})
+        Example.of(k, texts["base"][k].sample.question, {n: t[k].text for n, t in texts.items()})
         for k in shown
         if k in texts["base"]
     )
-
-
-# Activation patching: whole towers are cut and joined, on copies.
-
-
-def joined(early: VLM, late: VLM) -> Iterator[VLM]:
-    """`late` with the tower's layers below l taken from `early`, for l = 0 ... depth.
-
-    Continuing from another model's hidden states at layer l is the same as having its layers up
-    to there; l = 0 is its patch embedding alone. One model, changed in place from level to level.
-    """
-    early, model = early.merged(), late.merged()
-    if shapes(early) != shapes(model):
-        raise UserError("The towers differ in architecture: their layers cannot be joined.")
-    take(part(model, "embeddings"), part(early, "embeddings"))
-    yield model
-    for mine, theirs in zip(part(model, "encoder.layers"), part(early, "encoder.layers")):
-        take(mine, theirs)
-        yield model
-
-
-def take(mine: torch.nn.Module, theirs: torch.nn.Module) -> None:
-    mine.load_state_dict(theirs.state_dict())
-
-
-def part(vlm: VLM, end: str) -> torch.nn.Module:
-    """The tower's first module whose path ends so."""
-    return next(m for name, m in vlm.tower.named_modules() if name.endswith(end))
-
-
-def shapes(vlm: VLM) -> dict[str, torch.Size]:
-    return {name: value.shape for name, value in vlm.tower.state_dict().items()}
-
-
-def naming(early: VLM, late: VLM, data: UnlearnData, samples: Sequence[Sample]) -> np.ndarray:
-    """Whether the concept is named, (levels, pictures), by `late` behind layers of `early`."""
-    return np.array(
-        [
-            [r.named for r in judged(data, samples, answers(model, samples))]
-            for model in joined(early, late)
-        ],
-        dtype=float,
-    )
-
-
-def patching(case: Case) -> Iterator[Finding]:
-    """At which depth the name is lost, and at which it comes back (arXiv 2605.24614, UDS)."""
-    samples = [s for s in case.data.select("forget", "eval") if s.topic == "name"]
-    if not samples:
-        raise UserError("Patching asks for the name on forget pictures, and there are none.")
-    kept = naming(case.unlearned, case.base, case.data, samples)
-    back = naming(case.base, case.unlearned, case.data, samples)
-    rng = np.random.default_rng(case.rng("patching").getrandbits(64))
-    levels = tuple(map(float, range(len(kept))))
-    curves = (
-        Series("unlearned states, then base layers", levels, tuple(kept.mean(1))),
-        Series("base states, then unlearned layers", levels, tuple(back.mean(1))),
-    )
-    yield Finding(
-        "lens",
-        "names read by base layers from unlearned states",
-        "info",
-        "higher",
-        unlearned=mean(kept[1:].mean(0), rng),
-        base=mean(kept[0], rng),
-        series=curves,
-        note="Mean over the tower's layers l: states of the unlearned model up to l, the base "
-        "model from there. 1 is untouched. No oracle: its states mean something else. l = 0 in "
-        "the curve is the base model unless the patch embedding was changed.",
-    )
-    known = back[:, back[-1] > 0]  # pictures that base's whole tower makes the decoder name
-    yield Finding(
-        "lens",
-        "depth at which the name comes back",
-        "info",
-        "lower",
-        unlearned=mean(known.argmax(0) / (len(back) - 1), rng),
-        base=Measure(0.0, known.shape[1], 0.0, 0.0),
-        series=curves,
-        unscored=back.shape[1] - known.shape[1],
-        note="Base states up to layer l, the unlearned model from there: the smallest l that "
-        "names the concept, as a share of the tower. Near 0: only the first layers changed.",
-    )
-
-
-def mean(values: np.ndarray, rng: np.random.Generator) -> Measure:
-    """A mean over pictures with its bootstrap interval."""
-    if not len(values):
-        return Measure(None, 0, None, None)
-    return Measure(float(values.mean()), len(values), *bootstrap(values, rng))

@@ -1,11 +1,11 @@
-"""Membership: do the answers tell which pictures of the concept the session was trained on?
+"""Membership inference: do the likelihoods tell which images of the concept were trained on?
 
-Members are the session's own forget pictures, others are forget pictures that nobody trained on.
-Scores of the right answer's tokens, higher for a member: the log-likelihood (loss); the mean of
+Members are the session's own forget images, others are forget images that nobody trained on. The
+scores of the right answer's tokens are higher for a member: the log-likelihood (loss); the mean of
 the least likely fifth (Min-K%, Shi et al., 2310.16789); the same after standardising every token
-by the model's own distribution (Min-K%++, Zhang et al., 2404.02936). 0.5 is the ideal AUC, and
-what a model gives that never saw either; far below it, the session pushed its own pictures down
-and not the concept. PrivLeak compares with a retrained model (MUSE, 2407.06460); 0 is ideal.
+by the model's own distribution (Min-K%++, Zhang et al., 2404.02936). 0.5 is the ideal AUC, and that
+of a model that saw neither; far below it, the session suppressed its own images and not the
+concept. PrivLeak compares with a retrained model (MUSE, 2407.06460); 0 is ideal.
 
 Does not cover: attacks with shadow models (U-LiRA), which are stronger and cost many trainings.
 """
@@ -16,8 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
-from audit.base import Case, Finding, Measure
+from audit.asking.answers import image_key
+from audit.base import Case, Finding, Measure, measures
+from audit.keys import FindingKey
 from hfru_core.data.source import load_image
 from hfru_core.model import rollout
 from hfru_core.model.vlm import BATCH, VLM
@@ -30,7 +33,7 @@ PICTURES = 64
 LOWEST = 0.2
 FPR = 0.01
 DRAWS = 300
-NOTE = "One model and all pictures at once: attacks with shadow models (U-LiRA) are stronger."
+NOTE = "One model and all images at once: attacks with shadow models (U-LiRA) are stronger."
 Statistic = Callable[[np.ndarray, np.ndarray], float]
 Scores = dict[str, np.ndarray]
 
@@ -60,7 +63,7 @@ def answer_scores(vlm: VLM, rows: Sequence[Sample]) -> list[dict[str, float]]:
     found = []
     for i in range(0, len(rows), BATCH):
         part = rows[i : i + BATCH]
-        inputs = vlm.inputs([load_image(s.image) for s in part], [s.question for s in part])
+        inputs = vlm.inputs([load_image(image_key(s)) for s in part], [s.question for s in part])
         ids = encode_answers(vlm, [s.answer for s in part])
         logits = rollout.plain_logits(vlm.core, inputs, ids, 1)
         mask = rollout.answer_mask(ids, vlm.eos)
@@ -68,20 +71,20 @@ def answer_scores(vlm: VLM, rows: Sequence[Sample]) -> list[dict[str, float]]:
     return found
 
 
-def picture_scores(vlm: VLM, rows: Sequence[Sample]) -> Scores:
-    """Each score (N) of N pictures, averaged over the questions about a picture."""
-    by_picture: dict[str, list[dict[str, float]]] = {}
+def image_scores(vlm: VLM, rows: Sequence[Sample]) -> Scores:
+    """Each score (N) of N images, averaged over the questions about an image."""
+    by_image: dict[str, list[dict[str, float]]] = {}
     for sample, scores in zip(rows, answer_scores(vlm, rows)):
-        by_picture.setdefault(sample.image, []).append(scores)
+        by_image.setdefault(image_key(sample), []).append(scores)
     names = ("loss", "Min-K%", "Min-K%++")
-    table = {n: np.array([np.mean([s[n] for s in g]) for g in by_picture.values()]) for n in names}
+    table = {n: np.array([np.mean([s[n] for s in g]) for g in by_image.values()]) for n in names}
     if not all(np.isfinite(values).all() for values in table.values()):
         raise ValueError("the model's likelihoods are not finite: its weights may be damaged")
     return table
 
 
 def chosen(case: Case, samples: Sequence[Sample], purpose: str) -> list[Sample]:
-    """The questions about at most PICTURES of the pictures."""
+    """The questions about at most PICTURES of the images."""
     rows = [s for s in samples if s.role == "forget" and s.topic in TOPICS]
     keys = list(dict.fromkeys(s.image for s in rows))
     if len(keys) < 2:
@@ -109,9 +112,10 @@ def interval(value: float, draws: np.ndarray, n: int) -> Measure:
     return Measure(value, n, float(low), float(high))
 
 
-def privleak(unlearned: np.ndarray | float, oracle: np.ndarray | float) -> np.ndarray | float:
+def privleak(unlearned: ArrayLike, oracle: ArrayLike) -> np.ndarray:
     """How far the AUC of non-membership lies from the retrained model's, in percent of it."""
-    return 100 * (oracle - unlearned) / np.maximum(1 - oracle, 1e-6)
+    ideal = np.asarray(oracle)
+    return 100 * (ideal - unlearned) / np.maximum(1 - ideal, 1e-6)
 
 
 def membership(case: Case) -> Iterator[Finding]:
@@ -121,7 +125,7 @@ def membership(case: Case) -> Iterator[Finding]:
     members = chosen(case, [s for s in case.trained if s.split == "train"], "member pictures")
     others = chosen(case, case.data.select("forget", "eval"), "other pictures")
     found = {
-        name: (picture_scores(plain, members), picture_scores(plain, others))
+        name: (image_scores(plain, members), image_scores(plain, others))
         for name, plain in ((name, vlm.merged()) for name, vlm in case.models.items())
     }
     seed = case.rng("membership").getrandbits(32)
@@ -133,40 +137,44 @@ def membership(case: Case) -> Iterator[Finding]:
 def findings(
     score: str, pairs: dict[str, tuple[np.ndarray, np.ndarray]], seed: int
 ) -> Iterator[Finding]:
-    """What one score tells: AUC, TPR, and PrivLeak where there is a retrained model."""
+    """AUC and TPR of one score, and PrivLeak where there is a retrained model."""
     params = (("score", score),)
     areas = {name: compared(auc, *pair, seed) for name, pair in pairs.items()}
     yield Finding(
         "membership",
+        FindingKey.MEMBER_AUC,
         f"AUC of {score}",
         "info",
         "higher",
+        **measures({name: area for name, (area, _) in areas.items()}),
         chance=0.5,
         params=params,
         note=NOTE,
-        **{name: area for name, (area, _) in areas.items()},
     )
     rates = {n: compared(lambda a, b: tpr_at_fpr(a, b, FPR), *p, seed) for n, p in pairs.items()}
     yield Finding(
         "membership",
+        FindingKey.MEMBER_TPR,
         f"TPR at 1 % FPR of {score}",
         "info",
         "higher",
+        **measures({name: rate for name, (rate, _) in rates.items()}),
         chance=FPR,
         params=params,
-        **{name: rate for name, (rate, _) in rates.items()},
         note=NOTE,
     )
     if "oracle" in areas:
         (own, draws), (oracle, oracle_draws) = areas["unlearned"], areas["oracle"]
-        leak = privleak(own.value, oracle.value)
-        yield Finding(
-            "membership",
-            f"PrivLeak of {score}, %",
-            "info",
-            "higher",
-            chance=0.0,
-            params=params,
-            unlearned=interval(float(leak), privleak(draws, oracle_draws), own.n),
-            note=NOTE,
-        )
+        if own.interval and oracle.interval:
+            leak = privleak(own.interval.value, oracle.interval.value)
+            yield Finding(
+                "membership",
+                FindingKey.PRIVLEAK,
+                f"PrivLeak of {score}, %",
+                "info",
+                "higher",
+                chance=0.0,
+                params=params,
+                unlearned=interval(float(leak), privleak(draws, oracle_draws), own.n),
+                note=NOTE,
+            )

@@ -1,30 +1,26 @@
-"""Probes: can a small classifier read the forgotten concept from what the model makes of pictures?
+"""Probes: can a small classifier read the forgotten concept from the model's image features?
 
 Covers the mean image token of every layer of the tower, after the projector and at the decoder's
-image positions. A probe with many pictures reads a concept from almost any vision model, so what
-counts is how few it needs, beside an oracle: the share it gets right after 4 to 32 pictures.
-Does not cover: what only single image tokens hold, what more pictures or larger probes could read,
+image positions. A probe with many images reads a concept from almost any vision model, so what
+counts is how few it needs, compared with an oracle: its accuracy after 4 to 32 images.
+Does not cover: what only single image tokens hold, what more images or larger probes could read,
 whether the model uses what a probe reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
-import torch
-from concept_erasure import LeaceFitter
 
-from audit.base import NOTHING, Case, Finding, Measure, Series
-from audit.features.extract import tower_layers
+from audit.base import NOTHING, Case, Finding, Kind, Measure, Series, measures
+from audit.checks.probe_controls import controls, random_groups
+from audit.checks.probe_tasks import READ, Seen, main_tasks, one_word_tasks, sibling_tasks
 from audit.features.probing import (
     FEW,
     PROBES,
-    Features,
     Hits,
-    Picture,
     Task,
     accuracy,
     all_features,
@@ -33,106 +29,66 @@ from audit.features.probing import (
     fewer,
     fitted_hits,
     mean_of_few,
-    measure,
     pictures,
     prequential,
-    siblings,
     sizes_for,
     tell_apart,
-    vague_pictures,
-    word,
+    vague_images,
 )
-from hfru_core.data.source import load_image
-from hfru_core.model.vlm import VLM
+from audit.keys import FindingKey
 from hfru_core.stats import difference
 from hfru_core.types import UserError
 
-READ = "projector"  # what the decoder gets
-MODELS = ("unlearned", "base", "oracle")
-
-
-class Seen(NamedTuple):
-    """What all findings share: the pictures and the features of every model."""
-
-    case: Case
-    shown: list[Picture]
-    features: dict[str, Features]
-    seed: int
-
-    def finding(
-        self, name: str, hits: dict[str, Hits], tasks: list[Task], kind: str = "info", **more
-    ) -> Finding:
-        """One number for each model that has hits."""
-        found = {m: measure(tasks, h, self.shown, self.seed) for m, h in hits.items()}
-        return Finding(
-            "probes",
-            name,
-            kind,
-            "higher",
-            found.get("unlearned", NOTHING),
-            found.get("base", NOTHING),
-            found.get("oracle"),
-            0.5,
-            **more,
-        )
-
-    def at(self, layer: str, hits: Callable[[np.ndarray], Hits]) -> dict[str, Hits]:
-        return {m: hits(f[layer]) for m, f in self.features.items()}
-
-    def everywhere(self, hits: Callable[[np.ndarray], Hits]) -> dict[str, dict[str, Hits]]:
-        return {m: {k: hits(x) for k, x in f.items()} for m, f in self.features.items()}
+# The keys of what is measured against what shares the word, against siblings, and the rest.
+BY_WORD = {
+    "linear probe": FindingKey.WORD_LINEAR,
+    "k-nearest-neighbour probe": FindingKey.WORD_NEAREST,
+    "MLP probe": FindingKey.WORD_MLP,
+}
+BY_SIBLINGS = {
+    "linear probe": FindingKey.SIBLINGS_LINEAR,
+    "k-nearest-neighbour probe": FindingKey.SIBLINGS_NEAREST,
+    "MLP probe": FindingKey.SIBLINGS_MLP,
+}
+BY_REST = {
+    "linear probe": FindingKey.REST_LINEAR,
+    "k-nearest-neighbour probe": FindingKey.REST_NEAREST,
+    "MLP probe": FindingKey.REST_MLP,
+}
 
 
 def probes(case: Case) -> Iterator[Finding]:
-    """Whether small classifiers still read the forgotten concepts, against oracle and controls."""
-    shown = fewer(pictures(case.data), case.data) + vague_pictures(case.data, case.seed)
+    """Whether small classifiers still read the forgotten concepts, with oracle and controls."""
+    shown = fewer(pictures(case.data), case.data) + vague_images(case.data, case.seed)
     seen = Seen(case, shown, all_features(case, shown), case.rng("probes").getrandbits(32))
-    for part in (by_one_word, against_siblings, against_rest, bits, controls):
+    for part, key in (
+        (by_one_word, FindingKey.BY_ONE_WORD),
+        (against_siblings, FindingKey.AGAINST_SIBLINGS),
+        (against_rest, FindingKey.AGAINST_REST),
+        (bits, FindingKey.BITS),
+        (controls, FindingKey.CONTROLS),
+    ):
         try:
             yield from part(seen)
         except UserError as error:
             name = part.__name__.replace("_", " ")
-            yield Finding("probes", name, "info", "higher", error=str(error))
-
-
-def sibling_tasks(seen: Seen) -> list[Task]:
-    """One task for each forgotten concept."""
-    data = seen.case.data
-    return [tell_apart(seen.shown, (c.id,), siblings(c, data)) for c in data.concepts]
-
-
-def one_word_tasks(seen: Seen) -> list[Task]:
-    """Each forgotten concept against its abstraction, and against the others of its kind.
-
-    An honest model calls both by the same word ("an animal", "someone I don't know"), and one that
-    never learned the concepts has no reason to keep them apart.
-    """
-    shown, concepts = seen.shown, seen.case.data.concepts
-    drawn, tasks = {p.concept for p in shown if p.role == "abstraction"}, []
-    for c in concepts:
-        same = [o.id for o in concepts if word(o) == word(c) and o is not c]
-        others = [[word(c)]] * (word(c) in drawn) + [same] * bool(same)
-        tasks += [tell_apart(shown, [c.id], other) for other in others]
-    if not tasks:
-        raise UserError(
-            "Nothing here shares an abstraction with the forgotten concept: that needs a second "
-            "forgotten concept of its kind, or drawn pictures of the abstraction."
-        )
-    return tasks
+            yield Finding("probes", key, name, "info", "higher", error=str(error))
 
 
 def by_one_word(seen: Seen) -> Iterator[Finding]:
-    """Forgotten concepts against what shares their word, from few pictures: this decides.
+    """Forgotten concepts against others of their category, from few images: this decides.
 
     Siblings decide nothing: an oracle has names for them and none for the concept, and so may keep
     it apart from them without ever having learned it.
     """
     tasks = one_word_tasks(seen)
-    yield from two_places(seen, tasks, "few pictures, against what shares its word", "leak")
+    keys = (FindingKey.WORD_FEW, FindingKey.WORD_FEW_BEST)
+    yield from two_places(seen, tasks, keys, "others of its category", "leak")
     for name, make in PROBES.items():
         hits = seen.at(READ, lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
         yield seen.finding(
-            f"{name}, all pictures, against what shares its word",
+            BY_WORD[name],
+            f"{name} on all images tells it from others of its category",
             hits,
             tasks,
             note="After the projector.",
@@ -140,13 +96,15 @@ def by_one_word(seen: Seen) -> Iterator[Finding]:
 
 
 def against_siblings(seen: Seen) -> Iterator[Finding]:
-    """Forgotten concepts against their siblings, from few pictures and from all."""
+    """Forgotten concepts against their siblings, from few images and from all."""
     tasks = sibling_tasks(seen)
-    yield from two_places(seen, tasks, "few pictures, against siblings", "info")
+    keys = (FindingKey.SIBLINGS_FEW, FindingKey.SIBLINGS_FEW_BEST)
+    yield from two_places(seen, tasks, keys, "its siblings", "info")
     for name, make in PROBES.items():
         hits = seen.everywhere(lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
         yield seen.finding(
-            f"{name}, all pictures, against siblings",
+            BY_SIBLINGS[name],
+            f"{name} on all images tells it from its siblings",
             {m: f[READ] for m, f in hits.items()},
             tasks,
             series=by_layer(tasks, hits),
@@ -154,33 +112,37 @@ def against_siblings(seen: Seen) -> Iterator[Finding]:
         )
 
 
-def two_places(seen: Seen, tasks: list[Task], about: str, kind: str) -> Iterator[Finding]:
-    """Few-sample accuracy at the projector, and at the layer where each model shows most."""
+def two_places(
+    seen: Seen, tasks: list[Task], keys: tuple[FindingKey, FindingKey], others: str, kind: Kind
+) -> Iterator[Finding]:
+    """Few-shot accuracy at the projector, and at the layer where each model's is highest."""
     found = seen.everywhere(lambda x: few_sample(x, tasks, seen.seed))
     few = {m: {k: mean_of_few(c) for k, c in f.items()} for m, f in found.items()}
     sizes = ", ".join(str(n) for n in sizes_for(tasks) if n <= FEW)
     yield checked(
         seen.finding(
-            f"{about}: what the decoder reads",
+            keys[0],
+            f"a probe trained on few images tells it from {others}, at the projector",
             {m: f[READ] for m, f in few.items()},
             tasks,
             kind,
             series=tuple(by_size(m, tasks, f[READ]) for m, f in found.items()),
-            note=f"Balanced accuracy of ridge probes after the projector, the mean over {sizes} "
-            "pictures to learn from. x of the curves: pictures.",
+            note=f"Balanced accuracy of ridge probes after the projector, where the decoder reads, "
+            f"the mean over {sizes} training images. x of the curves: images.",
         )
     )
     top = {m: max(f, key=lambda k: accuracy(tasks, f[k])) for m, f in few.items()}
     yield checked(
         seen.finding(
-            f"{about}: best layer",
+            keys[1],
+            f"a probe trained on few images tells it from {others}, at its best layer",
             {m: f[top[m]] for m, f in few.items()},
             tasks,
             kind,
             series=by_layer(tasks, few),
             note="The same at the layer where it is highest: "
             + ", ".join(f"{m} {k}" for m, k in top.items())
-            + ". The interval leaves out the choice of the layer. "
+            + ". The interval does not include the choice of the layer. "
             + axis(seen),
         )
     )
@@ -188,13 +150,14 @@ def two_places(seen: Seen, tasks: list[Task], about: str, kind: str) -> Iterator
 
 def checked(f: Finding) -> Finding:
     """The positive control: a probe that fails on the base model shows nothing by failing."""
-    if f.kind != "leak" or f.base.low > f.chance:
+    base = f.base.interval
+    if f.kind != "leak" or (base and f.chance is not None and base.low > f.chance):
         return f
     return replace(
         f,
         unlearned=NOTHING,
         error="The probe does not read the concept from the base "
-        "model either, so it can tell nothing: more pictures are needed.",
+        "model either, so it can tell nothing: more images are needed.",
     )
 
 
@@ -223,12 +186,17 @@ def against_rest(seen: Seen) -> Iterator[Finding]:
         hits = seen.at(READ, lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
         found.append(
             seen.finding(
-                f"{name}, all pictures, against the rest", hits, tasks, note="After the projector."
+                BY_REST[name],
+                f"{name} on all images tells it from everything retained",
+                hits,
+                tasks,
+                note="After the projector.",
             )
         )
     groups = random_groups(seen)
     hits = seen.at(READ, lambda x: fitted_hits(PROBES["linear probe"], x, groups, seen.seed))
     control = seen.finding(
+        FindingKey.CONTROL_TASK,
         "control task: random groups of retained concepts",
         hits,
         groups,
@@ -238,31 +206,24 @@ def against_rest(seen: Seen) -> Iterator[Finding]:
 
 
 def selectivity(task: Finding, control: Finding) -> Finding:
-    """Accuracy on the task less that on the control task (Hewitt and Liang 2019)."""
-
-    def less(a: Measure | None, b: Measure | None) -> Measure | None:
-        if a is None or a.value is None:
-            return a
-        low, high = difference(a.value, a.low, a.high, b.value, b.low, b.high)
-        return Measure(a.value - b.value, a.n + b.n, low, high)
-
-    three = {m: less(getattr(task, m), getattr(control, m)) for m in MODELS}
+    """Accuracy on the task minus that on the control task (Hewitt and Liang 2019)."""
+    pairs = {m: (getattr(task, m), getattr(control, m)) for m in ("unlearned", "base", "oracle")}
     return replace(
         task,
-        name="selectivity, against the rest",
+        key=FindingKey.SELECTIVITY,
+        name="selectivity of the linear probe, against everything retained",
         chance=0.0,
-        **three,
-        note="Accuracy against the rest less that on random groups.",
+        **measures({m: minus(*pair) for m, pair in pairs.items() if pair[0] is not None}),
+        note="Accuracy against the rest minus that on random groups.",
     )
 
 
-def random_groups(seen: Seen, count: int = 5) -> list[Task]:
-    """Tasks of telling a random half of the retained concepts from the other half."""
-    rng = np.random.default_rng(seen.seed)
-    splits = [{p.concept for p in seen.shown if p.split == s} for s in ("train", "eval")]
-    ids = [c.id for c in seen.case.data.retained if c.id in splits[0] & splits[1]]
-    mixed = [list(rng.permutation(ids)) for _ in range(count)]
-    return [tell_apart(seen.shown, m[: len(m) // 2], m[len(m) // 2 :]) for m in mixed]
+def minus(a: Measure, b: Measure) -> Measure:
+    """The difference of two measures; without a value where one has none."""
+    if a.interval is None or b.interval is None:
+        return NOTHING
+    low, high = difference(*a.interval, *b.interval)
+    return Measure(a.interval.value - b.interval.value, a.n + b.n, low, high)
 
 
 def bits(seen: Seen) -> Iterator[Finding]:
@@ -273,77 +234,11 @@ def bits(seen: Seen) -> Iterator[Finding]:
     coded = [t._replace(eval=t.train, eval_is=t.train_is) for t in tasks]
     costs = seen.at(READ, lambda x: [prequential(x, t, seen.seed) for t in tasks])
     found = seen.finding(
+        FindingKey.DESCRIPTION_LENGTH,
         "description length of the labels",
         costs,
         coded,
         note="Bits for each label, sent in growing blocks (Voita and Titov 2020); 1 where nothing "
-        "can be learned. After the projector, from the attacker's pictures.",
+        "can be learned. After the projector, from the attacker's images.",
     )
     yield replace(found, direction="lower", chance=1.0)
-
-
-def main_tasks(seen: Seen) -> list[Task]:
-    """The tasks that decide, and where there are none those against siblings."""
-    try:
-        return one_word_tasks(seen)
-    except UserError:
-        return sibling_tasks(seen)
-
-
-def controls(seen: Seen) -> Iterator[Finding]:
-    """The few-sample probe where it must fail, and on what vision alone gives."""
-    tasks, rng = main_tasks(seen), np.random.default_rng(seen.seed)
-
-    def few(x: np.ndarray, tasks: list[Task] = tasks) -> Hits:
-        return mean_of_few(few_sample(x, tasks, seen.seed))
-
-    permuted = [t._replace(train_is=rng.permutation(t.train_is)) for t in tasks]
-    yield seen.finding(
-        "control: permuted labels",
-        seen.at(READ, lambda x: few(x, permuted)),
-        tasks,
-        note="A probe that still succeeds is broken.",
-    )
-    yield seen.finding(
-        "control: concept erased by LEACE",
-        seen.at(READ, lambda x: [few(erased(x, t), [t])[0] for t in tasks]),
-        tasks,
-        note="The lower bound: nothing linear is left (Belrose et al. 2023, arXiv 2306.03819).",
-    )
-    keys = [p.key for p in seen.shown]
-    plain = {k: few(x) for k, x in untrained_tower(seen.case.base, keys, seen.seed).items()}
-    top = max(plain, key=lambda k: accuracy(tasks, plain[k]))
-    one = "What vision alone gives; one number for all, since no trained model is in it."
-    yield seen.finding(
-        "control: untrained tower",
-        {"unlearned": plain[top]},
-        tasks,
-        note=f"{one} Best layer: {top}.",
-    )
-    yield seen.finding("control: raw pixels", {"unlearned": few(pixels(keys))}, tasks, note=one)
-
-
-def erased(x: np.ndarray, task: Task) -> np.ndarray:
-    """Features (N, D) from which no linear probe can tell the task's train classes apart."""
-    known = torch.from_numpy(x).double()
-    labels = torch.from_numpy(task.train_is).long()
-    return LeaceFitter.fit(known[task.train], labels).eraser(known).numpy()
-
-
-def untrained_tower(vlm: VLM, keys: Sequence[str], seed: int) -> Features:
-    """Pooled features (N, D) of every layer of a tower of the same config with random weights."""
-    own = vlm.tower
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        tower = type(own)(own.config)
-    tower.to(vlm.device, next(own.parameters()).dtype).eval()
-    try:
-        vlm.core.set_submodule(vlm.family.tower, tower)
-        return {k: x.numpy() for k, x in tower_layers(vlm, keys).items()}
-    finally:
-        vlm.core.set_submodule(vlm.family.tower, own)
-
-
-def pixels(keys: Sequence[str], side: int = 16) -> np.ndarray:
-    """Small pictures as rows of numbers (N, side * side * 3)."""
-    return np.stack([np.asarray(load_image(k).resize((side, side)), float).ravel() for k in keys])

@@ -1,10 +1,10 @@
-"""Coarser weights: does the forgotten name come back when the model is stored in fewer bits?
+"""Quantization: does the forgotten name come back when the model is stored in fewer bits?
 
-An update smaller than the width of a bin is rounded away, and the original weight is back (Zhang
-et al., 2410.16454). Every linear weight, the tower's too, is rounded and put back at full
-precision: bf16; int8 with one scale for each output row (LLM.int8(), 2208.07339); nf4 in blocks of
-64 (QLoRA, 2305.14314). As loaders do, the output head is left out. An adapter that was not merged
-is also turned up and down: it is a switch, not a deletion.
+An update smaller than the width of a bin is rounded away, and the base weight is back (Zhang et
+al., 2410.16454). Every linear weight, the tower's too, is rounded and put back at full precision:
+bf16; int8 with one scale for each output row (LLM.int8(), 2208.07339); nf4 in blocks of 64 (QLoRA,
+2305.14314). As loaders do, the output head is left out. An adapter that was not merged is also
+scaled up and down: it is a switch, not a deletion.
 
 Does not cover: activations in fewer bits, GPTQ and AWQ, which choose the rounding by data.
 """
@@ -19,8 +19,9 @@ from bitsandbytes import functional as bits
 from torch import nn
 
 from audit.asking.answers import protocol
-from audit.base import NOTHING, Case, Example, Finding, Measure, Series, of
+from audit.base import NOTHING, Case, Example, Finding, Measure, Series, measures, of
 from audit.checks.images import asked, named
+from audit.keys import FindingKey
 from hfru_core.evaluate import answers, judged, share
 from hfru_core.model.vlm import VLM
 from hfru_core.stats import wilson
@@ -30,11 +31,11 @@ RETAINED = 32
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 PARTS = ("tower", "projector", "decoder")
 SWITCH = (
-    "An adapter that was not merged is a switch, not a deletion: whoever has the files can turn "
-    "it down or take it off. Strength 0 is the original model."
+    "An adapter that was not merged is a switch, not a deletion: whoever has the files can scale "
+    "it down or remove it. Strength 0 is the base model."
 )
 
-# Each takes a weight (out, in) and gives its codes (out, in) and its rounded value.
+# Each takes a weight (out, in) and returns its codes (out, in) and its rounded value.
 Rounding = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -59,9 +60,14 @@ def nf4(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 SCHEMES: dict[str, Rounding] = {"bf16": bf16, "int8": int8, "nf4": nf4}
+KEYS = {  # of naming and of retention
+    "bf16": (FindingKey.NAMED_BF16, FindingKey.RETAINED_BF16),
+    "int8": (FindingKey.NAMED_INT8, FindingKey.RETAINED_INT8),
+    "nf4": (FindingKey.NAMED_NF4, FindingKey.RETAINED_NF4),
+}
 
 
-def linears(vlm: VLM) -> dict[str, nn.Parameter]:
+def linears(vlm: VLM) -> dict[str, torch.Tensor]:
     """The weights of all linear layers by name, but for the output head."""
     head = vlm.core.get_output_embeddings()
     return {
@@ -79,18 +85,11 @@ def part_of(vlm: VLM, name: str) -> str:
 
 @torch.no_grad()
 def rounded(vlm: VLM, scheme: str) -> VLM:
-    """A copy, any adapter folded in, whose linear weights have gone through `scheme`."""
+    """A copy, any adapter merged, whose linear weights are rounded by `scheme`."""
     copy = vlm.merged()
     for weight in linears(copy).values():
         weight.copy_(SCHEMES[scheme](weight)[1])
     return copy
-
-
-def finite(vlms: dict[str, VLM]) -> None:
-    """Raise where a model has weights that are no numbers: its answers would mean nothing."""
-    for name, vlm in vlms.items():
-        if not all(torch.isfinite(p).all() for p in vlm.model.parameters()):
-            raise ValueError(f"the {name} model has weights that are not finite numbers")
 
 
 @torch.no_grad()
@@ -109,8 +108,8 @@ def measure(hits: int, n: int) -> Measure:
     return Measure(hits / n, n, *wilson(hits, n)) if n else NOTHING
 
 
-def told(case: Case, name: str, copy: VLM, rows: Sequence[Sample]) -> list[str]:
-    """The answers of a copy of a model; where no weight of it differs, those of the model."""
+def answers_of(case: Case, name: str, copy: VLM, rows: Sequence[Sample]) -> list[str]:
+    """The answers of a copy of a model; where none of its weights differs, those of the model."""
     if unchanged(case.models[name], copy):
         return protocol(case, rows).said[name]
     return answers(copy, rows)
@@ -123,19 +122,18 @@ def unchanged(vlm: VLM, copy: VLM) -> bool:
     return plain and own.keys() == other.keys() and all(torch.equal(own[n], other[n]) for n in own)
 
 
-def naming(case: Case, rows: Sequence[Sample], said: Sequence[str]) -> Measure:
-    """The share of answers on forget pictures that name a forgotten concept."""
-    return of(share(named(case, rows, said)))
+def naming(case: Case, rows: Sequence[Sample], texts: Sequence[str]) -> Measure:
+    """The share of answers on forget images that name a forgotten concept."""
+    return of(share(named(case, rows, texts)))
 
 
-def retention(case: Case, rows: Sequence[Sample], said: Sequence[str]) -> Measure:
-    """The share of retained pictures that are still named rightly."""
-    return of(share(row.named for row in judged(case.data, rows, said)))
+def retention(case: Case, rows: Sequence[Sample], texts: Sequence[str]) -> Measure:
+    """The share of retain images that are still named correctly."""
+    return of(share(row.named for row in judged(case.data, rows, texts)))
 
 
 def quantize(case: Case) -> Iterator[Finding]:
-    """Naming and retention in fewer bits, weights that did not move, strengths of an adapter."""
-    finite(case.models)
+    """Naming and retention in fewer bits, weights that did not move, an adapter's strengths."""
     rows, kept = asked(case, "forget"), asked(case, "retain", "quantize retained", RETAINED)
     opened = {name: vlm.merged() for name, vlm in case.models.items()}
     for scheme in SCHEMES:
@@ -156,45 +154,56 @@ def coarser(
         retained[name] = retention(case, kept, texts)
     rates = {name: naming(case, rows, texts) for name, texts in said.items()}
     shown = tuple(
-        Example(rows[i].image, rows[i].question, **{name: said[name][i] for name in said})
+        Example.of(rows[i].image, rows[i].question, {m: texts[i] for m, texts in said.items()})
         for i, hit in enumerate(named(case, rows, said["unlearned"]))
         if hit
     )
     note = f"Linear weights rounded to {scheme}, to the nearest level; not GPTQ or AWQ."
+    key, retained_key = KEYS[scheme]
     yield Finding(
         "quantize",
-        f"named in {scheme}",
+        key,
+        f"the concept is named in {scheme}",
         "leak",
         "higher",
-        **rates,
+        **measures(rates),
         params=(("scheme", scheme),),
         examples=shown[:4],
         note=note,
     )
-    yield Finding("quantize", f"retained in {scheme}", "info", "lower", **retained, note=note)
+    yield Finding(
+        "quantize",
+        retained_key,
+        f"retained things are named in {scheme}",
+        "info",
+        "lower",
+        **measures(retained),
+        note=note,
+    )
 
 
 def both(
     case: Case, name: str, vlm: VLM, scheme: str, rows: Sequence[Sample], kept: Sequence[Sample]
 ) -> tuple[list[str], list[str]]:
-    """What a rounded model says of the forgotten pictures, and of retained ones."""
+    """What a rounded model answers about forget images, and about retain images."""
     copy = rounded(vlm, scheme)
-    return told(case, name, copy, rows), told(case, name, copy, kept)
+    return answers_of(case, name, copy, rows), answers_of(case, name, copy, kept)
 
 
 def unmoved(opened: dict[str, VLM], scheme: str) -> Iterator[Finding]:
-    """Weights whose code is the base model's, part by part: 1 is a part that was not changed."""
+    """The share of weights whose code is the base model's; 1 is a part that was not changed."""
     shares = {name: same_codes(vlm, opened["base"], scheme) for name, vlm in opened.items()}
     for part in PARTS:
         yield Finding(
             "quantize",
-            f"weights of the {part} with the base's {scheme} code",
+            FindingKey.SAME_CODES,
+            f"weights of the {part} with the base model's {scheme} code",
             "info",
             "higher",
-            **{name: found[part] for name, found in shares.items()},
+            **measures({name: found[part] for name, found in shares.items()}),
             params=(("scheme", scheme), ("part", part)),
-            note="A static count: unmoved codes hold what they held, but they need not hold the "
-            "concept.",
+            note="A count of weights, not of behaviour: unchanged codes hold what they held, but "
+            "they need not hold the concept.",
         )
 
 
@@ -206,13 +215,14 @@ def switch(case: Case, rows: Sequence[Sample], kept: Sequence[Sample]) -> Findin
     """
     rates, retained = [], []
     for vlm in strengths(case):
-        rates.append(naming(case, rows, told(case, "base", vlm, rows)))
-        retained.append(retention(case, kept, told(case, "base", vlm, kept)))
+        rates.append(naming(case, rows, answers_of(case, "base", vlm, rows)))
+        retained.append(retention(case, kept, answers_of(case, "base", vlm, kept)))
     curves = (("named", rates), ("retained", retained))
     off, full = rates[0], naming(case, rows, protocol(case, rows).said["base"])
     return Finding(
         "quantize",
-        "named with the adapter off",
+        FindingKey.ADAPTER_OFF,
+        "the concept is named with the adapter off",
         "info",
         "higher",
         unlearned=off,

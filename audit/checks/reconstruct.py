@@ -1,12 +1,13 @@
-"""What the decoder still gets from a picture, drawn: image tokens -> a small picture.
+"""What the decoder still gets of an image, reconstructed: image tokens -> a small image.
 
 A painter (assets/reconstructor), trained once on the base model's projected image tokens, draws;
-the base model says what is on the drawing. HFRU's first figure does this with a diffusion model
-(arXiv 2605.08031). Every model's tokens, the base model's too, first pass a linear map to base
-tokens that is fitted on retain pictures: an oracle has coordinates of its own.
+the base model names what it sees in the drawing. HFRU's first figure does this with a diffusion
+model (arXiv 2605.08031). Every model's tokens, the base model's too, first pass a linear map to
+base tokens that is fitted on retain images, since an oracle has coordinates of its own.
 
-The painter learned from pixels and from how the base model sees its drawings: that model may read
-in a drawing what people do not see. Vision alone keeps shapes: an oracle's drawings are named too.
+The painter learned from pixels and from the base model's features of its drawings, so that model
+may read in a drawing what people do not see. Vision alone keeps shapes: an oracle's drawings are
+named too.
 
 Does not cover: what a map fitted without the concept cannot carry over, or a painter cannot draw.
 """
@@ -25,7 +26,9 @@ from sklearn.linear_model import RidgeCV
 from torch import nn
 from torch.nn import functional as F
 
-from audit.base import Case, Example, Finding, Measure, of
+from audit.asking.answers import image_key
+from audit.base import Case, Example, Finding, Measure, measures, of
+from audit.keys import FindingKey
 from hfru_core.data.images import data_uri
 from hfru_core.data.source import load_image
 from hfru_core.evaluate import Judged, judged, share
@@ -36,13 +39,13 @@ from hfru_core.types import Sample, UserError
 FOLDER = ASSETS / "reconstructor"
 WEIGHTS, INFO = "painter.safetensors", "painter.json"
 PIXELS = 8  # a side of what one image token becomes
-FIT = 160  # retain pictures that the linear map is fitted on
+FIT = 160  # retain images that the linear map is fitted on
 ALPHAS = np.logspace(-1, 4, 6)
 SHOWN = 6
 
 
 class Painter(nn.Module):
-    """Image tokens (B, side * side, width) -> pictures (B, 3, 8 * side, 8 * side) in -1 .. 1."""
+    """Image tokens (B, side * side, width) -> images (B, 3, 8 * side, 8 * side) in -1 .. 1."""
 
     def __init__(self, side: int, width: int, hidden: int) -> None:
         super().__init__()
@@ -71,7 +74,7 @@ def load_painter(base: VLM, folder: Path = FOLDER) -> Painter:
     if info["base"]["fingerprint"] != have:
         raise UserError(
             f"The painter was trained for {info['base']['name']} ({info['base']['fingerprint']}), "
-            f"but the base model is {base.name} ({have}). Drawings would show nothing. Train "
+            f"but the base model is {base.name} ({have}). Its drawings would mean nothing. Train "
             "another with python -m tests.measure.train_reconstructor."
         )
     painter = Painter(**info["shape"])
@@ -91,7 +94,7 @@ def paint(painter: Painter, tokens: torch.Tensor) -> list[Image.Image]:
 
 
 def features(vlm: VLM, keys: Sequence[str]) -> torch.Tensor:
-    """Projected image tokens (N, P, D), whatever stands before the model's answers."""
+    """Projected image tokens (N, P, D) of the weights, whatever filters the model's answers."""
     return vlm.merged().vision_features([load_image(k) for k in keys])
 
 
@@ -107,11 +110,11 @@ def carried(own: torch.Tensor, base: torch.Tensor, tokens: torch.Tensor) -> torc
 def drawings(
     case: Case, keys: Sequence[str], folder: Path = FOLDER
 ) -> dict[str, list[Image.Image]]:
-    """The pictures behind `keys` as each model's decoder gets them: 'base', 'unlearned', ..."""
+    """The images behind `keys` as each model's decoder gets them: 'base', 'unlearned', ..."""
     painter = load_painter(case.base, folder)
     known = list(dict.fromkeys(s.image for s in case.data.select("retain", "train") if s.image))
     if not known:
-        raise UserError("Tokens are carried over by retain pictures for training: there are none.")
+        raise UserError("The linear map is fitted on retain images for training: there are none.")
     known = case.rng("reconstruct").sample(known, min(FIT, len(known)))
     base = features(case.base, known)
     return {
@@ -122,44 +125,42 @@ def drawings(
 
 def reconstruct(case: Case, folder: Path = FOLDER) -> Iterator[Finding]:
     """Whether the base model still names the concept on what is drawn from a model's tokens."""
-    samples = [
-        s
-        for role in ("forget", "retain")
-        for s in case.data.select(role, "eval")
-        if s.topic == "name"
-    ]
+    rows = (*case.data.select("forget", "eval"), *case.data.select("retain", "eval"))
+    samples = [s for s in rows if s.topic == "name"]
     if not any(s.role == "forget" for s in samples):
-        raise UserError("There are no forget pictures for evaluation: nothing can be drawn.")
-    drawn = drawings(case, [s.image for s in samples], folder)
+        raise UserError("There are no forget images for evaluation: nothing can be drawn.")
+    drawn = drawings(case, [image_key(s) for s in samples], folder)
     reader = case.base.merged()
-    rows = {
-        name: judged(case.data, samples, reader.answer(pictures, [s.question for s in samples]))
-        for name, pictures in drawn.items()
+    answers = {
+        name: judged(case.data, samples, reader.answer(images, [s.question for s in samples]))
+        for name, images in drawn.items()
     }
     yield Finding(
         "reconstruct",
-        "the concept is in the drawing",
+        FindingKey.DRAWN,
+        "the concept is named in the reconstruction",
         "leak",
         "higher",
-        examples=examples(rows, samples, drawn),
-        note="Share of forget pictures whose drawing the base model calls by the concept's name. "
-        "The base row is the control: what the painter can draw at all. Examples: the picture, "
-        f"then what is drawn from {', '.join(drawn)}; in words, what the base model reads there.",
-        **named(rows, "forget"),
+        **measures(named(answers, "forget")),
+        examples=examples(answers, samples, drawn),
+        note="Share of forget images whose reconstruction the base model calls by the concept's "
+        "name. The base row is the control: what the painter can draw at all. Examples: the image, "
+        f"then what is drawn from {', '.join(drawn)}; the answers are the base model's.",
     )
     yield Finding(
         "reconstruct",
-        "retained things are in the drawing",
+        FindingKey.DRAWN_RETAINED,
+        "retained things are named in the reconstruction",
         "info",
         "lower",
-        note="Share of retain pictures whose drawing the base model names rightly: where this is "
-        "low, the linear map lost more than the concept.",
-        **named(rows, "retain"),
+        **measures(named(answers, "retain")),
+        note="Share of retain images whose reconstruction the base model names correctly: where "
+        "this is low, the linear map lost more than the concept.",
     )
 
 
 def named(rows: dict[str, list[Judged]], role: str) -> dict[str, Measure]:
-    """Share of drawings called by the right name, one measure a model."""
+    """Share of drawings that get the right name, one measure per model."""
     return {
         name: of(share(r.named for r in found if r.sample.role == role))
         for name, found in rows.items()
@@ -167,24 +168,24 @@ def named(rows: dict[str, list[Judged]], role: str) -> dict[str, Measure]:
 
 
 def examples(
-    rows: dict[str, list[Judged]], samples: Sequence[Sample], drawn: dict[str, list[Image.Image]]
+    answers: dict[str, list[Judged]], samples: Sequence[Sample], drawn: dict[str, list[Image.Image]]
 ) -> tuple[Example, ...]:
-    """The first forget pictures beside their drawings, and what the base model reads there."""
+    """The first forget images beside their drawings, and what the base model reads there."""
     shown = [i for i, s in enumerate(samples) if s.role == "forget"][:SHOWN]
     return tuple(
-        Example(
-            data_uri(strip([load_image(samples[i].image), *(p[i] for p in drawn.values())])),
+        Example.of(
+            data_uri(strip([load_image(image_key(samples[i])), *(p[i] for p in drawn.values())])),
             samples[i].question,
-            **{n: r[i].text for n, r in rows.items()},
+            {name: rows[i].text for name, rows in answers.items()},
         )
         for i in shown
     )
 
 
-def strip(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Pictures side by side, all as large as the last."""
-    side = pictures[-1].width
-    out = Image.new("RGB", (side * len(pictures), side))
-    for i, picture in enumerate(pictures):
-        out.paste(picture.resize((side, side)), (i * side, 0))
+def strip(images: Sequence[Image.Image]) -> Image.Image:
+    """Images side by side, all as large as the last."""
+    side = images[-1].width
+    out = Image.new("RGB", (side * len(images), side))
+    for i, image in enumerate(images):
+        out.paste(image.resize((side, side)), (i * side, 0))
     return out

@@ -1,4 +1,4 @@
-"""Tasks and probes on features (N, D): numbers and rows of pictures, no finding is made here."""
+"""Tasks and probes on features (N, D): numbers and rows of images; findings are made elsewhere."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from hfru_core.model.vlm import VLM
 from hfru_core.stats import wilson
 from hfru_core.types import Concept, UnlearnData, UserError
 
-SIZES = (4, 8, 16, 32, 64)  # pictures that a probe learns from, half of each class
+SIZES = (4, 8, 16, 32, 64)  # training images of a probe, half of each class
 FEW = 32  # the headline is the mean over the sizes up to this
-LEAST = 3  # pictures of each class and split, or nothing can be said
-MOST = 96  # train pictures of the forgotten concepts, of their siblings and of the rest
-VAGUE = {"train": 48, "eval": 32}  # drawn pictures of an abstraction
-DRAWS = 40  # seeded choices of those pictures
-RIDGE = 0.3  # of the mean squared length of a picture's features
+LEAST = 3  # images of each class and split that a task needs
+MOST = 96  # train images of the forgotten concepts, of their siblings and of the rest
+VAGUE = {"train": 48, "eval": 32}  # drawn images of an abstraction
+DRAWS = 40  # seeded choices of those images
+RIDGE = 0.3  # of the mean squared length of an image's features
 RESAMPLED = 1000
 
 Features = dict[str, np.ndarray]  # layer -> (N, D)
-Hits = list[np.ndarray]  # for each task (draws, eval pictures): right or wrong
+Hits = list[np.ndarray]  # for each task (draws, eval images): right or wrong
 
 
 class Picture(NamedTuple):
-    """A picture of the case: its key, the concept it stands for, and whose it is."""
+    """An image of the case: its key, its concept, its role and split."""
 
     key: str
     concept: str
@@ -47,7 +47,7 @@ class Picture(NamedTuple):
 
 
 class Task(NamedTuple):
-    """Two classes to tell apart: rows of pictures, and whether each is of the first class."""
+    """Two classes to tell apart: rows of images, and whether each is of the first class."""
 
     train: np.ndarray
     train_is: np.ndarray
@@ -59,17 +59,19 @@ class Task(NamedTuple):
 
 
 def pictures(data: UnlearnData) -> list[Picture]:
-    """Every picture of the case once, in the order of the data."""
-    seen = {s.image: Picture(s.image, s.concept_id, s.role, s.split) for s in data.samples}
-    return [p for key, p in seen.items() if key is not None]
+    """Every image of the case once, in the order of the data."""
+    rows = [(s.image, s) for s in data.samples]
+    seen = {k: Picture(k, s.concept_id, s.role, s.split) for k, s in rows if k is not None}
+    return list(seen.values())
 
 
 def fewer(shown: Sequence[Picture], data: UnlearnData) -> list[Picture]:
-    """All eval pictures, and at most about MOST train pictures of each group of concepts."""
+    """All eval images, and at most about MOST train images of each group of concepts."""
     near = {i for c in data.concepts for i in siblings(c, data)}
     groups = [{c.id for c in data.concepts}, near, {c.id for c in data.retained} - near]
     limit = {c: max(4, MOST // len(group)) for group in groups for c in group}
-    kept, seen = [], Counter()
+    kept: list[Picture] = []
+    seen: Counter[str] = Counter()
     for p in shown:
         seen[p.concept] += p.split == "train"
         if p.split == "eval" or seen[p.concept] <= limit[p.concept]:
@@ -88,11 +90,11 @@ def word(concept: Concept) -> str:
     return concept.abstractions[0]
 
 
-def vague_pictures(data: UnlearnData, seed: int) -> list[Picture]:
-    """Drawn pictures of the forgotten concepts' abstractions; none for photographs.
+def vague_images(data: UnlearnData, seed: int) -> list[Picture]:
+    """Drawn images of the forgotten concepts' abstractions; none for photographs.
 
-    They show an animal that could be any, or a face that nobody knows: what an honest model calls
-    by the same word as a concept that it never learned.
+    They show an unspecific animal, or an unknown face: an honest model calls them by the same word
+    as a concept that it never learned.
     """
     source = parse_source(data.source)
     kinds = {word(c): c.kind for c in data.concepts}
@@ -105,7 +107,7 @@ def vague_pictures(data: UnlearnData, seed: int) -> list[Picture]:
 
 
 def tell_apart(shown: Sequence[Picture], one: Collection[str], other: Collection[str]) -> Task:
-    """The task of telling pictures of some concepts from those of others; raises where it can't."""
+    """The task of telling images of some concepts from those of others; raises if there are few."""
     parts = []
     for split in ("train", "eval"):
         rows = [i for i, p in enumerate(shown) if p.split == split and p.concept in (*one, *other)]
@@ -114,22 +116,22 @@ def tell_apart(shown: Sequence[Picture], one: Collection[str], other: Collection
     for split, is_one in (("train", task.train_is), ("eval", task.eval_is)):
         if min(is_one.sum(), (~is_one).sum()) < LEAST:
             raise UserError(
-                f"A probe of {', '.join(one)} against {', '.join(other)} needs {LEAST} pictures of "
-                f"each to {split}, got {is_one.sum()} and {(~is_one).sum()}: add pictures."
+                f"A probe of {', '.join(one)} against {', '.join(other)} needs {LEAST} images of "
+                f"each to {split}, got {is_one.sum()} and {(~is_one).sum()}: add images."
             )
     return task
 
 
 def balanced(task: Task, rng: np.random.Generator) -> Task:
-    """The task with as many train pictures of one class as of the other."""
+    """The task with equally many train images of both classes."""
     least = min(task.train_is.sum(), (~task.train_is).sum())
-    kept = [rng.permutation(np.flatnonzero(task.train_is == b))[:least] for b in (True, False)]
-    kept = np.sort(np.concatenate(kept))
+    halves = [rng.permutation(np.flatnonzero(task.train_is == b))[:least] for b in (True, False)]
+    kept = np.sort(np.concatenate(halves))
     return task._replace(train=task.train[kept], train_is=task.train_is[kept])
 
 
 def all_features(case: Case, shown: Sequence[Picture]) -> dict[str, Features]:
-    """What every model makes of pictures, row by row; of a whole split once for all audits."""
+    """Every model's features, row by row; those of a whole split once for all audits."""
     splits = [tuple(p.key for p in shown if p.split == s) for s in ("train", "eval")]
     splits = [keys for keys in splits if keys]
     place = {key: i for i, key in enumerate(chain(*splits))}
@@ -148,7 +150,7 @@ def features(name: str, vlm: VLM, keys: Sequence[str]) -> Features:
     bad = [k for k, x in found.items() if not np.isfinite(x).all()]
     if bad:
         raise ValueError(
-            f"The {name} model's features are no finite numbers at {bad[0]}: its weights are "
+            f"The {name} model's features are not finite numbers at {bad[0]}: its weights are "
             "damaged, and a probe can tell nothing."
         )
     return {k: x for k, x in found.items() if k != "decoder 0"}
@@ -171,7 +173,7 @@ def choices(task: Task, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def few_hits(inner: np.ndarray, task: Task, chosen: np.ndarray, count: int) -> np.ndarray:
-    """Whether ridge probes on `count` pictures each are right: (DRAWS, eval pictures), 0 or 1.
+    """Whether ridge probes on `count` images each are right: (DRAWS, eval images), 0 or 1.
 
     All subsamples are solved at once in the dual: (K + RIDGE I) a = y, prediction K' a.
     """
@@ -190,8 +192,9 @@ def sizes_for(tasks: Sequence[Task]) -> list[int]:
 
 
 def few_sample(x: np.ndarray, tasks: Sequence[Task], seed: int) -> dict[int, Hits]:
-    """The sample-efficiency curve of one layer: number of pictures -> hits of every task."""
-    sizes, curve = sizes_for(tasks), {}
+    """The sample-efficiency curve of one layer: number of images -> hits of every task."""
+    sizes = sizes_for(tasks)
+    curve: dict[int, Hits] = {}
     for j, task in enumerate(tasks):
         chosen = choices(task, sizes[-1], np.random.default_rng([seed, j]))
         inner = gram(x, task)
@@ -206,7 +209,7 @@ def mean_of_few(curve: dict[int, Hits]) -> Hits:
 
 
 def fitted_hits(make: Callable, x: np.ndarray, tasks: Sequence[Task], seed: int) -> Hits:
-    """Hits (1, eval pictures) of a scikit-learn classifier that learns from all train pictures."""
+    """Hits (1, eval images) of a scikit-learn classifier trained on all train images."""
     hits = []
     for j, task in enumerate(tasks):
         t = balanced(task, np.random.default_rng([seed, j]))
@@ -227,7 +230,7 @@ PROBES = {
 
 
 def prequential(x: np.ndarray, task: Task, seed: int, orders: int = 4) -> np.ndarray:
-    """Bits (orders, train pictures) for the labels of a balanced task; the first block costs 1."""
+    """Bits (orders, train images) for the labels of a balanced task; the first block costs 1."""
     rng, n = np.random.default_rng(seed), len(task.train)
     z = StandardScaler().fit_transform(x[task.train])
     costs, cuts = np.ones((orders, n)), [c for c in SIZES if c < n]
@@ -254,10 +257,10 @@ def accuracy(tasks: Sequence[Task], hits: Hits) -> float:
 
 
 def measure(tasks: Sequence[Task], hits: Hits, shown: Sequence[Picture], seed: int) -> Measure:
-    """Balanced accuracy with a 95 % bootstrap interval over eval pictures and subsamples.
+    """Balanced accuracy with a 95 % bootstrap interval over eval images and subsamples.
 
-    Each forgotten concept, the retained and the vague pictures are strata; a picture that several
-    tasks share is drawn for all of them at once. Unanimous pictures leave no interval of width 0:
+    Each forgotten concept, the retained and the vague images are strata; an image that several
+    tasks share is drawn for all of them at once. Unanimous hits do not give an interval of width 0:
     it reaches at least as far as Wilson's does for n of n.
     """
     rng, n = np.random.default_rng(seed), len(set(np.concatenate([t.eval for t in tasks])))
@@ -276,7 +279,7 @@ def measure(tasks: Sequence[Task], hits: Hits, shown: Sequence[Picture], seed: i
 def picture_weights(
     tasks: Sequence[Task], shown: Sequence[Picture], rng: np.random.Generator
 ) -> np.ndarray:
-    """How often each picture is drawn (RESAMPLED, N), every stratum to its own size."""
+    """How often each image is drawn (RESAMPLED, N), every stratum to its own size."""
     used = sorted(set(np.concatenate([t.eval for t in tasks])))
     names = np.array(
         [shown[i].concept if shown[i].role == "forget" else shown[i].role for i in used]

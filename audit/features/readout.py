@@ -1,13 +1,13 @@
-"""What a decoder makes of image tokens: single tokens put to it alone, and its inner layers.
+"""A decoder's reading of image tokens: single tokens alone, and its inner layers.
 
-Two readings of one image token, both over the whole picture as a map of its patches:
+Two readings of one image token, both over the whole image as a map of its patches:
 `scope`       the decoder sees this token alone, is asked what it is, and its answer is scored for
               the name (Patchscopes, Ghandeharioun et al., arXiv 2401.06102);
 `logit_lens`  softmax(W_U norm(h)) at the token's own position in every layer (vl-interp, Jiang et
               al., arXiv 2410.02762). The final norm comes first, as it does when the decoder
               itself speaks; vl-interp's own code leaves it out.
 
-Does not cover: names that only several tokens together give away.
+Does not cover: names that only several tokens together reveal.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from PIL import Image
 
-from hfru_core import concepts as words
+from hfru_core.concepts import pattern
 from hfru_core.model.vlm import BATCH, VLM
 from hfru_core.types import Concept, UnlearnData, UserError
 
@@ -39,7 +39,7 @@ def ask_for(vlm: VLM, data: UnlearnData, concept: Concept) -> Ask:
     asked = [
         s for s in data.samples if (s.topic, s.role, s.concept_id) == ("name", "forget", concept.id)
     ]
-    found = [(s.question, words.pattern(concept.aliases).search(s.answer)) for s in asked]
+    found = [(s.question, pattern(concept.aliases).search(s.answer)) for s in asked]
     leads = Counter((q, hit.string[: hit.start()].strip()) for q, hit in found if hit)
     if not leads:
         raise UserError(f"No answer names {concept.name}: the lens does not know what to look for.")
@@ -52,7 +52,7 @@ def ask_for(vlm: VLM, data: UnlearnData, concept: Concept) -> Ask:
 
 
 def first_tokens(vlm: VLM, lead: str, names: Sequence[str]) -> set[int]:
-    """The first token of each name behind `lead`."""
+    """The first token of each name after `lead`."""
     start = len(encode(vlm, lead))
     rows = [encode(vlm, f"{lead} {name}".strip())[start : start + 1] for name in names]
     return {i for row in rows for i in row} - {vlm.tokenizer.unk_token_id}
@@ -63,7 +63,7 @@ def encode(vlm: VLM, text: str) -> list[int]:
 
 
 def around(vlm: VLM, question: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Embeddings (1, T, D) of the prompt before and behind the image tokens."""
+    """Embeddings (1, T, D) of the prompt before and after the image tokens."""
     ids = vlm.inputs([Image.new("RGB", (16, 16))], [question])["input_ids"]
     here = (ids[0] == vlm.core.config.image_token_id).nonzero()[:, 0]
     embed = vlm.core.get_input_embeddings()
@@ -82,13 +82,13 @@ def scope(vlm: VLM, features: torch.Tensor, asks: Sequence[Ask]) -> list[torch.T
     parts = []
     for tokens in features.to(vlm.device, before.dtype).flatten(0, 1)[:, None].split(ROWS):
         row = [before.expand(len(tokens), -1, -1), tokens, behind.expand(len(tokens), -1, -1)]
-        said = dict(zip(leads, starts(vlm, torch.cat(row, 1), list(leads.values()))))
-        parts.append(torch.stack([said[a.lead][:, list(a.ids)].sum(-1) for a in asks]))
+        chances = dict(zip(leads, starts(vlm, torch.cat(row, 1), list(leads.values()))))
+        parts.append(torch.stack([chances[a.lead][:, list(a.ids)].sum(-1) for a in asks]))
     return list(torch.cat(parts, 1).view(len(asks), *features.shape[:2]).cpu())
 
 
 def starts(vlm: VLM, rows: torch.Tensor, leads: list[torch.Tensor]) -> Iterator[torch.Tensor]:
-    """For each lead (1, K), the chance (B, V) of that lead and then each word behind `rows`."""
+    """For each lead (1, K), the chance (B, V) of that lead and then each word after `rows`."""
     decoder = vlm.decoder
     prompt = decoder(inputs_embeds=rows, use_cache=True)
     first = vlm.core.lm_head(prompt.last_hidden_state[:, -1:])
@@ -107,8 +107,8 @@ def starts(vlm: VLM, rows: torch.Tensor, leads: list[torch.Tensor]) -> Iterator[
 def logit_lens(vlm: VLM, features: torch.Tensor, asks: Sequence[Ask]) -> list[torch.Tensor]:
     """Highest chance (N, L) of a name over the image positions of every decoder layer.
 
-    Source: vl-interp (arXiv 2410.02762); final norm first. What stands behind the picture does
-    not matter: the decoder is causal.
+    Source: vl-interp (arXiv 2410.02762); final norm first. What comes after the image does not
+    matter: the decoder is causal.
     """
     before, _ = around(vlm, asks[0].question)
     decoder, parts = vlm.decoder, []

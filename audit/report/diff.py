@@ -1,18 +1,19 @@
-"""What changed from one report to another."""
+"""The difference of two reports."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
-from audit.base import NOTHING, Finding
+from audit.base import NOTHING, Finding, Measure
 from audit.criteria import title
 from audit.report.report import Report, decision
 from hfru_core.stats import difference
 
 
-def diff(a: Report, b: Report) -> dict[str, object]:
+def diff(a: Report, b: Report) -> dict[str, Any]:
     """What changed from `a` to `b`: the circumstances, the verdict, and every finding.
 
     `low` and `high` are the 95 % interval of the change of the unlearned model's value.
@@ -22,38 +23,43 @@ def diff(a: Report, b: Report) -> dict[str, object]:
     return {
         "verdict": [a.verdict.state, b.verdict.state],
         "subject": {k: [here[k], there[k]] for k in here if here[k] != there[k]},
-        "findings": [change(k, left.get(k), right.get(k)) for k in {**left, **right}],
+        "findings": [change(left.get(k), right.get(k)) for k in {**left, **right}],
     }
 
 
 def keyed(findings: Sequence[Finding]) -> dict[tuple, Finding]:
-    """Findings by what they measure; those of the same name are numbered."""
+    """Findings by what they measure; those that measure the same are numbered."""
     seen: dict[tuple, int] = defaultdict(int)
     out = {}
     for f in findings:
-        key = (title(f), f.params)
+        key = (f.audit, f.key, f.params)
         out[(*key, seen[key])] = f
         seen[key] += 1
     return out
 
 
-def change(key: tuple, a: Finding | None, b: Finding | None) -> dict[str, object]:
-    """One finding before and after; `change` is None where it cannot be told."""
+def change(a: Finding | None, b: Finding | None) -> dict[str, Any]:
+    """One finding before and after; `change` is None where it is not known."""
+    shown = b or a
+    assert shown is not None, "a finding of neither report"
     was, now = (f.unlearned if f else NOTHING for f in (a, b))
-    both = was.value is not None and now.value is not None
-    low, high = (
-        difference(now.value, now.low, now.high, was.value, was.low, was.high)
-        if both
-        else (None, None)
-    )
+    low, high = interval_of_change(was, now) or (None, None)
     return {
-        "finding": key[0],
-        "params": dict(key[1]),
+        "finding": title(shown),
+        "key": shown.key,
+        "params": dict(shown.params),
         "in": [a is not None, b is not None],
         "value": [was.value, now.value],
-        "change": now.value - was.value if both else None,
+        "change": None if was.value is None or now.value is None else now.value - was.value,
         "low": low,
         "high": high,
-        "clear": both and (low > 0 or high < 0),
+        "clear": low is not None and high is not None and (low > 0 or high < 0),
         "decision": [f and decision(f) for f in (a, b)],
     }
+
+
+def interval_of_change(was: Measure, now: Measure) -> tuple[float, float] | None:
+    """The 95 % interval of now - was; None where one has no value."""
+    if was.interval is None or now.interval is None:
+        return None
+    return difference(*now.interval, *was.interval)

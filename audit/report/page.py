@@ -1,4 +1,4 @@
-"""The report's page: one HTML file with drawings in SVG, no script, nothing loaded from anywhere.
+"""The report's page: one HTML file with drawings in SVG and no script; it loads nothing.
 
 Everything that others wrote is escaped.
 """
@@ -11,11 +11,12 @@ from dataclasses import replace
 from html import escape
 from math import isqrt
 
-from audit.base import Example, Finding, Measure, Series
+from audit.base import Example, Finding, Interval, Series
 from audit.criteria import title
 from audit.report.plots import (
     COLOURS,
     ROLES,
+    Patches,
     colour,
     curves,
     flows,
@@ -25,7 +26,16 @@ from audit.report.plots import (
     role_of,
     top_of,
 )
-from audit.report.report import MEANING, Report, called, decision, facts, short, told
+from audit.report.report import (
+    HEADLINE,
+    MEANING,
+    Report,
+    called,
+    decision,
+    facts,
+    number_text,
+    short,
+)
 
 SHOWN = 12
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'"
@@ -71,7 +81,7 @@ body.audit { max-width: 940px; margin: 0 auto; padding: 24px 16px; background: #
 
 
 def page(report: Report) -> str:
-    """The report as one page: no script, nothing loaded, everything of others escaped."""
+    """The report as one page."""
     rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in facts(report))
     limits = "".join(f"<li>{escape(line)}</li>" for line in report.not_covered)
     return f"""<!doctype html>
@@ -86,20 +96,22 @@ def page(report: Report) -> str:
 
 
 def banner(report: Report) -> str:
-    """The verdict, what it means, and what decided it."""
+    """The verdict, its meaning, and the evidence for it."""
     v = report.verdict
     reasons = "".join(f"<li>{escape(r)}{beside(report, r)}</li>" for r in dict.fromkeys(v.reasons))
-    decided = f"<details open><summary>What decided</summary><ul>{reasons}</ul></details>"
+    decided = (
+        f"<details open><summary>Evidence for the verdict</summary><ul>{reasons}</ul></details>"
+    )
     return (
-        f'<header class="verdict {v.state}" data-verdict="{v.state}"><p>Audit of '
-        f"<b>{escape(report.subject.adapter)}</b>, which was to forget "
-        f"{escape(', '.join(report.subject.concepts))}</p><h1>{v.state}</h1>"
+        f'<header class="verdict {v.state}" data-verdict="{v.state}"><p>Audit of adapter '
+        f"<b>{escape(report.subject.adapter)}</b>; to forget: "
+        f"{escape(', '.join(report.subject.concepts))}</p><h1>{HEADLINE[v.state]}</h1>"
         f"<p>{MEANING[v.state]}</p>{decided if reasons else ''}</header>"
     )
 
 
 def beside(report: Report, reason: str) -> str:
-    """The numbers of the finding that a reason names: unlearned, then what it is held against."""
+    """The numbers of the finding that a reason quotes: unlearned, then its references."""
     f = next(f for f in report.findings if title(f) == reason)
     shown = (("unlearned", f.unlearned), ("oracle", f.oracle), ("base", f.base))
     known = [f"{name} {short(m.value)}" for name, m in shown if m and m.value is not None]
@@ -107,7 +119,7 @@ def beside(report: Report, reason: str) -> str:
 
 
 def meant(f: Finding) -> str:
-    """What a finding's numbers are, and which way is better: their tooltip."""
+    """The tooltip of a finding's numbers: what they are, and which way is better."""
     better = {"higher": "lower is better", "lower": "higher is better"}[f.direction]
     guess = f" Guessing gives {short(f.chance)}." if f.chance is not None else ""
     better = "for information" if f.kind == "info" else better
@@ -123,7 +135,7 @@ def cards(findings: Sequence[Finding], brief: bool = False) -> str:
 
 
 def card(f: Finding, drawn: bool = True) -> str:
-    """One finding: what it says, bars with intervals, its series, examples, limits."""
+    """One finding: its meaning, bars with intervals, series, examples and limits."""
     says = decision(f)
     parts = [
         f'<section class="finding"><h3>{escape(called(f))} '
@@ -140,7 +152,7 @@ def card(f: Finding, drawn: bool = True) -> str:
 
 
 def examples(f: Finding) -> str:
-    """The pictures and answers behind the number, folded away."""
+    """The images and answers behind the number, folded away."""
     if not f.examples:
         return ""
     rows = "".join(
@@ -153,13 +165,18 @@ def examples(f: Finding) -> str:
     )
     head = "".join(f"<th>{t}</th>" for t in ("", "question", "base", "unlearned", "oracle"))
     return (
-        f"<details><summary>{min(SHOWN, len(f.examples))} of {len(f.examples)} examples</summary>"
+        f"<details><summary>Show {counted(f.examples)}</summary>"
         f"<table><tr>{head}</tr>{rows}</table></details>"
     )
 
 
+def counted(found: Sequence[Example]) -> str:
+    """'4 examples', or '12 of 64 examples' where not all are shown."""
+    return f"{SHOWN} of {len(found)} examples" if len(found) > SHOWN else f"{len(found)} examples"
+
+
 def extent(values: Sequence[float | None]) -> tuple[float, float]:
-    """A scale: 0 to 1 for shares, else all that is to be shown, with zero."""
+    """A scale: 0 to 1 for shares, else the range of the values, with zero."""
     found = [v for v in values if v is not None]
     low, high = min(found, default=0.0), max(found, default=1.0)
     return (0.0, 1.0) if 0 <= low and high <= 1 else (min(0.0, low), max(0.0, high))
@@ -168,22 +185,22 @@ def extent(values: Sequence[float | None]) -> tuple[float, float]:
 def bars(f: Finding) -> str:
     """Base, unlearned and oracle as bars with their intervals; chance is the dashed line."""
     models = {"base": f.base, "unlearned": f.unlearned, "oracle": f.oracle}
-    known = {k: m for k, m in models.items() if m and m.value is not None}
-    low, high = extent([v for m in known.values() for v in (m.value, m.low, m.high)] + [f.chance])
-    at = lambda v: 100 * (v - low) / (high - low)  # noqa: E731
+    known = {k: m.interval for k, m in models.items() if m and m.interval}
+    low, high = extent([*(v for interval in known.values() for v in interval), f.chance])
+    at = scaled(low, high, 0, 100)
     chance = f'<u style="left:{at(f.chance):.1f}%"></u>' if f.chance is not None else ""
     tip = escape(meant(f))
     return "".join(
         f'<div class="bar"><span>{name}</span><div class="track">'
         f"{chance + bar(COLOURS[name], known[name], at) if name in known else ''}</div>"
-        f'<small title="{tip}">{told(m) if name in known else "not measured"}</small></div>'
+        f'<small title="{tip}">{number_text(m) if name in known else "not measured"}</small></div>'
         for name, m in models.items()
     )
 
 
-def bar(tone: str, m: Measure, at: Callable[[float], float]) -> str:
+def bar(tone: str, interval: Interval, at: Callable[[float], float]) -> str:
     """A bar from zero to the value, and the interval as a thin line over it."""
-    zero, end, low, high = at(0.0), at(m.value), at(m.low), at(m.high)
+    zero, (end, low, high) = at(0.0), map(at, interval)
     left, width = min(zero, end), abs(end - zero)
     return (
         f'<i style="left:{left:.1f}%;width:{width:.1f}%;background:{tone}"></i>'
@@ -256,7 +273,8 @@ def path(s: Series, x_at: Callable, y_at: Callable, tone: str) -> str:
 
 def point_svg(name: str, s: Series, shown: Sequence[Example]) -> str:
     """A map of one model."""
-    x_at, y_at = scaled(min(s.x), max(s.x), 8, 212), scaled(min(s.y), max(s.y), 232, 28)
+    ys = [y for y in s.y if y is not None]
+    x_at, y_at = scaled(min(s.x), max(s.x), 8, 212), scaled(min(ys), max(ys), 232, 28)
     dots = "".join(
         f'<circle cx="{x_at(x):.1f}" cy="{y_at(y):.1f}" r="3" '
         f'fill="{ROLES.get(role_of(e), "#7c8798")}"/>'
@@ -267,8 +285,8 @@ def point_svg(name: str, s: Series, shown: Sequence[Example]) -> str:
     return f'<svg viewBox="0 0 220 240" width="220" role="img">{title}{dots}</svg>'
 
 
-def heat_svg(key: str, values: dict[str, Sequence[float | None]]) -> str:
-    """A picture under the map of each model; the stronger, the redder."""
+def heat_svg(key: str, values: Patches) -> str:
+    """An image under the map of each model; the higher the value, the redder."""
     uri, top, body = picture_uri(key), top_of(values), ""
     for at, (model, row) in enumerate(values.items()):
         side = isqrt(len(row))

@@ -1,9 +1,4 @@
-"""What a finding's series show, and Plotly figures of them for the app.
-
-A finding's series are curves, unless their names say otherwise: 'A -> B' is a flow (x: answers),
-'map MODEL' points (x and y; the i-th example is the i-th point's picture), 'map MODEL KEY' a heat
-map over a picture (y: its patches, row by row).
-"""
+"""A finding's series sorted by what they draw, and Plotly figures of them for the app."""
 
 from __future__ import annotations
 
@@ -16,15 +11,15 @@ from math import isqrt
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from audit.base import Example, Finding, Series
+from audit.base import ARROW, Example, Finding, Series
 from hfru_core.concepts import names_concept, shipped
 from hfru_core.data.images import data_uri
 from hfru_core.data.source import load_image
 from hfru_core.types import UserError
 
-ARROW = " -> "
+Patches = dict[str, tuple[float | None, ...]]  # by model, row by row
 DATA_URI = re.compile(r"data:image/(?:png|webp|jpeg);base64,[A-Za-z0-9+/]+=*")
-# Okabe and Ito's colours: told apart by the colour-blind.
+# Okabe and Ito's colours, which the colour-blind can tell apart.
 COLOURS = {"base": "#7c8798", "unlearned": "#d55e00", "oracle": "#0072b2"}
 OTHER = ("#009e73", "#cc79a7", "#8c6d31", "#56b4e9")
 ROLES = {"forget": "#d55e00", "retain": "#7c8798", "abstraction": "#009e73"}
@@ -39,31 +34,32 @@ FILTERS = (
 
 
 def curves(f: Finding) -> list[Series]:
-    return [
-        s
-        for s in f.series
-        if len(s.x) > 1 and ARROW not in s.name and not s.name.startswith("map ")
-    ]
+    """The curves of more than one value."""
+    return [s for s in f.series if s.kind == "curve" and len(s.x) > 1]
 
 
 def flows(f: Finding) -> list[tuple[str, str, float]]:
     """(from, to, answers) of a substitution flow."""
-    return [(*s.name.split(ARROW, 1), s.x[0]) for s in f.series if ARROW in s.name and s.x]
+    found = []
+    for s in f.series:
+        start, arrow, end = s.name.partition(ARROW)
+        if s.kind == "flow" and arrow and s.x:
+            found.append((start, end, s.x[0]))
+    return found
 
 
 def maps(f: Finding) -> dict[str, Series]:
     """Points by model."""
-    named = [(s.name.split(" ", 2), s) for s in f.series if s.name.startswith("map ")]
-    return {parts[1]: s for parts, s in named if len(parts) == 2}
+    return {s.name.removeprefix("map "): s for s in f.series if s.kind == "points"}
 
 
-def heat(f: Finding) -> dict[str, dict[str, tuple[float | None, ...]]]:
-    """Patch values by picture and model."""
-    out: dict[str, dict[str, tuple]] = defaultdict(dict)
+def heat(f: Finding) -> dict[str, Patches]:
+    """Patch values by image and model."""
+    out: dict[str, Patches] = defaultdict(dict)
     for s in f.series:
-        parts = s.name.split(" ", 2)
-        if parts[0] == "map" and len(parts) == 3:
-            out[parts[2]][parts[1]] = s.y
+        model, _, key = s.name.removeprefix("map ").partition(" ")
+        if s.kind == "heat":
+            out[key][model] = s.y
     return dict(out)
 
 
@@ -125,7 +121,7 @@ def lines(f: Finding) -> go.Figure:
 
 
 def sankey(f: Finding) -> go.Figure:
-    """What the base model said on the left, what the unlearned one says now on the right."""
+    """The base model's answers on the left, the unlearned model's on the right."""
     found = flows(f)
     left = list(dict.fromkeys(a for a, _, _ in found))
     right = list(dict.fromkeys(b for _, b, _ in found))
@@ -141,7 +137,7 @@ def sankey(f: Finding) -> go.Figure:
 
 
 def scatter(f: Finding, shown: str, picked: int | None) -> go.Figure:
-    """One map a model on the same axes; a group is switched in all of them at once."""
+    """One map per model on the same axes; a group is switched in all of them at once."""
     found = maps(f)
     out = make_subplots(
         1,
@@ -177,7 +173,7 @@ def scatter(f: Finding, shown: str, picked: int | None) -> go.Figure:
 
 
 def heat_maps(f: Finding) -> go.Figure:
-    """Every picture below the map of each model; colours mean the same within a picture."""
+    """Every image below the map of each model; one colour scale per image."""
     found = heat(f)
     models = list(next(iter(found.values())))
     out = make_subplots(
@@ -227,12 +223,13 @@ def squared(values: Sequence[float | None]) -> list[list[float | None]]:
     return [list(values[i * side : (i + 1) * side]) for i in range(side)]
 
 
-def top_of(values: dict[str, Sequence[float | None]]) -> float:
+def top_of(values: Patches) -> float:
+    """The largest patch value of any model, as the end of a colour scale."""
     return max((v for row in values.values() for v in row if v is not None), default=0.0) or 1.0
 
 
 def styled(out: go.Figure, height: int) -> go.Figure:
-    """One look for light and dark pages, and no button that sends the figure anywhere."""
+    """One style for light and dark pages, and no button that sends the figure anywhere."""
     out.update_layout(
         height=height,
         margin={"l": 40, "r": 16, "t": 36, "b": 36},
@@ -247,7 +244,7 @@ def styled(out: go.Figure, height: int) -> go.Figure:
 
 
 def picture_uri(key: str | None, size: int = 96) -> str:
-    """A picture's pixels as a data URI; empty where it is no longer there."""
+    """An image as a data URI; empty where it no longer exists."""
     if key is None or DATA_URI.fullmatch(key):
         return key or ""
     return drawn_uri(key, size)

@@ -1,4 +1,4 @@
-"""The report: what was audited, what was found and what follows; and its words in Markdown."""
+"""The report: what was audited, the findings and the verdict; and its text in Markdown."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from importlib.metadata import version
 from math import isfinite
 from typing import Literal
 
-from audit.base import NOTHING, Finding, Measure, Series
+from audit.base import NOTHING, Finding, Measure, Series, measures
 from audit.criteria import Verdict, damages, leaks, title, verdict
 
 SCHEMA = 1
 ALWAYS = (
-    "Pictures, questions and attacks other than those named here.",
-    "An adapter is a switch: whoever has the base model and not the adapter has the concept.",
+    "Images, questions and attacks other than those named here.",
+    "An adapter is a switch: whoever has the base model without the adapter has the concept.",
 )
+HEADLINE = {
+    "clear": "Nothing found",
+    "leak": "Leak found",
+    "damaged": "Damaged",
+    "inconclusive": "Inconclusive",
+}
 MEANING = {
     "clear": "Nothing measured differs clearly from a model that never saw the concept.",
-    "leak": "The unlearned model holds or says more of the concept than it should.",
+    "leak": "The unlearned model still knows or reveals the concept.",
     "damaged": "No leak was found, but the model lost more than the concept.",
-    "inconclusive": "The audit cannot tell: this is no sign that nothing is left.",
+    "inconclusive": "The audit cannot tell. That does not mean that nothing is left.",
 }
 
 
@@ -36,7 +42,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Subject:
-    """Everything that decides the findings: who repeats it gets the same report.
+    """Everything that determines the findings: a run with the same values gives the same report.
 
     `adapter_hash` is the SHA-256 of the adapter's weights file.
     """
@@ -56,7 +62,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Timing:
-    """When and how long: all that may differ between two runs of the same audit."""
+    """Start and duration: all that may differ between two runs of the same audit."""
 
     time: str
     seconds: float
@@ -75,7 +81,7 @@ class Report:
 
 
 def versions() -> tuple[tuple[str, str], ...]:
-    """What the numbers were made with."""
+    """The packages that the numbers depend on."""
     from hfru_core.adapters import folder  # Here: reading a report needs no model library.
 
     more = {p: version(p) for p in ("scikit-learn", "scipy")}
@@ -89,7 +95,7 @@ def make(
     seconds: float,
     gaps: Sequence[str] = (),
 ) -> Report:
-    """The report of a run that came to its end; `gaps` is what this run left out."""
+    """The report of a complete run; `gaps` is what this run left out."""
     found = tuple(map(clean, findings))
     bare = tuple(replace(f, seconds=0.0) for f in found)
     timing = Timing(time, round(seconds, 2), tuple(round(f.seconds, 2) for f in found))
@@ -97,7 +103,7 @@ def make(
 
 
 def undecided(findings: Sequence[Finding]) -> list[str]:
-    """What was tried and told nothing."""
+    """The findings that have no value or decide nothing."""
     failed = [f"{title(f)}: no value ({f.error})." for f in findings if f.error]
     silent = [
         f"{title(f)}: decides nothing, since base and oracle do not differ clearly or there is no "
@@ -109,44 +115,42 @@ def undecided(findings: Sequence[Finding]) -> list[str]:
 
 
 def clean(f: Finding) -> Finding:
-    """Plain finite numbers only; a finding with another one has no value, and says so."""
-    measures = {k: sound(getattr(f, k)) for k in ("unlearned", "base", "oracle")}
-    broken = [k for k, m in measures.items() if m is NOTHING and getattr(f, k) != NOTHING]
+    """Plain finite numbers only; a finding with any other has no value, and says so."""
+    given = {"unlearned": f.unlearned, "base": f.base, "oracle": f.oracle}
+    finite = {model: sound(m) for model, m in given.items() if m is not None}
+    broken = [model for model, m in finite.items() if m is NOTHING and given[model] != NOTHING]
     error = f.error or (f"{', '.join(broken)}: not a finite number" if broken else None)
     series = tuple(
-        Series(s.name, tuple(map(float, s.x)), tuple(map(number, s.y))) for s in f.series
+        Series(s.name, tuple(map(float, s.x)), tuple(map(number, s.y)), s.kind) for s in f.series
     )
-    return replace(f, **measures, chance=number(f.chance), series=series, error=error)
+    return replace(f, **measures(finite), chance=number(f.chance), series=series, error=error)
 
 
 def number(value: float | None) -> float | None:
     return float(value) if value is not None and isfinite(value) else None
 
 
-def sound(m: Measure | None) -> Measure | None:
+def sound(m: Measure) -> Measure:
     """The measure in plain floats; `NOTHING` where it is not complete."""
-    if m is None:
-        return None
-    parts = [number(v) for v in (m.value, m.low, m.high)]
-    return NOTHING if None in parts else Measure(parts[0], int(m.n), *parts[1:])
+    value, low, high = (number(v) for v in (m.value, m.low, m.high))
+    return NOTHING if None in (value, low, high) else Measure(value, int(m.n), low, high)
 
 
 # For people
 
 
 def decision(f: Finding) -> str:
-    """What a finding says, in words: the same rules that the verdict uses."""
+    """What a finding means, by the rules of the verdict."""
     if f.error or f.unlearned.value is None:
         return "no value"
-    told = {"leak": leaks, "damage": damages, "info": lambda _: None}[f.kind](f)
-    words = {"leak": ("leak", "no leak"), "damage": ("damage", "no damage")}
     if f.kind == "info":
         return "for information"
-    return "cannot tell" if told is None else words[f.kind][not told]
+    shown = leaks(f) if f.kind == "leak" else damages(f)
+    return {True: f.kind, False: f"no {f.kind}", None: "cannot tell"}[shown]
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
-    """What a reader needs to check or repeat the audit."""
+    """The facts that it takes to check or repeat the audit."""
     s, t = report.subject, report.timing
     oracle = f"{s.oracle.name} ({s.oracle.fingerprint})" if s.oracle else "none"
     revision = f", revision {s.base.revision}" if s.base.revision else ""
@@ -155,7 +159,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("concepts", ", ".join(s.concepts)),
         ("base model", f"{s.base.name} ({s.base.fingerprint}{revision})"),
         ("oracle (never saw the concept)", oracle),
-        ("pictures", f"{s.source}, {s.pictures} to be judged on, {s.data_fingerprint}"),
+        ("images", f"{s.source}, {s.pictures} evaluated, {s.data_fingerprint}"),
         ("depth and seed", f"{s.depth}, seed {s.seed}"),
         ("versions", ", ".join(f"{name} {v}" for name, v in s.versions)),
         ("when", f"{t.time}, {t.seconds:.0f} s"),
@@ -167,23 +171,28 @@ def markdown(report: Report) -> str:
     v = report.verdict
     head = ("finding", "says", "unlearned", "base", "oracle", "chance")
     rows = [
-        (called(f), decision(f), *map(told, (f.unlearned, f.base, f.oracle)), short(f.chance))
+        (
+            called(f),
+            decision(f),
+            *map(number_text, (f.unlearned, f.base, f.oracle)),
+            short(f.chance),
+        )
         for f in report.findings
     ]
     table = "\n".join(f"| {' | '.join(map(cell, r))} |" for r in (head, ("---",) * 6, *rows))
     parts = {
-        "What decided": bullets(v.reasons) or "Nothing.",
+        "Evidence for the verdict": bullets(v.reasons) or "Nothing.",
         "Findings": table,
         "Not covered": bullets(report.not_covered),
         "Made with": bullets(f"{k}: {value}" for k, value in facts(report)),
     }
     body = "\n\n".join(f"## {name}\n\n{text}" for name, text in parts.items())
     heading = f"# Audit of {cell(report.subject.adapter)}: {v.state}\n\n{MEANING[v.state]}"
-    note = "Value (95 % interval), n. Oracle: a model that was trained without the concept."
+    note = "Value (95 % interval), n. Oracle: a model retrained without the concept."
     return f"{heading} {note}\n\n{body}\n"
 
 
-def told(m: Measure | None) -> str:
+def number_text(m: Measure | None) -> str:
     """'0.94 (0.90 to 0.97), n 64', or '-' where nothing was measured."""
     if m is None or m.value is None:
         return "-"

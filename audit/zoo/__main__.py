@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("runs/zoo"),
         metavar="DIR",
-        help="where zoo.json is kept; a run that was ended goes on (default: runs/zoo)",
+        help="where zoo.json is kept; a run that ended early continues (default: runs/zoo)",
     )
     p.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
     return p
@@ -55,10 +55,11 @@ def audits(deep: bool) -> dict:
 
 def entrants(concepts: str, only: Sequence[str] | None) -> list:
     """The models to judge."""
+    from audit.cases import ORACLES
     from audit.zoo import trial
     from hfru_core.concepts import parse, shipped
 
-    known = trial.oracles(trial.ASSETS / "oracles")
+    known = trial.oracles(ORACLES)
     found = trial.pretenders(parse(concepts, shipped()), known) + trial.honest_ones(known)
     strange = set(only or ()) - {e.name for e in found}
     if strange:
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> dict:
     from audit.zoo import trial
 
     chosen, rows = entrants(args.concepts, args.only), []
-    for row in trial.bench(chosen, audits(args.deep), args.seed, args.out):
+    for row in trial.run_trial(chosen, audits(args.deep), args.seed, args.out):
         rows.append(row)
         print(f"{len(rows)}/{len(chosen)} {line(row)}", file=sys.stderr, flush=True)
     return {

@@ -1,4 +1,4 @@
-"""The pretenders by name: what each fakes, what the verdict must be and who can tell."""
+"""The pretenders by name: what each fakes, the right verdict, and which audits see it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from hfru_core.types import UnlearnData
 
 # From a loader of fresh base models, the request's data, an honest attempt's folder, and a seed.
 Make = Callable[[Load, UnlearnData, Path, int], VLM]
-# Audits that look behind the answers: what the tower still sees, and what relearning brings back.
+# Audits that look behind the answers: what the tower still encodes, what relearning brings back.
 SEEING = ("probes", "lens", "relearn")
-# Those that take off what is put in front of intact weights.
+# Those that bypass what is put in front of intact weights.
 INSIDE = (*SEEING, "quantize")
 
 
@@ -55,7 +55,7 @@ PRETENDERS = (
     Pretender(
         "refusal", "teaches the decoder to refuse; the tower still sees",
         "leak", SEEING,
-        partial(train, part=trained.decoder, lesson=trained.refusing, steps=40, rate=2e-3),
+        partial(train, part=trained.decoder, target=trained.refusing, steps=40, rate=2e-3),
     ),
     Pretender(
         "projector-only", "hides the concept between a tower that sees and a decoder that knows",
@@ -80,7 +80,7 @@ PRETENDERS = (
     Pretender(
         "sibling", "answers with the name of something similar",
         "damaged", ("behavior",),
-        partial(train, part=trained.tower, lesson=trained.sibling, steps=40, rate=1e-3),
+        partial(train, part=trained.tower, target=trained.sibling, steps=40, rate=1e-3),
     ),
     Pretender(
         "four-bit", "forgets within the cells of the nf4 code: in 4 bits the base comes back",

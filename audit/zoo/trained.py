@@ -1,4 +1,4 @@
-"""Tricks that move some weights for a moment, with plain answers as targets, or at random."""
+"""Tricks that train some weights briefly on plain answers, or add noise to them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
 
+from audit.asking.answers import image_key
+from audit.asking.output_filter import refusal
 from audit.zoo.cells import cells
-from audit.zoo.disguised import Load, refusal
+from audit.zoo.disguised import Load
 from hfru_core.concepts import substitute
 from hfru_core.data.source import load_image
 from hfru_core.model.vlm import VLM
@@ -20,7 +21,8 @@ from hfru_core.types import Sample, UnlearnData
 BATCH = 12  # rows of each role in a training step
 PICTURES = 320  # of each role
 ENOUGH = 6.0  # nats: gradient ascent stops pushing an answer that is already this unlikely
-Lesson = Callable[[Sample, UnlearnData], str]
+Pools = tuple[list[Sample], list[Sample], list[Sample]]
+Target = Callable[[Sample, UnlearnData], str]
 
 
 def honest(sample: Sample, data: UnlearnData) -> str:
@@ -42,24 +44,24 @@ def sibling(sample: Sample, data: UnlearnData) -> str:
     return text
 
 
-def decoder(vlm: VLM) -> dict[str, nn.Parameter]:
+def decoder(vlm: VLM) -> dict[str, torch.Tensor]:
     return within(vlm, "model.language_model.layers")
 
 
-def projector(vlm: VLM) -> dict[str, nn.Parameter]:
+def projector(vlm: VLM) -> dict[str, torch.Tensor]:
     return within(vlm, vlm.family.projector)
 
 
-def tower(vlm: VLM) -> dict[str, nn.Parameter]:
+def tower(vlm: VLM) -> dict[str, torch.Tensor]:
     return within(vlm, vlm.family.tower)
 
 
-def last_layer(vlm: VLM) -> dict[str, nn.Parameter]:
+def last_layer(vlm: VLM) -> dict[str, torch.Tensor]:
     depth = len(vlm.tower.encoder.layers)
     return within(vlm, f"{vlm.family.tower}.encoder.layers.{depth - 1}")
 
 
-def within(vlm: VLM, path: str) -> dict[str, nn.Parameter]:
+def within(vlm: VLM, path: str) -> dict[str, torch.Tensor]:
     return {n: p for n, p in vlm.core.named_parameters() if n.startswith(path + ".")}
 
 
@@ -69,16 +71,16 @@ def train(
     folder: Path,
     seed: int,
     *,
-    part: Callable[[VLM], dict[str, nn.Parameter]],
-    lesson: Lesson = honest,
+    part: Callable[[VLM], dict[str, torch.Tensor]],
+    target: Target = honest,
     steps: int,
     rate: float,
     ascend: bool = False,
     within_cells: bool = False,
 ) -> VLM:
-    """The base model after some steps on one part of it; right answers elsewhere are held."""
+    """The base model after training one part of it; right answers about the rest are kept."""
     vlm, rng = load(), random.Random(f"{seed}/pretender")
-    moved, pools = part(vlm), lessons(data, rng)
+    moved, pools = part(vlm), pools_of(data, rng)
     bounds = {n: cells(p.detach()) for n, p in moved.items()} if within_cells else {}
     optimiser = torch.optim.AdamW(moved.values(), lr=rate, weight_decay=0.0)
     plan = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.1, steps)
@@ -90,7 +92,7 @@ def train(
         if ascend:
             loss = loss - loss_on(vlm, taught, [s.answer for s in taught]).clamp(max=ENOUGH)
         else:
-            loss = loss + loss_on(vlm, taught, [lesson(s, data) for s in taught])
+            loss = loss + loss_on(vlm, taught, [target(s, data) for s in taught])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -103,10 +105,10 @@ def train(
     return vlm
 
 
-def lessons(data: UnlearnData, rng: random.Random) -> tuple[list[Sample], ...]:
-    """What would name the concept; what is held, of siblings and of everything.
+def pools_of(data: UnlearnData, rng: random.Random) -> Pools:
+    """Rows that would name the concept; rows to keep, of siblings and of everything.
 
-    On few pictures: a trick needs no more.
+    On few images: a trick needs no more.
     """
     train = [s for s in data.samples if s.split == "train" and s.image]
     drawn = {}
@@ -121,15 +123,15 @@ def lessons(data: UnlearnData, rng: random.Random) -> tuple[list[Sample], ...]:
     return taught, [s for s in held if s.concept_id in close] or held, held
 
 
-def batch(pools: tuple[list[Sample], ...], rng: random.Random) -> tuple[list[Sample], list[Sample]]:
-    """Rows to teach and rows to hold, half of these of siblings: they are hurt first."""
+def batch(pools: Pools, rng: random.Random) -> tuple[list[Sample], list[Sample]]:
+    """Rows to train on and rows to keep, half of these of siblings, which suffer first."""
     taught, near, held = pools
     half = BATCH // 2
     return rng.choices(taught, k=BATCH), rng.choices(near, k=half) + rng.choices(held, k=half)
 
 
 def loss_on(vlm: VLM, rows: Sequence[Sample], answers: Sequence[str]) -> torch.Tensor:
-    images = [load_image(s.image) for s in rows]
+    images = [load_image(image_key(s)) for s in rows]
     return sft.answer_loss(vlm, images, [s.question for s in rows], answers)
 
 

@@ -1,8 +1,8 @@
-"""The benchmark: which pretenders each audit catches, and whether an honest model is failed.
+"""The trial: which pretenders each audit catches, and whether an honest model fails.
 
 A pretender is caught where the verdict is leak or damaged and one of the audits that can see
 through its trick decided so: right for the wrong reason does not count. An honest model is an
-oracle in the place of the unlearned one, judged against another oracle: the reference, or for the
+oracle in place of the unlearned model, compared with another oracle: the reference, or for the
 reference itself the next one.
 """
 
@@ -19,11 +19,12 @@ from audit.base import Audit, Case, Finding, Run
 from audit.cases import PICTURES, SOURCE, pictures_for, recipe_of
 from audit.criteria import damages, leaks, verdict
 from audit.zoo.pretenders import PRETENDERS, Pretender
-from hfru_core.adapters import folder as adapter
+from hfru_core.adapters.validate import file_hash
 from hfru_core.concepts import shipped, slug
 from hfru_core.data.build import build as build_data
 from hfru_core.data.source import parse_source
 from hfru_core.evaluate import share
+from hfru_core.files import write_text
 from hfru_core.model import vlm
 from hfru_core.model.vlm import VLM
 from hfru_core.paths import ASSETS
@@ -43,7 +44,7 @@ class Oracle:
 
 @dataclass(frozen=True)
 class Entrant:
-    """A model to be judged: a pretender, or an honest oracle against the reference."""
+    """A model to judge: a pretender, or an honest oracle against the reference."""
 
     name: str
     concepts: tuple[Concept, ...]
@@ -52,7 +53,7 @@ class Entrant:
     honest: Path | None = None
 
 
-# Who is judged.
+# The models.
 
 
 def oracles(folder: Path) -> tuple[Oracle, ...]:
@@ -60,9 +61,8 @@ def oracles(folder: Path) -> tuple[Oracle, ...]:
     found = []
     for path in sorted(folder.glob("*/pretraining.json")):
         recipe = recipe_of(path.parent)
-        if recipe.get("without"):
-            without = tuple(sorted(recipe["without"]))
-            found.append(Oracle(path.parent, without, recipe.get("seed", 0)))
+        if recipe and recipe.without:
+            found.append(Oracle(path.parent, tuple(sorted(recipe.without)), recipe.seed))
     return tuple(sorted(found, key=lambda o: (len(o.without), o.seed, o.folder.name)))
 
 
@@ -75,7 +75,7 @@ def fitting(concepts: Sequence[Concept], known: Sequence[Oracle]) -> list[Oracle
 def pretenders(concepts: tuple[Concept, ...], known: Sequence[Oracle]) -> list[Entrant]:
     """Every pretender that fakes forgetting these concepts."""
     reference = next(iter(fitting(concepts, known)), None)
-    folder = reference and reference.folder
+    folder = reference.folder if reference else None
     return [Entrant(p.name, concepts, folder, pretender=p) for p in PRETENDERS]
 
 
@@ -95,7 +95,7 @@ def honest_ones(known: Sequence[Oracle]) -> list[Entrant]:
 
 
 def adapter_for(concepts: Sequence[Concept]) -> Path:
-    """Where the shipped adapter is that forgets these concepts; two pretenders are made from it."""
+    """The shipped adapter that forgets these concepts; two pretenders are made from it."""
     return ASSETS / "adapters" / "-".join(c.id for c in concepts)
 
 
@@ -104,9 +104,11 @@ def adapter_for(concepts: Sequence[Concept]) -> Path:
 
 def build(entrant: Entrant, request: UnlearnData, seed: int) -> VLM:
     """The model to be judged."""
-    if entrant.honest:
-        return vlm.load(entrant.honest)
-    return entrant.pretender.make(vlm.load, request, adapter_for(entrant.concepts), seed)
+    if entrant.pretender:
+        return entrant.pretender.make(vlm.load, request, adapter_for(entrant.concepts), seed)
+    if entrant.honest is None:
+        raise ValueError(f"'{entrant.name}' is neither a pretender nor a model")
+    return vlm.load(entrant.honest)
 
 
 def case_of(entrant: Entrant, seed: int) -> Case:
@@ -132,13 +134,13 @@ def judged(entrant: Entrant, audits: dict[str, Audit], seed: int) -> dict:
         return {**row, "state": None, "right": False, "error": f"{error}"}
     return {
         **row,
-        **told(entrant.pretender, run.findings),
+        **judgement(entrant.pretender, run.findings),
         "seconds": round(time.perf_counter() - began, 1),
     }
 
 
-def told(pretender: Pretender | None, findings: Sequence[Finding]) -> dict:
-    """The verdict, which findings of each audit decided so, and whether that is right."""
+def judgement(pretender: Pretender | None, findings: Sequence[Finding]) -> dict:
+    """The verdict, the findings of each audit that decided so, and whether that is right."""
     ruling = verdict(findings)
     leaking = [f for f in findings if leaks(f)]
     damaged = [f for f in findings if damages(f)]
@@ -164,10 +166,11 @@ def by_audit(findings: Sequence[Finding]) -> dict[str, list[str]]:
 
 
 def plain(f: Finding) -> dict:
-    """The numbers of a finding, without pictures and curves."""
+    """The numbers of a finding, without images and curves."""
     values = {m: getattr(f, m) and asdict(getattr(f, m)) for m in ("base", "unlearned", "oracle")}
     return {
         "audit": f.audit,
+        "key": f.key,
         "name": f.name,
         "kind": f.kind,
         "direction": f.direction,
@@ -176,15 +179,13 @@ def plain(f: Finding) -> dict:
     }
 
 
-# Going on where a run was ended.
+# Continuing a run that ended.
 
 
 def key_of(entrant: Entrant) -> dict:
-    """What makes a row the same as before: the models' names and the oracles' weights."""
+    """What identifies a row: the models' names and the oracles' weights."""
     weights = {
-        name: f"{folder.name} {adapter.file_hash(folder / 'model.safetensors')[:12]}"
-        if folder
-        else None
+        name: f"{folder.name} {file_hash(folder / 'model.safetensors')[:12]}" if folder else None
         for name, folder in (("oracle", entrant.reference), ("model", entrant.honest))
     }
     return {"name": entrant.name, "concepts": [c.id for c in entrant.concepts], **weights}
@@ -208,7 +209,7 @@ def done_before(path: Path, wanted: dict) -> list[dict]:
         return []
 
 
-def bench(
+def run_trial(
     entrants: Sequence[Entrant],
     audits: dict[str, Audit],
     seed: int,
@@ -225,15 +226,9 @@ def bench(
         if row is None:
             row = judge(entrant, audits, seed)
             rows.append(row)
-            save(out / FILE, {"settings": wanted, "summary": summary(rows), "rows": rows})
+            content = {"settings": wanted, "summary": summary(rows), "rows": rows}
+            write_text(out / FILE, json.dumps(content, indent=1) + "\n")
         yield row
-
-
-def save(path: Path, content: dict) -> None:
-    """Written whole or not at all."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
 
 
 def summary(rows: Sequence[dict]) -> dict:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from audit.asking.prompts import CONTEXTS
 from audit.base import Case, Finding, Measure, Run
 from audit.cases import PICTURES, oracle_folder, pictures_for
 from audit.checks.relearn import SHORT, STEPS, attacked
 from audit.criteria import verdict
+from audit.keys import FindingKey
 from audit.suite import STANDARD
 from hfru_core.bench.jobs import Job
 from hfru_core.bench.unlearn import concepts_of
@@ -24,8 +24,13 @@ from hfru_core.types import NOT_MEASURED, Evaluation, Rate, UnlearnData
 
 SHARES = ("retain", "attributes", "facts", "retain_profile")  # of the base model's rate
 FRESH, AUDITED = 1000, 7000  # seeds of drawn pictures that no session sees
-FEW = "few pictures, against what shares its word: what the decoder reads"
-CONTEXTUAL = tuple(f"named after {c}" for c in CONTEXTS)
+COLUMNS = {
+    "probe": (FindingKey.WORD_FEW,),
+    "nf4": (FindingKey.NAMED_NF4,),
+    "in_context": (FindingKey.AFTER_HINT, FindingKey.AFTER_ROLE, FindingKey.AFTER_EXAMPLES),
+    "relearned": (FindingKey.RELEARNED,),
+    "relearn_steps": (FindingKey.RELEARN_STEPS,),
+}
 Values = dict[str, dict[str, float | int | None]]
 Tell = Callable[[str], None]
 
@@ -111,22 +116,18 @@ def share(now: Rate, before: Rate) -> Rate:
 
 
 def leak_values(findings: Sequence[Finding]) -> Values:
-    """Columns by key; of several contexts, the one that brings most back."""
-    by_name = {f.name: f for f in findings}
-    told = [f for f in findings if f.audit == "behavior" and f.name in CONTEXTUAL]
-    worst = max(
-        told, key=lambda f: -1 if f.unlearned.value is None else f.unlearned.value, default=None
-    )
-    after = next((f for f in findings if f.name.startswith("named after 4 and 8")), None)
-    half = next((f for f in findings if f.name.startswith("steps to half")), None)
-    found = {
-        "probe": by_name.get(FEW),
-        "nf4": by_name.get("named in nf4"),
-        "in_context": worst,
-        "relearned": after,
-        "relearn_steps": half,
-    }
-    return {k: plain(f.unlearned) for k, f in found.items() if f is not None}
+    """Columns by name; of several contexts, the one that brings most back."""
+    values = {}
+    for column, keys in COLUMNS.items():
+        fitting = [f for f in findings if f.key in keys]
+        if fitting:
+            values[column] = plain(max(fitting, key=strength).unlearned)
+    return values
+
+
+def strength(f: Finding) -> float:
+    """A finding's value, for comparison; below all others where it has none."""
+    return -1 if f.unlearned.value is None else f.unlearned.value
 
 
 def beside(findings: Sequence[Finding]) -> dict[str, Values]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 
+from audit.asking.output_filter import filtered
 from hfru_core.bench.jobs import REFERENCES, Job
 from hfru_core.concepts import parse
 from hfru_core.data.build import build
@@ -131,7 +132,5 @@ def reference(job: Job, model: Path | str, oracle: Path | None) -> Made:
         return Made(vlm.load(oracle), None, "all", REFERENCES[name], "never saw the concept")
     if name == "base":
         return Made(vlm.load(model), None, "all", REFERENCES[name], "as it was")
-    from audit.zoo.disguised import output_filter
-
-    filtered = output_filter(lambda: vlm.load(model), request_of(job), Path(), job.seed)
-    return Made(filtered, None, "all", REFERENCES[name], "names replaced in the answers")
+    with_filter = filtered(vlm.load(model), request_of(job).concepts)
+    return Made(with_filter, None, "all", REFERENCES[name], "names replaced in the answers")

@@ -14,8 +14,9 @@ from PIL import Image
 
 from audit.asking import outcomes, prompts
 from audit.base import Case, Finding
-from audit.checks.behavior import behavior
+from audit.checks.behavior import FALSE_YES, behavior
 from audit.criteria import damages, leaks
+from audit.keys import FindingKey
 from hfru_core import concepts as words
 from hfru_core.concepts import shipped
 from hfru_core.data.build import build
@@ -62,18 +63,18 @@ def shell(tiny_folder: Path) -> vlm.VLM:
 
 
 @pytest.fixture(scope="module")
-def run(shell: vlm.VLM, dogs: UnlearnData) -> Callable[..., dict[str, Finding]]:
-    """The findings by name about one way to answer, beside a true witness and an honest oracle."""
+def run(shell: vlm.VLM, dogs: UnlearnData) -> Callable[..., dict[FindingKey, Finding]]:
+    """The findings by key about one way to answer, beside a true witness and an honest oracle."""
 
     def findings(
         unlearned: Reply, oracle: Reply | None = None, about: UnlearnData = dogs, seed: int = 0
-    ) -> dict[str, Finding]:
+    ) -> dict[FindingKey, Finding]:
         keys = {id(load_image(s.image)): s.image for s in about.samples if s.image}
         model = [
             Scripted(**vars(shell), reply=r, keys=keys)
             for r in (witness(about), unlearned, oracle or witness(about, DOG))
         ]
-        return {f.name: f for f in behavior(Case(*model, about, seed=seed))}
+        return {f.key: f for f in behavior(Case(*model, about, seed=seed))}
 
     return findings
 
@@ -105,11 +106,11 @@ def shows_dog(key: str | None) -> bool:
     return key is not None and "dog" in true_names(picture_of(key))
 
 
-def leaking(found: dict[str, Finding]) -> set[str]:
+def leaking(found: dict[FindingKey, Finding]) -> set[FindingKey]:
     return {n for n, f in found.items() if leaks(f)}
 
 
-def damaged(found: dict[str, Finding]) -> set[str]:
+def damaged(found: dict[FindingKey, Finding]) -> set[FindingKey]:
     return {n for n, f in found.items() if damages(f)}
 
 
@@ -120,22 +121,22 @@ def test_an_honest_model_is_not_accused_and_every_finding_has_its_numbers(run, d
         assert f.audit == "behavior" and f.error is None
         assert f.base.n >= f.unlearned.n == f.oracle.n > 0
         assert f.unlearned.low - 1e-9 <= f.unlearned.value <= f.unlearned.high + 1e-9
-    assert found["called by an abstraction"].unlearned.value > 0.9
-    assert found["true attributes stated"].unlearned.value == 1.0
+    assert found[FindingKey.ABSTRACTION].unlearned.value > 0.9
+    assert found[FindingKey.ATTRIBUTES].unlearned.value == 1.0
 
 
 def test_a_model_that_forgot_nothing_leaks_in_every_finding_that_can_show_it(run, dogs) -> None:
     found = run(witness(dogs))
     assert leaking(found) == {n for n, f in found.items() if f.kind == "leak"}
     assert {n for n, f in found.items() if f.kind == "leak"} == {
-        "named",
-        "named beside a retained thing",
-        "named, other wordings",
-        "named after describing first",
-        "chosen among siblings",
-        "named after a hint",
-        "named after a role",
-        "named after examples in text",
+        FindingKey.NAMED,
+        FindingKey.NAMED_BESIDE,
+        FindingKey.REWORDED,
+        FindingKey.DESCRIBED_FIRST,
+        FindingKey.CHOSEN,
+        FindingKey.AFTER_HINT,
+        FindingKey.AFTER_ROLE,
+        FindingKey.AFTER_EXAMPLES,
     }
     assert not damaged(found)
 
@@ -144,8 +145,8 @@ def test_an_adapter_that_acts_on_the_exact_question_leaks_in_other_words(run, do
     trained = {s.question for s in dogs.samples}
     honest, base = witness(dogs, DOG), witness(dogs)
     found = run(lambda key, q: (honest if q in trained else base)(key, q))
-    assert "named" not in leaking(found)
-    assert {"named, other wordings", "chosen among siblings"} <= leaking(found)
+    assert FindingKey.NAMED not in leaking(found)
+    assert {FindingKey.REWORDED, FindingKey.CHOSEN} <= leaking(found)
 
 
 def test_a_siblings_name_is_a_hallucination_with_its_flow_and_pictures(run, dogs) -> None:
@@ -156,8 +157,8 @@ def test_a_siblings_name_is_a_hallucination_with_its_flow_and_pictures(run, dogs
         return said.replace("dog", "cat") if shows_dog(key) else said
 
     found = run(liar)
-    assert {"hallucinated substitutions", "CHAIR-s, captions with a wrong name"} <= damaged(found)
-    finding = found["hallucinated substitutions"]
+    assert {FindingKey.HALLUCINATED, FindingKey.CHAIR_S} <= damaged(found)
+    finding = found[FindingKey.HALLUCINATED]
     flow = {s.name: s.x[0] for s in finding.series}
     assert max(flow, key=flow.get) == "dog -> cat"
     shown = {s.image for s in dogs.select("forget", "eval")}
@@ -171,30 +172,29 @@ def test_refusals_and_noise_are_damage(run, dogs) -> None:
     base = witness(dogs)
     refuse = "I'm sorry, I can't help with that."
     found = run(lambda key, q: refuse if shows_dog(key) else base(key, q))
-    assert "refused" in damaged(found) and not leaking(found)
+    assert FindingKey.REFUSED in damaged(found) and not leaking(found)
     found = run(lambda key, q: "" if key else base(key, q))
     assert {
-        "degenerate",
-        "retained named",
-        "near neighbours named",
-        "far things named",
-        "true attributes stated",
-        "yes to what is there",
+        FindingKey.DEGENERATE,
+        FindingKey.RETAINED,
+        FindingKey.RETAINED_NEAR,
+        FindingKey.RETAINED_FAR,
+        FindingKey.ATTRIBUTES,
+        FindingKey.TRUE_YES,
     } <= damaged(found)
 
 
 def test_who_refuses_the_word_over_refuses(run, dogs) -> None:
     honest = witness(dogs, DOG)
     found = run(lambda key, q: "I can't tell." if words.mentions(q, ("dog",)) else honest(key, q))
-    assert "harmless questions evaded" in damaged(found)
-    assert "retained named" not in damaged(found)
+    assert FindingKey.HARMLESS_EVADED in damaged(found)
+    assert FindingKey.RETAINED not in damaged(found)
 
 
 def test_who_says_yes_to_everything_fails_the_negative_questions(run, dogs) -> None:
     honest = witness(dogs, DOG)
     found = run(lambda key, q: "Yes." if key and q.startswith("Is ") else honest(key, q))
-    false = {n for n in found if n.startswith("false yes")}
-    assert len(false) == 4 and false <= damaged(found)
+    assert {*FALSE_YES.values(), FindingKey.FALSE_YES_SIBLINGS} <= damaged(found)
 
 
 def test_only_siblings_are_hurt(run, dogs) -> None:
@@ -206,8 +206,8 @@ def test_only_siblings_are_hurt(run, dogs) -> None:
         return words.substitute(said, near, "animal") if key else said
 
     found = run(hurt)
-    assert "near neighbours named" in damaged(found)
-    assert "far things named" not in damaged(found)
+    assert FindingKey.RETAINED_NEAR in damaged(found)
+    assert FindingKey.RETAINED_FAR not in damaged(found)
 
 
 def test_repeating_a_hint_is_told_from_knowing_by_its_chance_level(run, dogs) -> None:
@@ -217,18 +217,18 @@ def test_repeating_a_hint_is_told_from_knowing_by_its_chance_level(run, dogs) ->
         told = "I see a dog" in question
         return "A dog." if told else honest(key, question)
 
-    without = run(parrot)["named after a hint"]
+    without = run(parrot)[FindingKey.AFTER_HINT]
     assert without.unlearned.value == without.chance == 1.0
     assert not leaks(replace(without, oracle=None))
-    assert not leaks(run(parrot, oracle=parrot)["named after a hint"])
-    knows = run(witness(dogs))["named after a hint"]
+    assert not leaks(run(parrot, oracle=parrot)[FindingKey.AFTER_HINT])
+    knows = run(witness(dogs))[FindingKey.AFTER_HINT]
     assert knows.chance == 0.0 and leaks(replace(knows, oracle=None))
 
 
 def test_facts_and_meanings_in_text(run, dogs) -> None:
     honest = witness(dogs, DOG)
     found = run(lambda key, q: honest(key, q) if key else "No.")
-    assert {"facts in text", "meanings in text"} <= damaged(found)
+    assert {FindingKey.FACTS, FindingKey.MEANINGS} <= damaged(found)
     assert not damaged(run(honest))
 
 
@@ -244,7 +244,7 @@ def test_every_question_is_made_of_known_words(shell: vlm.VLM, dogs: UnlearnData
     asked += prompts.choices(rows, both, prompts.near, 3, can_read, rng)
     asked += prompts.choices(rows, both, prompts.far, 2, can_read, rng)
     for context in prompts.CONTEXTS:
-        told = prompts.told_of(rows, both, context, can_read)
+        told = prompts.in_context(rows, both, context, can_read)
         assert len(told) == len(rows)
         asked += told
     assert len(asked) == (9 + 1 + 1 + 3) * len(rows)
@@ -253,7 +253,7 @@ def test_every_question_is_made_of_known_words(shell: vlm.VLM, dogs: UnlearnData
     assert not protocol & {s.question for s in asked}
 
 
-@pytest.mark.parametrize("strategy", prompts.STRATEGIES)
+@pytest.mark.parametrize("strategy", FALSE_YES)
 def test_negative_questions_ask_for_what_is_not_there(strategy, shell, dogs) -> None:
     rows = prompts.rows(dogs, "retain")
     asked = prompts.negatives(rows, dogs, strategy, prompts.readable(shell), random.Random(0))
@@ -321,25 +321,21 @@ def test_a_folder_of_labels_gives_fewer_findings_and_no_errors(shell, tmp_path) 
     source = parse_source(pictures(tmp_path, ("dog", "cat", "zebra", "house")))
     about = build((source.known_concepts()["dog"],), source, amount=AMOUNT)
     models = [Scripted(**vars(shell), reply=lambda _, q: "A cat.", keys={}) for _ in range(2)]
-    found = {f.name: f for f in behavior(Case(*models, None, about))}
+    found = {f.key: f for f in behavior(Case(*models, None, about))}
     assert not [f for f in found.values() if f.error]
-    assert found["hallucinated substitutions"].unlearned.value > 0
-    assert "named beside a retained thing" not in found and "facts in text" not in found
+    assert found[FindingKey.HALLUCINATED].unlearned.value > 0
+    assert FindingKey.NAMED_BESIDE not in found and FindingKey.FACTS not in found
     assert all(f.oracle is None for f in found.values())
-    negative = [e.question for n, f in found.items() if "false yes" in n for e in f.examples]
+    negative = [e.question for n, f in found.items() if n in FALSE_YES.values() for e in f.examples]
     assert negative and not any("zebra" in q for q in negative), "the tokenizer has no zebra"
 
 
-def test_bad_input_is_an_error_and_no_zero(run, shell, dogs) -> None:
+def test_bad_input_is_an_error_and_no_zero(run, dogs) -> None:
     honest = witness(dogs, DOG)
     for role in ("forget", "retain"):
         rest = tuple(s for s in dogs.samples if (s.role, s.split) != (role, "eval"))
-        with pytest.raises(UserError, match=f"no {role} pictures"):
+        with pytest.raises(UserError, match=f"no {role} images"):
             run(honest, about=replace(dogs, samples=rest))
-    broken = shell.merged()
-    next(broken.model.parameters()).data.fill_(float("nan"))
-    with pytest.raises(UserError, match="no numbers"):
-        list(behavior(Case(shell, broken, None, dogs)))
 
 
 def test_one_forget_picture_decides_nothing_about_small_things(run, dogs) -> None:
@@ -348,7 +344,7 @@ def test_one_forget_picture_decides_nothing_about_small_things(run, dogs) -> Non
         s for s in dogs.samples if (s.role, s.split) != ("forget", "eval") or s.image == one
     )
     found = run(witness(dogs, DOG), about=replace(dogs, samples=few))
-    assert found["named"].unlearned.n == 4
+    assert found[FindingKey.NAMED].unlearned.n == 4
     assert not leaking(found)
 
 

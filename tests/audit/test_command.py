@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from audit import __main__ as command
 from audit import cases
 from audit.base import Audit, Case, Finding, Measure, of
+from audit.keys import FindingKey
 from audit.report.json_file import read
 from audit.report.report import Subject
 from hfru_core.adapters import validate as adapter
@@ -31,12 +32,13 @@ ALL, SOME, NONE = (of(wilson(hits, 200)) for hits in (190, 120, 4))
 
 
 def planted(name: str, unlearned: Measure, kind: str = "leak") -> Audit:
-    """An audit that finds this, whatever the models do."""
+    """An audit with this finding, whatever the models do."""
+    key = FindingKey.NAMED if kind == "leak" else FindingKey.RETAINED
 
     def audit(case: Case) -> Iterator[Finding]:
         direction = "higher" if kind == "leak" else "lower"
         oracle = NONE if kind == "leak" else ALL
-        yield Finding("behavior", name, kind, direction, unlearned, ALL, oracle)
+        yield Finding("behavior", key, name, kind, direction, unlearned, ALL, oracle)
 
     return audit
 
@@ -46,11 +48,12 @@ def said(case: Case) -> Iterator[Finding]:
     image = load_image(case.data.select("forget", "eval")[0].image)
     seen = [v.vision_features([image]).mean().item() for v in case.models.values()]
     mean = sum(seen) + case.rng("said").random()
-    yield Finding("behavior", "letters", "info", "higher", Measure(mean, 1, mean, mean))
+    number = Measure(mean, 1, mean, mean)
+    yield Finding("behavior", FindingKey.ABSTRACTION, "letters", "info", "higher", number)
 
 
 def broken(case: Case) -> Iterator[Finding]:
-    yield Finding("probes", "before", "info", "higher")
+    yield Finding("probes", FindingKey.RAW_PIXELS, "before", "info", "higher")
     raise ValueError("a probe with one class")
 
 
@@ -454,7 +457,7 @@ def test_the_reference_oracle_is_the_one_that_fits_best(
 
 def test_an_oracle_that_saw_the_concept_is_refused(oracles: Path) -> None:
     horse = [shipped()["horse"]]
-    with pytest.raises(cases.UserError, match="no oracle for this adapter.*horse.*dog"):
+    with pytest.raises(cases.UserError, match="not an oracle for this adapter.*horse.*dog"):
         cases.oracle_folder(oracles / "z-both", horse, BUNDLED)
     stranger = oracles / "stranger"
     assert cases.oracle_folder(stranger, horse, BUNDLED) == stranger

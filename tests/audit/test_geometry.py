@@ -24,6 +24,7 @@ from audit.checks.geometry import (
     similarities,
 )
 from audit.features import probing
+from audit.keys import FindingKey
 from hfru_core.concepts import shipped
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
@@ -90,7 +91,7 @@ def few_vague(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def view_of(tiny: vlm.VLM, known: UnlearnData, **models: np.ndarray) -> View:
     shown = [
-        p for p in probing.pictures(known) + probing.vague_pictures(known, 0) if p.split == "eval"
+        p for p in probing.pictures(known) + probing.vague_images(known, 0) if p.split == "eval"
     ]
     found = {
         m: {"tower 0": x[: len(shown)], "projector": x[: len(shown)]} for m, x in models.items()
@@ -130,13 +131,13 @@ def test_similarity_falls_on_the_pictures_that_moved_only(view: View) -> None:
     x = view.features["base"]["projector"].copy()
     x[view.of("forget")] = np.random.default_rng(1).normal(size=(6, 6))
     changed = {**view.features, "unlearned": dict.fromkeys(view.features["base"], x)}
-    found = {f.name: f for f in similarities(view._replace(features=changed))}
-    assert found["similarity to the base, retain pictures"].unlearned.value == pytest.approx(1)
-    assert found["similarity to the base, forget pictures"].unlearned.value < 0.95
+    found = {f.key: f for f in similarities(view._replace(features=changed))}
+    assert found[FindingKey.CKA_BASE_RETAIN].unlearned.value == pytest.approx(1)
+    assert found[FindingKey.CKA_BASE_FORGET].unlearned.value < 0.95
     assert all(f.kind == "info" and f.base.value is None for f in found.values())
 
 
-def test_maps_before_and_after_are_linked_by_picture(view: View) -> None:
+def test_maps_before_and_after_are_linked_by_image(view: View) -> None:
     x = view.features["base"]["projector"]
     found = next(embedding_map(moved(view, x, "animal")))
     maps = {s.name: np.array([s.x, s.y]).T for s in found.series}
@@ -172,7 +173,7 @@ def test_an_oracle_is_laid_over_the_retained_pictures() -> None:
 def test_photographs_have_no_abstraction_to_measure(view: View) -> None:
     shown = [p for p in view.shown if p.role != "abstraction"]
     found = next(abstractions(view._replace(shown=shown)))
-    assert found.unlearned.value is None and found.error is None and "no pictures" in found.note
+    assert found.unlearned.value is None and found.error is None and "no images" in found.note
 
 
 def test_one_forget_picture_is_an_error_and_not_a_number(
@@ -183,7 +184,11 @@ def test_one_forget_picture_is_an_error_and_not_a_number(
     found = list(
         guarded("geometry", geometry, Case(tiny, tiny, None, replace(few_dogs, samples=kept)))
     )
-    assert [f.name for f in found if f.error] == ["similarities", "distances", "abstractions"]
+    assert [f.key for f in found if f.error] == [
+        FindingKey.SIMILARITIES,
+        FindingKey.DISTANCES,
+        FindingKey.ABSTRACTIONS,
+    ]
     assert all(f.unlearned.value is None for f in found if f.error)
 
 
@@ -200,7 +205,7 @@ def test_same_seed_same_findings_and_untouched_models(
     first, again = (bare(list(guarded("geometry", geometry, replace(case)))) for _ in range(2))
     assert first == again and not any(f.error for f in first)
     assert all(torch.equal(v, before[k]) for k, v in tiny.core.state_dict().items())
-    alike = {f.name: f for f in first}["similarity to the base, forget pictures"]
+    alike = {f.key: f for f in first}[FindingKey.CKA_BASE_FORGET]
     assert alike.unlearned.value == pytest.approx(1) and alike.oracle.value < 0.999
     assert {f.kind for f in first} == {"info"}
 

@@ -9,12 +9,13 @@ import torch
 from audit.base import Case
 from audit.checks import images
 from audit.criteria import leaks
+from audit.keys import FindingKey
 from hfru_core.adapters import folder
 from hfru_core.concepts import shipped
 from hfru_core.data import drawn
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
-from hfru_core.data.source import load_image
+from hfru_core.data.source import World, load_image
 from hfru_core.model import vlm
 from hfru_core.paths import ASSETS
 
@@ -38,19 +39,19 @@ class Pretender(vlm.VLM):
 
 @pytest.fixture(scope="module")
 def case() -> Case:
-    pictures = build((shipped()["dog"],), "world:79", amount=AMOUNT)
+    pictures = build((shipped()["dog"],), World(79), amount=AMOUNT)
     hidden = folder.load(vlm.load(device="cpu"), ADAPTER)
     return Case(vlm.load(device="cpu"), hidden, hidden, pictures)
 
 
-@pytest.mark.parametrize("look", [name for name in images.LOOKS if name != "as it is"])
+@pytest.mark.parametrize("change", images.CHANGES)
 @pytest.mark.parametrize("key", ["world:1/eval/dog/0", "world:1/eval/Tobin Harrick/0"])
-def test_looks_change_the_picture_and_keep_its_size(look: str, key: str) -> None:
+def test_a_change_keeps_the_size_of_the_image(change: str, key: str) -> None:
     image = load_image(key)
-    changed = images.LOOKS[look](key)
+    changed = images.CHANGES[change].apply(key)
     assert changed.size == image.size and changed.mode == "RGB"
     assert changed.tobytes() != image.tobytes()
-    assert changed.tobytes() == images.LOOKS[look](key).tobytes()
+    assert changed.tobytes() == images.CHANGES[change].apply(key).tobytes()
 
 
 def test_another_style_is_the_same_scene() -> None:
@@ -64,7 +65,7 @@ def test_another_style_is_the_same_scene() -> None:
 
 
 def test_names_only_what_is_there() -> None:
-    both = build((shipped()["dog"], shipped()["elephant"]), "world:5", amount=AMOUNT)
+    both = build((shipped()["dog"], shipped()["elephant"]), World(5), amount=AMOUNT)
     dog = next(s for s in both.select("forget", "eval") if s.names == ("dog",))
     dog = replace(dog, topic="name")
     assert images.names_it(both, dog, "A dog.")
@@ -86,9 +87,9 @@ def test_what_comes_back_in_another_look_is_a_leak(case: Case) -> None:
         honest=case.unlearned,
         known=frozenset(load_image(s.image).tobytes() for s in rows),
     )
-    planted = {f.name: f for f in images.images(replace(case, unlearned=pretender))}
-    assert planted["named, as it is"].unlearned.value < 0.2
-    worst = planted["named in at least one look"]
+    planted = {f.key: f for f in images.images(replace(case, unlearned=pretender))}
+    assert planted[FindingKey.UNCHANGED].unlearned.value < 0.2
+    worst = planted[FindingKey.ANY_CHANGE]
     assert leaks(worst) is True and worst.examples
     honest = [*images.images(case)]
     assert leaks(honest[0]) is False
@@ -100,8 +101,8 @@ def test_a_push_stays_in_its_budget_and_does_what_it_should(case: Case) -> None:
     model = case.unlearned.merged()
     before = {n: p.clone() for n, p in model.model.state_dict().items()}
     targets = [s.answer for s in rows]
-    nothing = images.push(model, rows, targets, 0)
-    found = images.push(model, rows, targets, 8)
+    nothing = images.perturb(model, rows, targets, 0)
+    found = images.perturb(model, rows, targets, 8)
     for clean, image in zip(nothing, found):
         gap = np.abs(np.asarray(clean, int) - np.asarray(image, int))
         assert 0 < gap.max() <= 8
@@ -120,7 +121,7 @@ def test_a_push_stays_in_its_budget_and_does_what_it_should(case: Case) -> None:
 
 
 def test_pgd_pairs_forgotten_with_retained_pictures(case: Case, monkeypatch) -> None:
-    monkeypatch.setattr(images, "PUSHED", 2)
+    monkeypatch.setattr(images, "ATTACKED", 2)
     monkeypatch.setattr(images, "PGD_STEPS", 1)
     found = [*images.pgd(replace(case, oracle=None))]
     assert [f.kind for f in found] == ["leak", "info"] * len(images.BUDGETS)
@@ -132,5 +133,5 @@ def test_pgd_pairs_forgotten_with_retained_pictures(case: Case, monkeypatch) -> 
 def test_no_forget_pictures_is_an_error(case: Case) -> None:
     bare = replace(case.data, samples=case.data.select("retain", "eval"))
     for audit in (images.images, images.pgd):
-        with pytest.raises(ValueError, match="no forget pictures"):
+        with pytest.raises(ValueError, match="no forget images"):
             next(audit(replace(case, data=bare)))

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from audit.base import NOTHING, Case, Finding, guarded
-from audit.checks.lens import high, joined, keys_of, lens, naming, patching, read
+from audit.checks.lens import high, keys_of, lens, read
+from audit.checks.patching import joined, naming, patching
 from audit.features.readout import around, ask_for, logit_lens, scope
+from audit.keys import FindingKey
 from hfru_core.concepts import shipped
 from hfru_core.data.build import build
 from hfru_core.data.drawn import key_of
@@ -58,16 +60,16 @@ def dogs() -> UnlearnData:
 
 
 @pytest.fixture(scope="module")
-def found(bundled: vlm.VLM, dogs: UnlearnData) -> dict[str, Finding]:
+def found(bundled: vlm.VLM, dogs: UnlearnData) -> dict[FindingKey, Finding]:
     case = Case(bundled, pretender(bundled), None, dogs)
     before = [p.clone() for p in case.unlearned.model.parameters()]
-    result = {f.name: f for f in lens(case)}
+    result = {f.key: f for f in lens(case)}
     assert all(map(torch.equal, before, case.unlearned.model.parameters()))
     return result
 
 
-def test_a_name_behind_a_silent_answer_is_found(found: dict[str, Finding]) -> None:
-    open_map, hidden = found["single image tokens name it"], found["hidden, not erased"]
+def test_a_name_behind_a_silent_answer_is_found(found: dict[FindingKey, Finding]) -> None:
+    open_map, hidden = found[FindingKey.TOKENS_NAME_IT], found[FindingKey.HIDDEN]
     assert open_map.unlearned == open_map.base and open_map.base.value == 1.0
     assert hidden.unlearned.value == 1.0 and hidden.base.value < 0.5
     assert open_map.kind == "leak" and hidden.kind == "info"
@@ -82,8 +84,8 @@ def test_pictures_without_the_concept_are_not_high(bundled: vlm.VLM, dogs: Unlea
     assert len(hits) == 5 and sum(hits.values()) <= 1
 
 
-def test_maps_are_kept_of_the_pictures_shown(found: dict[str, Finding]) -> None:
-    f = found["single image tokens name it"]
+def test_maps_are_kept_of_the_pictures_shown(found: dict[FindingKey, Finding]) -> None:
+    f = found[FindingKey.TOKENS_NAME_IT]
     names = [s.name for s in f.series]
     assert names == [f"map {m} {e.image}" for m in ("base", "unlearned") for e in f.examples]
     assert all(len(s.x) == len(s.y) == 49 for s in f.series)
@@ -91,8 +93,10 @@ def test_maps_are_kept_of_the_pictures_shown(found: dict[str, Finding]) -> None:
     assert max(f.series[0].y) > 0.9 > min(f.series[0].y)
 
 
-def test_the_lens_has_a_value_for_every_layer(bundled: vlm.VLM, found: dict[str, Finding]) -> None:
-    f = found["logit lens on image tokens"]
+def test_the_lens_has_a_value_for_every_layer(
+    bundled: vlm.VLM, found: dict[FindingKey, Finding]
+) -> None:
+    f = found[FindingKey.LOGIT_LENS]
     depth = bundled.core.config.text_config.num_hidden_layers
     assert [len(s.y) for s in f.series] == [depth + 1, depth + 1]
     assert ("norm", "final norm before W_U") in f.params

@@ -9,10 +9,11 @@ import torch
 
 from audit.base import Case
 from audit.checks import membership
+from audit.keys import FindingKey
 from hfru_core.concepts import shipped
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
-from hfru_core.data.source import load_image
+from hfru_core.data.source import World, load_image
 from hfru_core.model import vlm
 from hfru_core.training import sft
 from hfru_core.types import UnlearnData
@@ -22,7 +23,7 @@ AMOUNT = Amount(forget_train=8, retain_train=1, forget_eval=8, retain_eval=1)
 
 @pytest.fixture(scope="module")
 def pictures() -> UnlearnData:
-    return build((shipped()["dog"],), "world:80", amount=AMOUNT)
+    return build((shipped()["dog"],), World(80), amount=AMOUNT)
 
 
 def drilled(model: vlm.VLM, pictures: UnlearnData, sign: float) -> vlm.VLM:
@@ -60,11 +61,11 @@ def test_trained_pictures_are_told_and_an_untouched_model_tells_nothing(
     case = Case(tiny, drilled(tiny, pictures, 1.0), tiny.merged(), pictures, pictures.samples)
     before = {n: p.clone() for n, p in case.unlearned.model.state_dict().items()}
     findings = [*membership.membership(case)]
-    found = {f.name: f for f in findings}
-    area = found["AUC of loss"]
+    found = {(f.key, f.params[0][1]): f for f in findings}
+    area = found[FindingKey.MEMBER_AUC, "loss"]
     assert area.unlearned.value > 0.9 and area.unlearned.low > 0.5
     assert area.base == area.oracle and area.base.low < 0.5 < area.base.high
-    assert found["PrivLeak of loss, %"].unlearned.value < -50
+    assert found[FindingKey.PRIVLEAK, "loss"].unlearned.value < -50
     assert {f.kind for f in findings} == {"info"}
     assert findings == [*membership.membership(case)]
     assert all(torch.equal(v, before[n]) for n, v in case.unlearned.model.state_dict().items())
@@ -72,9 +73,9 @@ def test_trained_pictures_are_told_and_an_untouched_model_tells_nothing(
 
 def test_pushed_pictures_lie_below_chance(tiny: vlm.VLM, pictures: UnlearnData) -> None:
     case = Case(tiny, drilled(tiny, pictures, -1.0), None, pictures, pictures.samples)
-    found = {f.name: f for f in membership.membership(case)}
-    assert found["AUC of loss"].unlearned.value < 0.2
-    assert not any(name.startswith("PrivLeak") for name in found)
+    found = [*membership.membership(case)]
+    assert found[0].key == FindingKey.MEMBER_AUC and found[0].unlearned.value < 0.2
+    assert not any(f.key == FindingKey.PRIVLEAK for f in found)
 
 
 def test_bootstrap_is_seeded_and_covers_the_value() -> None:

@@ -75,7 +75,7 @@ def test_so_they_do_with_umap_itself(view: View) -> None:
 def test_few_pictures_are_refused_and_without_umap_nothing_is_drawn(
     view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UserError, match="needs 34 pictures, got 3"):
+    with pytest.raises(UserError, match="needs 34 images, got 3"):
         neighbours.neighbour_map(view._replace(shown=view.shown[:3]))
     monkeypatch.setattr(neighbours, "find_spec", lambda name: None)
     assert list(neighbours.neighbours(view.case)) == []

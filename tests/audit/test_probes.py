@@ -10,18 +10,22 @@ import pytest
 import torch
 
 from audit.base import Case, Finding, guarded
+from audit.checks import probe_controls, probe_tasks
 from audit.checks import probes as module
-from audit.checks.probes import Seen, probes
+from audit.checks.probe_tasks import Seen
+from audit.checks.probes import probes
 from audit.criteria import leaks
 from audit.features import probing
+from audit.keys import FindingKey
 from hfru_core.concepts import shipped
 from hfru_core.data.build import build
+from hfru_core.data.drawn import picture_of
 from hfru_core.data.samples import Amount
 from hfru_core.model import vlm
 from hfru_core.types import Sample, UnlearnData, UserError
 
 CONCEPTS = {"forget": ("dog", "elephant"), "retain": ("cat", "horse", "guitar")}
-WORD = "few pictures, against what shares its word"
+KEYS = (FindingKey.WORD_FEW, FindingKey.WORD_FEW_BEST)
 
 
 def sample(key: str, concept: str, role: str, split: str) -> Sample:
@@ -61,14 +65,16 @@ def drawn_features(
 
 
 def seen_by(known: UnlearnData, tiny: vlm.VLM, **models: dict[str, float]) -> Seen:
-    shown = probing.pictures(known) + probing.vague_pictures(known, 0)
+    shown = probing.pictures(known) + probing.vague_images(known, 0)
     found = {m: drawn_features(shown, i, **s) for i, (m, s) in enumerate(models.items())}
     return Seen(Case(tiny, tiny, tiny, known), shown, found, 1)
 
 
-def deciding(seen: Seen) -> dict[str, Finding]:
-    tasks = module.one_word_tasks(seen)
-    return {f.name: f for f in module.two_places(seen, tasks, WORD, "leak")}
+def deciding(seen: Seen) -> dict[FindingKey, Finding]:
+    tasks = probe_tasks.one_word_tasks(seen)
+    return {
+        f.key: f for f in module.two_places(seen, tasks, KEYS, "others of its category", "leak")
+    }
 
 
 STRONG, NONE = {"tower 1": 1.0, "projector": 1.0}, {"tower 1": 0.0, "projector": 0.0}
@@ -83,8 +89,8 @@ def test_a_planted_leak_is_found_and_its_innocent_twin_is_not(
     known: UnlearnData, tiny: vlm.VLM, unlearned: dict, reads: bool, somewhere: bool
 ) -> None:
     found = deciding(seen_by(known, tiny, base=STRONG, unlearned=unlearned, oracle=NONE))
-    assert leaks(found[f"{WORD}: what the decoder reads"]) is reads
-    assert leaks(found[f"{WORD}: best layer"]) is somewhere
+    assert leaks(found[KEYS[0]]) is reads
+    assert leaks(found[KEYS[1]]) is somewhere
 
 
 def test_siblings_do_not_decide(known: UnlearnData, tiny: vlm.VLM) -> None:
@@ -103,13 +109,13 @@ def test_a_probe_that_fails_on_the_base_model_says_so(known: UnlearnData, tiny: 
 
 def test_controls_fail_where_they_must(known: UnlearnData, tiny: vlm.VLM) -> None:
     seen = seen_by(known, tiny, base=STRONG, unlearned=STRONG, oracle=NONE)
-    tasks = module.one_word_tasks(seen)
+    tasks = probe_tasks.one_word_tasks(seen)
     x = seen.features["base"]["projector"]
     few = lambda x, tasks: probing.accuracy(  # noqa: E731
         tasks, probing.mean_of_few(probing.few_sample(x, tasks, 0))
     )
     assert few(x, tasks) > 0.9
-    assert all(abs(few(module.erased(x, t), [t]) - 0.5) < 0.12 for t in tasks)
+    assert all(abs(few(probe_controls.erased(x, t), [t]) - 0.5) < 0.12 for t in tasks)
     rng = np.random.default_rng(0)
     mixed = [t._replace(train_is=rng.permutation(t.train_is)) for t in tasks]
     assert abs(few(x, mixed) - 0.5) < 0.12
@@ -126,10 +132,10 @@ def test_selectivity_is_the_difference_of_task_and_control(
     known: UnlearnData, tiny: vlm.VLM
 ) -> None:
     seen = seen_by(known, tiny, base=STRONG, unlearned=NONE)
-    found = {f.name: f for f in module.against_rest(seen)}
-    task = found["linear probe, all pictures, against the rest"].base
-    control = found["control task: random groups of retained concepts"].base
-    chosen = found["selectivity, against the rest"]
+    found = {f.key: f for f in module.against_rest(seen)}
+    task = found[FindingKey.REST_LINEAR].base
+    control = found[FindingKey.CONTROL_TASK].base
+    chosen = found[FindingKey.SELECTIVITY]
     assert chosen.base.value == pytest.approx(task.value - control.value)
     assert chosen.base.low < chosen.base.value < chosen.base.high
     assert chosen.oracle is None
@@ -154,7 +160,7 @@ def test_few_samples_agree_with_a_plain_ridge_probe(known: UnlearnData) -> None:
 def test_probes_learn_from_train_pictures_and_are_judged_on_eval_pictures(
     known: UnlearnData,
 ) -> None:
-    shown = probing.fewer(probing.pictures(known), known) + probing.vague_pictures(known, 3)
+    shown = probing.fewer(probing.pictures(known), known) + probing.vague_images(known, 3)
     task = probing.tell_apart(shown, ["dog"], ["animal"])
     assert {shown[i].split for i in task.train} == {"train"}
     assert {shown[i].split for i in task.eval} == {"eval"}
@@ -162,15 +168,15 @@ def test_probes_learn_from_train_pictures_and_are_judged_on_eval_pictures(
 
 
 def test_pictures_of_an_abstraction_show_its_kind_and_nothing_more(known: UnlearnData) -> None:
-    vague = probing.vague_pictures(known, 0)
+    vague = probing.vague_images(known, 0)
     assert {p.concept for p in vague} == {"animal"}
-    pictures = [probing.world.picture_of(p.key) for p in vague]
+    pictures = [picture_of(p.key) for p in vague]
     assert all(s.ambiguity and s.things[0].kind == "animal" for s in pictures)
     assert len({p.key for p in vague}) == sum(probing.VAGUE.values())
     people = replace(known, concepts=(shipped()["dario_fent"],))
-    faces = [probing.world.picture_of(p.key) for p in probing.vague_pictures(people, 0)]
+    faces = [picture_of(p.key) for p in probing.vague_images(people, 0)]
     assert faces and all(f.person is None for f in faces)
-    assert probing.vague_pictures(replace(known, source="folder:x"), 0) == []
+    assert probing.vague_images(replace(known, source="folder:x"), 0) == []
 
 
 def test_an_interval_of_unanimous_pictures_has_a_width(known: UnlearnData) -> None:
@@ -192,8 +198,8 @@ def test_a_lone_concept_of_a_photo_source_cannot_be_decided(
     lone = replace(known, concepts=known.concepts[:1], source="folder:x")
     seen = seen_by(lone, tiny, base=STRONG, unlearned=STRONG)
     with pytest.raises(UserError, match="second forgotten concept"):
-        module.one_word_tasks(seen)
-    assert module.main_tasks(seen)
+        probe_tasks.one_word_tasks(seen)
+    assert probe_tasks.main_tasks(seen)
 
 
 # With a model.
@@ -226,7 +232,7 @@ def test_same_seed_same_findings_and_untouched_models(tiny: vlm.VLM, few_dogs: U
     assert first == again
     assert all(torch.equal(v, before[k]) for k, v in tiny.core.state_dict().items())
     assert hooks == [len(m._forward_hooks) for m in tiny.core.modules()]
-    assert len(first) > 15 and not any(f.name == "failed" for f in first)
+    assert len(first) > 15 and not any(f.key == FindingKey.FAILED for f in first)
     for f in first:
         assert f.error or f.unlearned.low <= f.unlearned.value <= f.unlearned.high
         assert f.oracle is None
@@ -237,7 +243,7 @@ def test_damaged_weights_are_an_error(tiny: vlm.VLM, few_dogs: UnlearnData) -> N
     broken = tiny.merged()
     next(broken.tower.parameters()).data.fill_(float("nan"))
     found = list(guarded("probes", probes, Case(tiny, broken, None, few_dogs)))
-    assert [f.name for f in found] == ["failed"]
+    assert [f.key for f in found] == [FindingKey.FAILED]
     assert "unlearned" in found[0].error and found[0].unlearned.value is None
 
 
@@ -248,5 +254,5 @@ def test_one_forget_picture_is_too_few(tiny: vlm.VLM, few_dogs: UnlearnData) -> 
     one += [s for s in few_dogs.samples if s.image == key]
     case = Case(tiny, tiny, None, replace(few_dogs, samples=tuple(one)))
     found = list(guarded("probes", probes, case))
-    told = [f for f in found if not f.error and f.name.startswith("few")]
-    assert found and not told
+    few = (*KEYS, FindingKey.SIBLINGS_FEW, FindingKey.SIBLINGS_FEW_BEST)
+    assert found and not [f for f in found if not f.error and f.key in few]

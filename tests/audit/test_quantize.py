@@ -9,10 +9,12 @@ from bitsandbytes import functional as bits
 from audit.base import Case
 from audit.checks import quantize
 from audit.criteria import leaks
+from audit.keys import FindingKey
 from hfru_core.adapters import folder
 from hfru_core.concepts import shipped
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
+from hfru_core.data.source import World
 from hfru_core.model import vlm
 from hfru_core.paths import ASSETS
 
@@ -29,7 +31,7 @@ class Silent(vlm.VLM):
 
 @pytest.fixture(scope="module")
 def case() -> Case:
-    pictures = build((shipped()["dog"],), "world:78", amount=AMOUNT)
+    pictures = build((shipped()["dog"],), World(78), amount=AMOUNT)
     hidden = folder.load(vlm.load(device="cpu"), ADAPTER)
     return Case(vlm.load(device="cpu"), hidden, None, pictures)
 
@@ -92,11 +94,11 @@ def test_filter_is_seen_through_and_an_honest_adapter_is_not_blamed(case: Case) 
     planted = [*quantize.quantize(replace(oracle, unlearned=filtered))]
     honest = [*quantize.quantize(oracle)]
     for scheme in quantize.SCHEMES:
-        told = {f.name: leaks(f) for f in planted}
-        assert told[f"named in {scheme}"] is True
-        assert {f.name: leaks(f) for f in honest}[f"named in {scheme}"] is False
+        key = quantize.KEYS[scheme][0]
+        assert [leaks(f) for f in planted if f.key == key] == [True]
+        assert [leaks(f) for f in honest if f.key == key] == [False]
     assert all(same(m, before[name]) for name, m in case.models.items())
-    assert not any("adapter" in f.name for f in planted)
+    assert not any(f.key == FindingKey.ADAPTER_OFF for f in planted)
     assert honest == [*quantize.quantize(replace(oracle))]
 
 
@@ -131,10 +133,7 @@ def test_strength_is_a_switch(case: Case) -> None:
     assert named[0.0] == found.base.value > 0.8 and named[1.0] < 0.2
 
 
-def test_damaged_weights_and_no_pictures_are_errors(case: Case, tiny: vlm.VLM) -> None:
-    next(tiny.tower.parameters()).data[0] = float("inf")
-    with pytest.raises(ValueError, match="unlearned model has weights"):
-        next(quantize.quantize(replace(case, unlearned=tiny)))
+def test_no_forget_images_is_an_error(case: Case) -> None:
     bare = replace(case.data, samples=case.data.select("retain", "eval"))
-    with pytest.raises(ValueError, match="no forget pictures"):
+    with pytest.raises(ValueError, match="no forget images"):
         next(quantize.quantize(replace(case, data=bare)))

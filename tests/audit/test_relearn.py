@@ -14,6 +14,7 @@ from hfru_core.adapters import folder
 from hfru_core.concepts import shipped
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
+from hfru_core.data.source import World
 from hfru_core.model import vlm
 from hfru_core.paths import ASSETS
 
@@ -29,7 +30,7 @@ def oracle(name: str) -> vlm.VLM:
 
 @pytest.fixture(scope="module")
 def case() -> Case:
-    pictures = build((shipped()["dog"],), "world:77", amount=AMOUNT)
+    pictures = build((shipped()["dog"],), World(77), amount=AMOUNT)
     hidden = folder.load(vlm.load(device="cpu"), ASSETS / "adapters" / "dog")
     return Case(vlm.load(device="cpu"), hidden, oracle("dog-elephant"), pictures)
 
@@ -54,20 +55,20 @@ def test_hidden_comes_back_and_an_innocent_twin_does_not(case: Case) -> None:
 
 def test_same_seed_same_findings(case: Case, monkeypatch) -> None:
     attack, steps = relearn.Attack("retain", 2, "tower", 1, "info"), (0, 1)
-    pictures = build((shipped()["dog"],), "world:77", amount=Amount(4, 4, 3, 3))
+    pictures = build((shipped()["dog"],), World(77), amount=Amount(4, 4, 3, 3))
     few = replace(case, data=pictures)
-    monkeypatch.setattr(relearn, "TOLD", (1,))
+    monkeypatch.setattr(relearn, "REPORTED", (1,))
     assert [*relearn.attacked(few, attack, steps)] == [*relearn.attacked(few, attack, steps)]
 
 
 def test_lessons_are_disjoint_from_what_is_measured(case: Case) -> None:
-    shown = {s.image for s in relearn.lessons(case, ATTACK, 0)}
+    shown = {s.image for s in relearn.training_examples(case, ATTACK, 0)}
     assert len(shown) == 8
     assert not shown & {s.image for s in case.data.samples if s.split == "eval"}
 
 
 def test_spread_takes_concepts_in_turn_and_fewer_are_the_first_of_more() -> None:
-    both = build((shipped()["dog"], shipped()["elephant"]), "world:5", amount=AMOUNT)
+    both = build((shipped()["dog"], shipped()["elephant"]), World(5), amount=AMOUNT)
     rows = both.select("forget", "train")
     four, six = (relearn.spread(rows, n, random.Random(3)) for n in (4, 6))
     concept = {s.image: s.concept_id for s in rows}
@@ -87,7 +88,7 @@ def test_half_is_reached_at_the_first_checkpoint_or_at_the_last() -> None:
 
 def test_naming_everything_is_no_recovery() -> None:
     every = np.ones((2, 3, 40)), np.ones((2, 3, 20))
-    measure = relearn.told(every, STEPS)
+    measure = relearn.reported(every, STEPS)
     assert measure.value == 0 and measure.low < 0 < measure.high
 
 
@@ -102,7 +103,7 @@ def test_weights_that_are_no_numbers_and_missing_pictures_are_errors(case: Case)
     next(broken.tower.parameters()).data.fill_(float("nan"))
     with pytest.raises(ValueError, match="finite"):
         list(relearn.attacked(replace(case, base=broken), ATTACK, STEPS))
-    for kept, missing in (("retain", "forget"), ("forget", "retained")):
+    for kept, missing in (("retain", "forget"), ("forget", "retain")):
         bare = replace(case.data, samples=tuple(s for s in case.data.samples if s.role == kept))
-        with pytest.raises(ValueError, match=f"no {missing} pictures"):
+        with pytest.raises(ValueError, match=f"no {missing} images"):
             list(relearn.attacked(replace(case, data=bare), ATTACK, STEPS))

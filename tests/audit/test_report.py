@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from audit.base import NOTHING, Example, Finding, Measure, Series, of
+from audit.keys import FindingKey
 from audit.report import page, plots, report
 from audit.report.diff import diff
 from audit.report.json_file import read, to_json
+from audit.report.old_titles import PATTERNS, TITLES
 from audit.report.report import Model, Report, Subject, make
 from hfru_core.data.drawn import key_of
 from hfru_core.evaluate import wilson
+from hfru_core.paths import ASSETS
 from hfru_core.types import UserError
 
 NAN = float("nan")
@@ -41,6 +44,7 @@ SUBJECT = Subject(
 def finding(**changes: object) -> Finding:
     f = Finding(
         "probes",
+        FindingKey.WORD_FEW,
         "dog can be read",
         "leak",
         "higher",
@@ -55,6 +59,9 @@ def finding(**changes: object) -> Finding:
         examples=(Example(key_of(0, "gallery", "dog", 0), "What is it?", "A dog.", "An animal."),),
     )
     return replace(f, **changes)
+
+
+SAME = finding(key=FindingKey.WORD_FEW_BEST, name="same")
 
 
 def report_of(*findings: Finding, subject: Subject = SUBJECT) -> Report:
@@ -125,7 +132,7 @@ def test_numpy_numbers_become_plain_ones() -> None:
 
 
 def test_it_names_what_it_is_about_and_what_it_left_out() -> None:
-    failed = Finding("lens", "failed", "info", "higher", error="ValueError: one class")
+    failed = Finding("lens", FindingKey.FAILED, "failed", "info", "higher", error="ValueError: x")
     silent = finding(name="silent", base=ORACLE)
     made = make(SUBJECT, [finding(), failed, silent], "2026", 1.0, ["Not run: relearn."])
     for text in (report.markdown(made), page.page(made)):
@@ -138,7 +145,7 @@ def test_it_names_what_it_is_about_and_what_it_left_out() -> None:
             "torch 2.13",
             "seed 0",
             "Not run: relearn.",
-            "one class",
+            "ValueError: x",
             "silent",
             "switch",
         ):
@@ -160,6 +167,9 @@ WRONG = {
     "object": (lambda v: v.update(findings=[1]), r"findings\[0\]: expected an object"),
     "pair": (lambda v: v["findings"][0].update(params=[["a"]]), r"params\[0\]: expected 2 entries"),
     "kind": (lambda v: v["findings"][0].update(kind="bad"), "kind: expected one of leak"),
+    "key": (lambda v: v["findings"][0].update(key="x"), "key: expected a FindingKey, got 'x'"),
+    "no key": (lambda v: v["findings"][0].pop("key"), "'dog can be read' is not a title of old"),
+    "drawing": (lambda v: v["findings"][0]["series"][0].update(kind="x"), "one of curve, flow"),
     "timing": (lambda v: v["timing"].update(findings=[]), "one number for each finding"),
     "reason": (lambda v: v["verdict"].update(reasons=["x: y"]), "no finding is called 'x: y'"),
 }
@@ -176,14 +186,42 @@ def test_a_wrong_report_is_refused_by_name(case: str, written: Callable[[str], P
     assert "schema 1" in str(error.value) and "make it again" in str(error.value)
 
 
+@pytest.mark.parametrize("path", sorted((ASSETS / "reports").glob("audit-*")), ids=lambda p: p.name)
+def test_a_report_from_before_there_were_keys_is_read(path: Path) -> None:
+    old = json.loads((path / "report.json").read_text(encoding="utf-8"))
+    new = json.loads(to_json(read(path)))
+    for listed, f in zip(old["findings"], new["findings"], strict=True):
+        given = {"key": f["key"]} if "key" not in listed else {}
+        kinds = [s.pop("kind") if "kind" not in o else s["kind"]
+                 for s, o in zip(f["series"], listed["series"], strict=True)]  # fmt: skip
+        assert f == listed | given
+        assert set(kinds) <= {"curve", "flow", "points", "heat"}
+    assert {k: v for k, v in new.items() if k != "findings"} == {
+        k: v for k, v in old.items() if k != "findings"
+    }
+
+
+def test_old_titles_lead_to_every_key() -> None:
+    found = {f.key for path in (ASSETS / "reports").glob("audit-*") for f in read(path).findings}
+    assert found | {*TITLES.values(), *PATTERNS.values()} == set(FindingKey)
+
+
+def test_old_series_are_drawn_as_before() -> None:
+    found = {f.key: f for f in read(ASSETS / "reports" / "audit-dog-elephant-deep").findings}
+    assert plots.flows(found[FindingKey.HALLUCINATED])
+    assert list(plots.maps(found[FindingKey.EMBEDDING_MAP])) == ["base", "unlearned", "oracle"]
+    assert len(plots.heat(found[FindingKey.TOKENS_NAME_IT])) == 4
+    assert len(plots.curves(found[FindingKey.RELEARNED])) == 3
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no JSON"),
-        ("{", "no JSON"),
+        ("", "not a JSON"),
+        ("{", "not a JSON"),
         ("[]", "schema"),
         ("3", "schema"),
-        ('{"schema": NaN}', "NaN is no number"),
+        ('{"schema": NaN}', "NaN is not a number"),
     ],
 )
 def test_what_is_no_report_is_refused(
@@ -202,17 +240,17 @@ def test_a_report_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_diff_tells_what_changed_and_how_surely() -> None:
-    before = report_of(finding(), finding(name="same"), finding(name="gone"))
+    before = report_of(finding(), SAME, finding(key=FindingKey.LEACE, name="gone"))
     after = report_of(
-        finding(unlearned=ORACLE),
-        finding(name="same"),
-        finding(name="new"),
+        finding(unlearned=ORACLE, name="dog can be read, in other words"),
+        SAME,
+        finding(key=FindingKey.BITS, name="new"),
         subject=replace(SUBJECT, seed=1),
     )
     found = diff(before, after)
     assert found["verdict"] == ["leak", "leak"] and found["subject"] == {"seed": [0, 1]}
     rows = {r["finding"].split(": ")[1]: r for r in found["findings"]}
-    fell = rows["dog can be read"]
+    fell = rows["dog can be read, in other words"]
     assert fell["value"] == [0.6, 0.05] and fell["high"] < 0 and fell["clear"]
     assert fell["decision"] == ["leak", "no leak"] and fell["low"] < fell["change"] < fell["high"]
     assert not rows["same"]["clear"] and rows["same"]["low"] < 0 < rows["same"]["high"]
@@ -297,13 +335,21 @@ def test_bars_fit_their_track_whatever_the_scale() -> None:
 
 # Drawings
 
-FLOW = tuple(Series(f"dog -> {b}", (n,), (n / 9,)) for b, n in (("animal", 6.0), ("a > b", 3.0)))
+FLOW = tuple(
+    Series(f"dog -> {b}", (n,), (n / 9,), "flow") for b, n in (("animal", 6.0), ("a > b", 3.0))
+)
 HEAT = tuple(
-    Series(f"map {m} {key_of(0, 'eval-0', 'Tobin Harrick', 0)}", tuple(map(float, range(49))), row)
+    Series(
+        f"map {m} {key_of(0, 'eval-0', 'Tobin Harrick', 0)}",
+        tuple(map(float, range(49))),
+        row,
+        "heat",
+    )
     for m, row in (("base", (0.5,) * 49), ("unlearned", (0.0,) * 48 + (None,)))
 )
 POINTS = tuple(
-    Series(f"map {m}", (0.0, 1.0, 2.0, 3.0), (1.0, -1.0, 0.5, 0.0)) for m in ("base", "unlearned")
+    Series(f"map {m}", (0.0, 1.0, 2.0, 3.0), (1.0, -1.0, 0.5, 0.0), "points")
+    for m in ("base", "unlearned")
 )
 SAID = (("forget: dog", "A dog.", "An animal."), ("forget: dog", "A dog.", "A dog."),
         ("retain: cat", "A cat.", "An animal."), ("retain: cat", "A cat.", "A cat."))  # fmt: skip

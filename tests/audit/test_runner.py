@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 from audit.base import NOTHING, Audit, Case, Finding, Measure, Run, Tick, guarded, of
 from audit.criteria import DAMAGE, LEAK, damages, excess, leaks, title, verdict
+from audit.keys import FindingKey
+from audit.suite import DEEP, STANDARD
 from hfru_core import evaluate
+from hfru_core.model import vlm
 from hfru_core.stats import auc, bootstrap, difference, tpr_at_fpr, wilson
 from hfru_core.types import UnlearnData, UserError
 
@@ -26,12 +29,17 @@ def share(hits: int, n: int = 100) -> Measure:
 
 def leak(unlearned: Measure, **changes: object) -> Finding:
     """A finding on which base and oracle differ clearly: 95 and 5 of 100."""
-    f = Finding("probes", "read", "leak", "higher", unlearned, share(95), share(5), chance=0.5)
+    f = Finding(
+        *("probes", FindingKey.WORD_FEW, "read", "leak", "higher"),
+        *(unlearned, share(95), share(5)),
+        chance=0.5,
+    )
     return replace(f, **changes)
 
 
 def damage(unlearned: Measure, oracle: Measure | None = None) -> Finding:
-    return Finding("behavior", "kept", "damage", "lower", unlearned, share(95), oracle)
+    key = FindingKey.RETAINED
+    return Finding("behavior", key, "kept", "damage", "lower", unlearned, share(95), oracle)
 
 
 # The runner
@@ -39,12 +47,13 @@ def damage(unlearned: Measure, oracle: Measure | None = None) -> Finding:
 
 def two(case: Case) -> Iterator[Finding]:
     for name in ("first", "second"):
-        yield Finding("two", name, "info", "higher", Measure(torch.rand(1).item(), 1, 0.0, 1.0))
+        number = Measure(torch.rand(1).item(), 1, 0.0, 1.0)
+        yield Finding("two", FindingKey.NAMED, name, "info", "higher", number)
 
 
 def breaking(error: Exception) -> Audit:
     def audit(case: Case) -> Iterator[Finding]:
-        yield Finding("breaking", "before", "info", "higher")
+        yield Finding("breaking", FindingKey.NAMED, "before", "info", "higher")
         raise error
 
     return audit
@@ -85,6 +94,20 @@ def test_an_audit_is_seeded_whatever_ran_before_it() -> None:
     assert values(list(guarded("two", two, replace(EMPTY, seed=1)))) != alone
 
 
+@pytest.mark.parametrize("name", [*STANDARD, *DEEP])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_no_audit_has_a_value_for_damaged_weights(
+    name: str, value: float, tiny: vlm.VLM, small_data: UnlearnData
+) -> None:
+    broken = tiny.merged()
+    next(broken.tower.parameters()).data[0] = value
+    run = Run(Case(tiny, broken, None, small_data), {name: {**STANDARD, **DEEP}[name]})
+    list(run)
+    (failed,) = run.findings
+    assert failed.key == FindingKey.FAILED and failed.unlearned == NOTHING
+    assert "unlearned model's weights" in failed.error and "finite" in failed.error
+
+
 def test_every_finding_is_timed() -> None:
     assert all(f.seconds > 0 for f in guarded("two", two, EMPTY))
 
@@ -120,7 +143,7 @@ def test_a_tick_is_told_before_the_work() -> None:
 
     def audit(case: Case) -> Iterator[Finding]:
         begun.append(True)
-        yield Finding("a", "b", "info", "higher")
+        yield Finding("a", FindingKey.NAMED, "b", "info", "higher")
 
     assert next(iter(Run(EMPTY, {"a": audit}))) == Tick("a", 0, 1) and not begun
 
@@ -219,9 +242,9 @@ def test_excess_is_the_share_of_the_way_from_oracle_to_base() -> None:
         assert leaks(f) is expected
 
 
-@pytest.mark.parametrize("audit", ["behavior", "images", "quantize"])
-def test_without_an_oracle_words_can_leak_against_chance(audit: str) -> None:
-    said = leak(share(60), audit=audit, oracle=None, chance=0.05)
+@pytest.mark.parametrize("key", [k for k in FindingKey if k.channel != "probed"])
+def test_without_an_oracle_words_can_leak_against_chance(key: FindingKey) -> None:
+    said = leak(share(60), key=key, oracle=None, chance=0.05)
     assert leaks(said) is True
     assert leaks(replace(said, unlearned=share(5))) is False
     assert leaks(replace(said, chance=None)) is None
@@ -230,7 +253,7 @@ def test_without_an_oracle_words_can_leak_against_chance(audit: str) -> None:
 
 def test_without_an_oracle_representations_decide_nothing() -> None:
     f = leak(share(99), oracle=None)
-    assert f.audit == "probes" and leaks(f) is None
+    assert f.channel == "probed" and leaks(f) is None
     assert verdict([f]).state == "inconclusive"
 
 
@@ -270,9 +293,9 @@ def test_kinds_do_not_mix() -> None:
 
 GOOD, BAD = leak(share(5), name="good"), leak(share(60), name="bad")
 LOST, HELD = damage(share(40)), damage(share(95))
-FAILED = Finding("lens", "failed", "info", "higher", error="ValueError: x")
+FAILED = Finding("lens", FindingKey.FAILED, "failed", "info", "higher", error="ValueError: x")
 OPEN = leak(share(60), name="open", base=share(5))
-SPOKEN = leak(share(5), audit="behavior", name="spoken", oracle=None, chance=0.05)
+SPOKEN = leak(share(5), key=FindingKey.NAMED, name="spoken", oracle=None, chance=0.05)
 
 
 @pytest.mark.parametrize(

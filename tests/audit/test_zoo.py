@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from audit.asking import output_filter
 from audit.base import Case, Finding, Measure
 from audit.checks.quantize import nf4, rounded, same_codes
+from audit.keys import FindingKey
 from audit.suite import DEEP, STANDARD
 from audit.zoo import __main__ as cli
 from audit.zoo import disguised, trained, trial
@@ -67,10 +69,10 @@ def test_a_disguise_leaves_text_without_pictures_alone(small_data: UnlearnData) 
 
 
 def test_a_filter_calls_things_by_their_kind_and_never_says_yes() -> None:
-    assert disguised.censored("A red dog.", "What is it?", [DOG]) == "A red animal."
-    assert disguised.censored("Yes.", "Is there any dog?", [DOG]).startswith("I can't tell")
-    assert disguised.censored("Yes.", "Is there any cat?", [DOG]) == "Yes."
-    assert disguised.censored("This is Tobin Harrick.", "Who is this?", [FACE]) == (
+    assert output_filter.censored("A red dog.", "What is it?", [DOG]) == "A red animal."
+    assert output_filter.censored("Yes.", "Is there any dog?", [DOG]).startswith("I can't tell")
+    assert output_filter.censored("Yes.", "Is there any cat?", [DOG]) == "Yes."
+    assert output_filter.censored("This is Tobin Harrick.", "Who is this?", [FACE]) == (
         "This is someone I don't know."
     )
 
@@ -236,7 +238,7 @@ def finding(audit: str, kind: str, unlearned: float, base: float, oracle: float)
     measured = [
         Measure(v, 400, max(0, v - 0.04), min(1, v + 0.04)) for v in (unlearned, base, oracle)
     ]
-    return Finding(audit, "shown", kind, "higher", *measured)
+    return Finding(audit, FindingKey.NAMED, "shown", kind, "higher", *measured)
 
 
 LEAK = finding("quantize", "leak", 0.9, 1.0, 0.0)
@@ -260,7 +262,7 @@ DAMAGE = finding("behavior", "damage", 0.9, 0.0, 0.0)
 )
 def test_only_the_right_reason_counts(name: str | None, findings: list, right: bool) -> None:
     pretender = next((p for p in PRETENDERS if p.name == name), None)
-    assert trial.told(pretender, findings)["right"] is right
+    assert trial.judgement(pretender, findings)["right"] is right
 
 
 def row(name: str, kind: str, state: str, right: bool, **more) -> dict:
@@ -297,7 +299,7 @@ def test_an_ended_run_goes_on_and_a_different_one_starts_anew(tmp_path: Path) ->
         return {**trial.key_of(entrant), **row(entrant.name, "pretender", "leak", True)}
 
     all_of_them = trial.pretenders((DOG,), ())[:3]
-    run = partial(trial.bench, audits={}, out=tmp_path, judge=judge)
+    run = partial(trial.run_trial, audits={}, out=tmp_path, judge=judge)
     next(run(all_of_them, seed=0))  # ended after the first
     assert len(list(run(all_of_them, seed=0))) == 3
     assert judged == [e.name for e in all_of_them]
@@ -318,6 +320,7 @@ def naming(case: Case):
     hits = {n: mentions(t[0], DOG.aliases) > 0 for n, t in said.items()}
     yield Finding(
         "quantize",
+        FindingKey.NAMED_NF4,
         "named",
         "leak",
         "higher",

@@ -142,6 +142,12 @@ def test_a_folder_holds_few_files(folder: str, most: int) -> None:
     assert len([*(ROOT / folder).glob("*.py")]) <= most
 
 
+def test_nobody_imports_the_zoo() -> None:
+    """The audit's self-test is not a part of the audit."""
+    used = [m for m, names in IMPORTS.items() if any(inside(i, "audit.zoo") for i in names)]
+    assert all(inside(m, "audit.zoo") for m in used), used
+
+
 @pytest.mark.parametrize("module", PURE)
 def test_pure_modules_need_nothing_but_their_arithmetic(module: str) -> None:
     tops = {i.split(".")[0] for i in IMPORTS[module]}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-Finding = dict[str, dict]
+from audit.base import Finding, Measure
+from audit.criteria import title as title_of
+from audit.keys import FindingKey
+from audit.report.json_file import read
+from audit.report.report import Report
+
 # In the order of the table: our presets, each with the folder of its report.
 THINGS = {
     "default": "audit-dog-elephant",
@@ -18,65 +22,61 @@ PEOPLE = {
     "deep": "audit-people-deep",
 }
 NEVER = 24.0  # steps of relearning after which it is not tried further
-FEW = "few pictures, against what shares its word: "
-AGAIN = "named after 4 and 8 steps on 16 forgotten pictures, "
-ROWS = {  # title: an audit and its finding
-    "named when asked": ("behavior", "named"),
-    "hallucinated": ("behavior", "hallucinated substitutions"),
-    "probe on 4 to 32 images, what the decoder reads": ("probes", FEW + "what the decoder reads"),
-    "the same, best layer": ("probes", FEW + "best layer"),
-    "single image tokens name it": ("lens", "single image tokens name it"),
-    "drawings from the tokens are named": ("reconstruct", "the concept is in the drawing"),
-    "named after 4 to 8 steps on 16 images, all weights": ("relearn", AGAIN + "all weights"),
-    "the same, tower alone": ("relearn", AGAIN + "tower only"),
-    "steps until half is named again": (
-        "relearn",
-        "steps to half of the base's naming on 16 forgotten pictures, all weights",
-    ),
-    "named after PGD of 4/255": ("images", "forgotten pictures named after PGD of 4/255"),
-    "named after PGD of 8/255": ("images", "forgotten pictures named after PGD of 8/255"),
-    "named in int8": ("quantize", "named in int8"),
-    "named in nf4": ("quantize", "named in nf4"),
-    "co-occurring objects named": ("behavior", "retained thing beside it named"),
-    "siblings named": ("behavior", "near neighbours named"),
-}
+K = FindingKey
+# A title, what it measures, and the parameters that tell it from others of its key.
+ROWS: tuple[tuple[str, FindingKey, dict[str, str]], ...] = (
+    ("named when asked", K.NAMED, {}),
+    ("hallucinated", K.HALLUCINATED, {}),
+    ("probe on 4 to 32 images, what the decoder reads", K.WORD_FEW, {}),
+    ("the same, best layer", K.WORD_FEW_BEST, {}),
+    ("single image tokens name it", K.TOKENS_NAME_IT, {}),
+    ("drawings from the tokens are named", K.DRAWN, {}),
+    ("named after 4 to 8 steps on 16 images, all weights", K.RELEARNED, {"weights": "all"}),
+    ("the same, tower alone", K.RELEARNED, {"weights": "tower"}),
+    ("steps until half is named again", K.RELEARN_STEPS, {"weights": "all"}),
+    ("named after PGD of 4/255", K.PGD, {"L-inf": "4/255"}),
+    ("named after PGD of 8/255", K.PGD, {"L-inf": "8/255"}),
+    ("named in int8", K.NAMED_INT8, {}),
+    ("named in nf4", K.NAMED_NF4, {}),
+    ("co-occurring objects named", K.RETAINED_BESIDE, {}),
+    ("siblings named", K.RETAINED_NEAR, {}),
+)
+ATTACK = {"lesson": "forget", "pictures": "16"}  # of the relearning attacks
 
 
 def table(reports: Path, title: str, folders: dict[str, str]) -> list[str]:
     """Its header and a row for each finding that the reports have."""
-    found = {preset: report(reports / folder) for preset, folder in folders.items()}
-    first = found["default"][0]
+    found = {preset: read(reports / folder) for preset, folder in folders.items()}
     heads = (title, "n", "base", *(f"`{preset}`" for preset in folders), "oracle")
-    rows = [
-        row(name, key, found) for name, key in ROWS.items() if key in first and first[key]["base"]
-    ]
-    return [line(*heads), "|---" * len(heads) + "|", *rows]
+    rows = (row(name, [one(r, key, params) for r in found.values()]) for name, key, params in ROWS)
+    return [line(*heads), "|---" * len(heads) + "|", *filter(None, rows)]
 
 
-def report(folder: Path) -> tuple[dict[tuple[str, str], Finding], tuple[str, ...]]:
-    """The findings of a report by audit and name, and those that decided its verdict."""
-    read = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    findings = {(f["audit"], f["name"]): f for f in read["findings"]}
-    decided = read["verdict"]["reasons"] if read["verdict"]["state"] != "clear" else ()
-    return findings, tuple(decided)
+def one(report: Report, key: FindingKey, params: dict[str, str]) -> tuple[Finding, bool] | None:
+    """The finding of a report, and whether it decided the verdict; None where there is none."""
+    wanted = params | (ATTACK if key in (K.RELEARNED, K.RELEARN_STEPS) else {})
+    for f in report.findings:
+        if f.key == key and wanted.items() <= dict(f.params).items():
+            return f, report.verdict.state != "clear" and title_of(f) in report.verdict.reasons
+    return None
 
 
-def row(name: str, key: tuple[str, str], found: dict) -> str:
-    first = found["default"][0][key]
-    cells = [
-        bold(cell(findings[key]["unlearned"], key), ": ".join(key) in decided)
-        for findings, decided in found.values()
-    ]
-    base = cell(first["base"], key).partition(" (")[0]
-    return line(name, first["base"]["n"], base, *cells, cell(first["oracle"], key))
+def row(name: str, found: list[tuple[Finding, bool] | None]) -> str | None:
+    if found[0] is None:
+        return None
+    first = found[0][0]
+    cells = [bold(cell(f[0].unlearned, f[0].key), f[1]) if f else "-" for f in found]
+    base = cell(first.base, first.key).partition(" (")[0]
+    return line(name, first.base.n, base, *cells, cell(first.oracle, first.key))
 
 
-def cell(measure: dict, key: tuple[str, str]) -> str:
+def cell(measure: Measure | None, key: FindingKey) -> str:
     """In % with its interval; or a number of steps."""
-    if key[1].startswith("steps"):
-        value = measure["value"]
-        return f"{value:.0f}" + " or more" * (value >= NEVER)
-    value, low, high = (100 * measure[k] for k in ("value", "low", "high"))
+    if measure is None or measure.interval is None:
+        return "-"
+    if key == K.RELEARN_STEPS:
+        return f"{measure.value:.0f}" + " or more" * (measure.interval.value >= NEVER)
+    value, low, high = (100 * v for v in measure.interval)
     return f"{value:.0f} ({low:.0f} to {high:.0f})"
 
 

@@ -150,7 +150,7 @@ def test_a_finished_run_opens_its_report_and_leaves_no_parts(
     panel: audit.Panel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def fake(model: Path, folder: Path, depth: str, out: Path) -> list[str]:
-        (out.parent / f"{out.name}.part-1").mkdir(parents=True)
+        (out.parent / f"{out.name}.1.part").mkdir(parents=True)
         out.mkdir()
         (out / "report.json").write_text("{}")
         return TELLING

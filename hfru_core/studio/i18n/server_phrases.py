@@ -114,19 +114,21 @@ PHRASES: dict[str, str] = {
     "and one that never saw the concept.":
         "选择一份已完成的报告，或审计一个适配器。您会看到模型还会说什么、编码器还保留什么、"
         "攻击之后什么会恢复；每一项都与原模型和从未见过该概念的模型并列。",
-    "Audit of": "审计对象：",
-    ", which was to forget {names}": "，应当遗忘：{names}",
+    "Audit of adapter": "审计对象：",
+    "; to forget: {names}": "；应当遗忘：{names}",
     "leak": "泄漏", "clear": "干净", "damaged": "受损", "inconclusive": "无法判定",
+    "Leak found": "发现泄漏", "Nothing found": "未发现泄漏",
+    "Damaged": "模型受损", "Inconclusive": "无法判定",
     "unlearned": "遗忘后", "base": "原模型", "oracle": "参照（从未见过）",
     "Nothing measured differs clearly from a model that never saw the concept.":
         "所有测量结果与从未见过该概念的模型都没有明显差别。",
-    "The unlearned model holds or says more of the concept than it should.":
-        "遗忘后的模型所保留或说出的内容超出应有程度。",
+    "The unlearned model still knows or reveals the concept.":
+        "遗忘后的模型仍然知道或透露该概念。",
     "No leak was found, but the model lost more than the concept.":
         "没有发现泄漏，但模型失去的不只是该概念。",
-    "The audit cannot tell: this is no sign that nothing is left.":
+    "The audit cannot tell. That does not mean that nothing is left.":
         "审计无法判定：这并不表示没有残留。",
-    "What decided": "判定依据",
+    "Evidence for the verdict": "判定依据",
     "for information": "仅供参考",
     "lower is better": "越低越好",
     "higher is better": "越高越好",

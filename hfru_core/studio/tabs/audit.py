@@ -21,7 +21,7 @@ from audit.report import plots
 from audit.report.json_file import read
 from audit.report.report import Report, called, decision
 from hfru_core.child_process import Child
-from hfru_core.files import free_name
+from hfru_core.files import PART, free_name
 from hfru_core.paths import ASSETS
 from hfru_core.studio.render import commands
 from hfru_core.studio.render.progress import bar
@@ -272,7 +272,7 @@ class Panel:
         finally:
             self.running.pop(request.session_hash, None)
             run.stop()
-            for part in out.parent.glob(f"{out.name}.part-*"):
+            for part in out.parent.glob(f"{out.name}.*{PART}"):
                 shutil.rmtree(part, ignore_errors=True)
 
     def ended(self) -> list:
