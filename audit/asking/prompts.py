@@ -100,7 +100,7 @@ def part(found: Sequence[Sample], share: float, rng: random.Random) -> list[Samp
 
 
 def wordings(kind: str) -> Patterns:
-    """All ways but the protocol's to ask about a picture of one kind of concept."""
+    """All ways but the protocol's to ask about an image of one kind of concept."""
     other = tuple(
         (topic, text)
         for topic in ("describe", "caption", "name", "exists")

@@ -234,13 +234,13 @@ def apart(view: View, key: FindingKey, name: str, pairs: list[tuple[str, str]]) 
 
 
 def embedding_map(view: View) -> Iterator[Finding]:
-    """Two axes of the base model's features, and every model's pictures on them.
+    """Two axes of the base model's features, and every model's images on them.
 
-    The i-th example is the picture of the i-th point of each series "map MODEL", whose x and y are
+    The i-th example is the image of the i-th point of each series "map MODEL", whose x and y are
     the coordinates; its question says role and concept ("forget: dog", "abstraction: animal").
     """
     if len(view.shown) < ENOUGH:
-        raise UserError(f"A map needs {ENOUGH} pictures, got {len(view.shown)}: add some.")
+        raise UserError(f"A map needs {ENOUGH} images, got {len(view.shown)}: add some.")
     seen = {m: f[READ].astype(float) for m, f in view.features.items()}
     axes = {m: PCA(2, svd_solver="full").fit(seen[m]) for m in seen if m != "unlearned"}
     axes["unlearned"] = axes["base"]  # Its decoder is the base model's, and so its coordinates.

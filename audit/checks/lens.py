@@ -42,7 +42,7 @@ class Keys(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """Of one model and concept, forget then retain pictures: maps (N, P), layers (N, L)."""
+    """Of one model and concept, forget then retain images: maps (N, P), layers (N, L)."""
 
     maps: torch.Tensor
     layers: torch.Tensor

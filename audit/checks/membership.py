@@ -121,7 +121,7 @@ def privleak(unlearned: ArrayLike, oracle: ArrayLike) -> np.ndarray:
 def membership(case: Case) -> Iterator[Finding]:
     """AUC and TPR at 1 % FPR of three scores, and PrivLeak: information, not part of a verdict."""
     if not case.trained:
-        raise ValueError("the session's own pictures are not known: membership was not measured")
+        raise ValueError("the session's own images are not known: membership was not measured")
     members = chosen(case, [s for s in case.trained if s.split == "train"], "member pictures")
     others = chosen(case, case.data.select("forget", "eval"), "other pictures")
     found = {

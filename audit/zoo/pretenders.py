@@ -70,7 +70,7 @@ PRETENDERS = (
         "leak", ("behavior",), disguised.exact_questions,
     ),
     Pretender(
-        "training-pictures", "uses the adapter for the training pictures, else none",
+        "training-pictures", "uses the adapter for the training images, else none",
         "leak", ("behavior", "images", *INSIDE), disguised.training_pictures,
     ),
     Pretender(
