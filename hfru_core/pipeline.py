@@ -1,15 +1,102 @@
-"""The one path from a request to an adapter: command line, app and bench call it."""
+"""The one path from a request to an adapter, for the command line, the app and the bench.
+
+`plan` checks what was asked for, `prepare` builds its data and loads its model, `unlearn` makes
+the session whose `run()` yields the steps, and `rates` compares what it made with the base model.
+"""
 
 from __future__ import annotations
 
-from hfru_core.types import UserError
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hfru_core.concepts import parse
+from hfru_core.data.build import build
+from hfru_core.data.samples import USUAL, Amount
+from hfru_core.data.source import Source
+from hfru_core.evaluate import evaluate
+from hfru_core.methods import configured
+from hfru_core.model.vlm import VLM
+from hfru_core.session import UnlearnSession
+from hfru_core.training.distil import distilled
+from hfru_core.types import Concept, Evaluation, UnlearnConfig, UnlearnData, UserError
 
 
-def split_steps(config, steps: int | None) -> dict[str, int]:
-    """Share a number of steps between the stages as the preset does."""
+@dataclass(frozen=True)
+class Plan:
+    """A request that was checked: what to forget and to retain, from where, and how."""
+
+    source: Source
+    forget: tuple[Concept, ...]
+    retain: tuple[Concept, ...]
+    config: UnlearnConfig
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model to unlearn, the data to train on, and the settings."""
+
+    model: VLM
+    data: UnlearnData
+    config: UnlearnConfig
+
+
+def plan(
+    source: Source,
+    forget: str,
+    *,
+    retain: str = "",
+    earlier: tuple[Concept, ...] = (),
+    method: str = "hfru",
+    preset: str = "default",
+    steps: int | None = None,
+    **changes: Any,
+) -> Plan:
+    """Names of concepts, separated by commas, and settings -> a plan; raises where it cannot be.
+
+    `earlier` are concepts that the model forgot before; `changes` are fields of the settings.
+    """
+    known = source.known_concepts()
+    wanted = together(earlier, parse(forget, known))
+    retained = parse(retain, known) if retain else ()
+    config = split_steps(configured(method, preset, wanted, **changes), steps)
+    return Plan(source, wanted, retained, config)
+
+
+def together(earlier: tuple[Concept, ...], now: tuple[Concept, ...]) -> tuple[Concept, ...]:
+    """All that shall be forgotten in the end: left alone, what went first would come back."""
+    again = [c.name for c in now if c in earlier]
+    if again:
+        raise UserError(f"{', '.join(again)} was forgotten before: ask for something else.")
+    return (*earlier, *now)
+
+
+def split_steps(config: UnlearnConfig, steps: int | None) -> UnlearnConfig:
+    """Settings with so many steps, shared between the stages as the preset does."""
     if steps is None:
-        return {}
+        return config
     if steps < 1:
         raise UserError(f"--steps must be at least 1, got {steps}.")
     first = round(steps * config.stage1_steps / config.steps)
-    return {"stage1_steps": first, "grpo_steps": steps - first}
+    return config.with_(stage1_steps=first, grpo_steps=steps - first)
+
+
+def prepare(plan: Plan, load: Callable[[], VLM], amount: Amount = USUAL) -> Prepared:
+    """The data of a plan and a model of its own; distilled unless the source is drawn."""
+    data = build(plan.forget, plan.source, retain=plan.retain, amount=amount, seed=plan.config.seed)
+    model = load()
+    if plan.source.distils:
+        data = distilled(model, data, with_retain=not plan.config.feature_hold)
+    return Prepared(model, data, plan.config)
+
+
+def unlearn(prepared: Prepared, out: Path) -> UnlearnSession:
+    """The session that leaves its adapter in `out`: `run()` trains, and yields after each step."""
+    return UnlearnSession(prepared.model, prepared.data, prepared.config, out)
+
+
+def rates(base: VLM, unlearned: VLM, data: UnlearnData) -> Iterator[Evaluation]:
+    """The rates of the base model, then those of the unlearned one."""
+    yield evaluate(base, data)[0]
+    yield evaluate(unlearned, data)[0]

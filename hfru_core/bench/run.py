@@ -20,7 +20,7 @@ from hfru_core.bench.jobs import REFERENCES, Job
 from hfru_core.bench.measure import PICTURES, Bench, Tell
 from hfru_core.bench.results_file import SCHEMA, row_from
 from hfru_core.bench.table import group, markdown, variants
-from hfru_core.bench.unlearn import config_of, make
+from hfru_core.bench.unlearn import make, plan_of
 from hfru_core.files import write_file
 from hfru_core.locks import alone, claim
 from hfru_core.methods import METHODS
@@ -115,7 +115,7 @@ def measured(
     row |= {"budget_seconds": seconds} if job.budget == "equal" and job.steps is None else {}
     try:
         if row["kind"] == "method":
-            row["scope"] = config_of(job).scope
+            row["scope"] = plan_of(job).config.scope
         tell("unlearn")
         reset_peak()
         began = time.perf_counter()

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from audit.asking.output_filter import filtered
+from hfru_core import pipeline
 from hfru_core.bench.jobs import REFERENCES, Job
 from hfru_core.concepts import parse
-from hfru_core.data.build import build
 from hfru_core.data.request_variants import anonymised, polite, single
-from hfru_core.methods import METHODS, configured
+from hfru_core.methods import METHODS
 from hfru_core.model import vlm
 from hfru_core.model.vlm import VLM
-from hfru_core.session import UnlearnSession
+from hfru_core.pipeline import Plan, Prepared, split_steps
 from hfru_core.types import Concept, UnlearnConfig, UnlearnData, UserError
 
 REQUESTS: dict[str, Callable[[UnlearnData], UnlearnData]] = {
@@ -38,12 +39,36 @@ class Made(NamedTuple):
 
 
 def concepts_of(job: Job) -> tuple[Concept, ...]:
+    """What a job's task means to its source; raises where it is not known there."""
     return parse(job.task, job.source.known_concepts())
 
 
-def request_of(job: Job) -> UnlearnData:
-    """What is to be forgotten, in the job's variant."""
-    return REQUESTS[job.request](build(concepts_of(job), job.source, seed=job.seed))
+def plan_of(job: Job, steps: int | None = None) -> Plan:
+    """What a job's method does, with the job's steps or so many."""
+    entry = job.entry
+    return pipeline.plan(
+        job.source,
+        job.task,
+        method=entry.method,
+        preset=entry.preset,
+        steps=job.steps or steps,
+        seed=job.seed,
+        scope=entry.scope,
+    )
+
+
+def check(job: Job) -> None:
+    """Raise where a job could never run."""
+    if job.entry.method in REFERENCES:
+        concepts_of(job)
+    else:
+        plan_of(job)
+
+
+def prepare(job: Job, plan: Plan, load: Callable[[], VLM]) -> Prepared:
+    """The model and the data of a job, in its variant of the request."""
+    prepared = pipeline.prepare(plan, load)
+    return replace(prepared, data=REQUESTS[job.request](prepared.data))
 
 
 def make(
@@ -57,25 +82,22 @@ def make(
     """The unlearned model of a job; an equal budget is worth `seconds` of training, or `steps`."""
     if job.entry.method in REFERENCES:
         return reference(job, model, oracle)
-    request, load = request_of(job), lambda: vlm.load(model)
-    config = config_of(job)
-    kind = METHODS[job.entry.method]
-    label = kind.label if job.entry.method != "hfru" else f"HFRU {job.entry.preset}"
-    variant = kind.told(job.entry.preset)
+    kind, preset = METHODS[job.entry.method], job.entry.preset
+    label = kind.label if job.entry.method != "hfru" else f"HFRU {preset}"
+    prepared = prepare(job, plan_of(job, steps), lambda: vlm.load(model))
+    scope = prepared.config.scope
     if not kind.trains:
-        unlearned = kind(load(), request, config).edit()
-        return Made(unlearned, None, config.scope, label, variant)
-    unlearned = load()
-    clear(unlearned, work)  # of a run that was killed
-    if job.steps or steps:
-        config = with_steps(config, job.steps or steps)
-    elif job.budget == "equal":
-        config = lasting(config, load(), request, seconds, work)
-    session = UnlearnSession(unlearned, request, config, work)
+        edited = kind(prepared.model, prepared.data, prepared.config).edit()
+        return Made(edited, None, scope, label, kind.told(preset))
+    clear(prepared.model, work)  # of a run that was killed
+    if job.budget == "equal" and not (job.steps or steps):
+        config = lasting(replace(prepared, model=vlm.load(model)), seconds, work)
+        prepared = replace(prepared, config=config)
+    session = pipeline.unlearn(prepared, work)
     for _ in session.run():
         pass
-    clear(unlearned, work)
-    return Made(session.vlm, session.progress.step, config.scope, label, variant)
+    clear(prepared.model, work)
+    return Made(session.vlm, session.progress.step, scope, label, kind.told(preset))
 
 
 def clear(model: VLM, work: Path) -> None:
@@ -86,26 +108,14 @@ def clear(model: VLM, work: Path) -> None:
     model.team.wait()
 
 
-def config_of(job: Job) -> UnlearnConfig:
-    """The settings of a job's method."""
-    entry = job.entry
-    return configured(
-        entry.method, entry.preset, concepts_of(job), seed=job.seed, scope=entry.scope
-    )
+def lasting(prepared: Prepared, seconds: float, work: Path) -> UnlearnConfig:
+    """Settings with as many steps as fit into a time, both stages' steps timed in their share.
 
-
-def with_steps(config: UnlearnConfig, steps: int) -> UnlearnConfig:
-    """So many steps, shared between stages as the preset does."""
-    first = round(steps * config.stage1_steps / config.steps)
-    return config.with_(stage1_steps=first, grpo_steps=steps - first)
-
-
-def lasting(
-    config: UnlearnConfig, model: VLM, request: UnlearnData, seconds: float, work: Path
-) -> UnlearnConfig:
-    """As many steps as fit into a time, both stages' steps timed in their share."""
+    The model is trained meanwhile: give one that is not needed any more.
+    """
+    config, model = prepared.config, prepared.model
     unsaved = config.with_(checkpoint_every=config.steps + 1)
-    probe = UnlearnSession(model, request, unsaved, work)
+    probe = pipeline.unlearn(replace(prepared, config=unsaved), work)
     probe.begin()
     spent = []
     for start in (0, config.stage1_steps):
@@ -117,7 +127,7 @@ def lasting(
     shares = [config.stage1_steps, config.grpo_steps][: len(spent)]
     each = torch.tensor(sum(t * s for t, s in zip(spent, shares)) / sum(shares))
     each = float(model.team.total(each)) / model.team.size  # All take as many steps.
-    return with_steps(config, max(SHORTEST, min(LONGEST, round(seconds / each))))
+    return split_steps(config, max(SHORTEST, min(LONGEST, round(seconds / each))))
 
 
 def reference(job: Job, model: Path | str, oracle: Path | None) -> Made:
@@ -132,5 +142,6 @@ def reference(job: Job, model: Path | str, oracle: Path | None) -> Made:
         return Made(vlm.load(oracle), None, "all", REFERENCES[name], "never saw the concept")
     if name == "base":
         return Made(vlm.load(model), None, "all", REFERENCES[name], "as it was")
-    with_filter = filtered(vlm.load(model), request_of(job).concepts)
+    forget, _, _ = job.source.request(concepts_of(job), ())
+    with_filter = filtered(vlm.load(model), forget)
     return Made(with_filter, None, "all", REFERENCES[name], "names replaced in the answers")

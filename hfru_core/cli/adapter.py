@@ -1,24 +1,25 @@
-"""The `adapter` commands: look into an adapter folder, move it, and make others of it."""
+"""The command `adapter`: look into an adapter folder, move it, and make others of it."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from hfru_core.adapters.model_card import percent
-from hfru_core.types import Rate
+from hfru_core.cli.options import add_output
+from hfru_core.types import Rate, UserError
 
 EXAMPLES = """examples:
-  python -m hfru_core adapter inspect runs/no-dogs
-  python -m hfru_core adapter zip runs/no-dogs --out no-dogs.zip
-  python -m hfru_core adapter push runs/no-dogs owner/no-dogs
-  python -m hfru_core adapter pull owner/no-dogs --revision main --out runs/pulled
-  python -m hfru_core adapter scale runs/no-dogs 0.5 --out runs/half
-  python -m hfru_core adapter stack runs/no-dogs runs/no-mara --out runs/both
-  python -m hfru_core adapter merge runs/no-dogs --out runs/release
+  hfru adapter inspect runs/no-dogs
+  hfru adapter zip runs/no-dogs --out no-dogs.zip
+  hfru adapter push runs/no-dogs owner/no-dogs
+  hfru adapter pull owner/no-dogs --revision main --out runs/pulled
+  hfru adapter scale runs/no-dogs 0.5 --out runs/half
+  hfru adapter stack runs/no-dogs runs/no-mara --out runs/both
+  hfru adapter merge runs/no-dogs --out runs/release
 
 push and pull take the Hub's token from HF_TOKEN, or from `hf auth login`.
 """
@@ -29,8 +30,8 @@ WORKS_ON = {
 }
 
 
-def add_adapter(p: argparse.ArgumentParser, add_common: Callable) -> None:
-    """Every adapter command with its options."""
+def add_options(p: argparse.ArgumentParser) -> None:
+    """Every action with its options."""
     p.epilog, p.formatter_class = EXAMPLES, argparse.RawDescriptionHelpFormatter
     actions = p.add_subparsers(dest="action", required=True, metavar="ACTION")
 
@@ -40,7 +41,7 @@ def add_adapter(p: argparse.ArgumentParser, add_common: Callable) -> None:
         for argument in arguments or ("folder",):
             kind = str if argument == "repo" else Path
             made.add_argument(argument, type=kind, help=WORKS_ON[argument])
-        add_common(made)
+        add_output(made)
         return made
 
     action("inspect", "check a folder and tell what it is")
@@ -65,15 +66,15 @@ def out_folder(p: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return p
 
 
-def run(args: argparse.Namespace) -> dict:
-    """Run one of them; what was made is told on stderr."""
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Run one of them, and print what was made on stderr."""
     result = ACTIONS[args.action](args)
     for name, value in result.items():
-        print(f"{name:<17}{told(value)}", file=sys.stderr)
+        print(f"{name:<17}{readable(value)}", file=sys.stderr)
     return result
 
 
-def told(value: object) -> str:
+def readable(value: object) -> str:
     """A value for people: rates and parts a line each."""
     if isinstance(value, dict):
         lines = [f"{k:<15}{percent(Rate(**v))}, n = {v['n']}" for k, v in value.items() if v["n"]]
@@ -87,38 +88,38 @@ def told(value: object) -> str:
     return "not known" if value is None else str(value)
 
 
-def inspect(args: argparse.Namespace) -> dict:
+def inspect(args: argparse.Namespace) -> dict[str, Any]:
     return facts(args.folder)
 
 
-def zip_folder(args: argparse.Namespace) -> dict:
+def zip_folder(args: argparse.Namespace) -> dict[str, Any]:
     from hfru_core.adapters import archive
 
     folder = args.folder.resolve()
     return {"zip": str(archive.pack(folder, args.out or folder.with_name(f"{folder.name}.zip")))}
 
 
-def unzip(args: argparse.Namespace) -> dict:
+def unzip(args: argparse.Namespace) -> dict[str, Any]:
     from hfru_core.adapters import archive
 
     archive.unpack(args.file, args.out)
     return facts(args.out)
 
 
-def push(args: argparse.Namespace) -> dict:
+def push(args: argparse.Namespace) -> dict[str, Any]:
     from hfru_core.adapters import hub
 
     return vars(hub.push(args.folder, args.repo, private=not args.public))
 
 
-def pull(args: argparse.Namespace) -> dict:
+def pull(args: argparse.Namespace) -> dict[str, Any]:
     from hfru_core.adapters import hub
 
     found = hub.pull(args.repo, args.out, revision=args.revision)
     return {**facts(args.out), "repo": found.repo, "revision": found.revision}
 
 
-def merge(args: argparse.Namespace) -> dict:
+def merge(args: argparse.Namespace) -> dict[str, Any]:
     from hfru_core.adapters import combine
     from hfru_core.model import vlm
 
@@ -126,28 +127,26 @@ def merge(args: argparse.Namespace) -> dict:
     return {"model": str(combine.merge(model, args.folder, args.out))}
 
 
-def scale(args: argparse.Namespace) -> dict:
+def scale(args: argparse.Namespace) -> dict[str, Any]:
     from hfru_core.adapters import combine
 
     return facts(combine.scale(args.folder, args.strength, args.out))
 
 
-def stack(args: argparse.Namespace) -> dict:
+def stack(args: argparse.Namespace) -> dict[str, Any]:
     from hfru_core.adapters import combine
 
     return facts(combine.stack([args.folder, *args.more], args.out, numbers(args.strengths)))
 
 
 def numbers(text: str | None) -> list[float]:
-    from hfru_core.types import UserError
-
     try:
         return [float(n) for n in text.split(",")] if text else []
     except ValueError:
         raise UserError(f"--strengths takes numbers such as 1,0.5, got '{text}'.") from None
 
 
-def facts(folder: Path) -> dict:
+def facts(folder: Path) -> dict[str, Any]:
     """What a checked folder says of itself; what was not measured is None."""
     from hfru_core.adapters.validate import WEIGHTS, checked_record
 

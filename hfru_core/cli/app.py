@@ -21,7 +21,7 @@ ENVIRONMENT = {
 }
 
 
-def add_app(p: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def add_options(p: argparse.ArgumentParser) -> None:
     """Where to serve; a Space must listen on all addresses, everyone else on loopback."""
     p.description = "Serve HFRU Studio in the browser."
     p.add_argument("--host", default="0.0.0.0" if ON_SPACE else "127.0.0.1")
@@ -46,7 +46,6 @@ def add_app(p: argparse.ArgumentParser) -> argparse.ArgumentParser:
     p.add_argument(
         "--mcp", action="store_true", help="also serve the API as MCP tools, on loopback only"
     )
-    return p
 
 
 def run(args: argparse.Namespace) -> None:
@@ -86,9 +85,10 @@ def prepare_gradio() -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """What `python app.py` does."""
-    args = add_app(argparse.ArgumentParser()).parse_args(argv)
+    parser = argparse.ArgumentParser()
+    add_options(parser)
     try:
-        run(args)
+        run(parser.parse_args(argv))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

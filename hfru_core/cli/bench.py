@@ -1,4 +1,4 @@
-"""The command `bench`: what it takes, and what it tells while it runs."""
+"""The command `bench`: run methods side by side, with a line for each row on stderr."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import json
 import sys
 from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from hfru_core.data.source import parse_source
+from hfru_core.cli.options import add_output
 from hfru_core.types import UserError
+
+if TYPE_CHECKING:
+    from hfru_core.bench.jobs import Job
 
 TASKS = "dog,elephant;Tobin Harrick,Ilsa Torvane,Dario Fent"
 
 
-def add_bench(p: argparse.ArgumentParser, add_output) -> None:
+def add_options(p: argparse.ArgumentParser) -> None:
     p.description = (
         "Unlearn with several methods, ask and audit every result, and write one table. A run that "
         "was ended goes on; several processes may share --out. A row that is there stays: delete "
@@ -64,85 +68,83 @@ def add_bench(p: argparse.ArgumentParser, add_output) -> None:
     add_output(p)
 
 
-def bench(args: argparse.Namespace) -> dict:
+def run(args: argparse.Namespace) -> dict[str, Any]:
     """Run the jobs with a line for each on stderr."""
-    from hfru_core.bench import jobs as entry
-    from hfru_core.bench import run
+    from hfru_core.bench import run as bench_run
     from hfru_core.bench.measure import Bench
     from hfru_core.child_process import end_with_parent
     from hfru_core.model import vlm
 
     end_with_parent()
-    jobs = jobs_of(args, entry)
+    jobs = checked_jobs(args)
     shared = Bench(args.model or vlm.BUNDLED, args.pictures, args.oracle)
     for job in jobs:
-        shared.oracle_of(job)  # raises where a given one is none
-    speaks, shown, errors = args.events and shared.base.team.writes, 0, 0
+        shared.oracle_of(job)  # raises where a given one does not fit
+    writes, count, errors = shared.base.team.writes, 0, 0
 
-    def tell(job: entry.Job, done: int, stage: str) -> None:
-        say(speaks, {"row": job.title, "done": done, "of": len(jobs), "stage": stage})
+    def tell(job: Job, done: int, stage: str) -> None:
+        say(args.events and writes, row=job.title, done=done, of=len(jobs), stage=stage)
 
-    for row in run.run(
+    for row in bench_run.run(
         jobs, shared, args.out, seconds=args.seconds, audited=not args.no_audit, tell=tell
     ):
-        shown, errors = shown + 1, errors + bool(row["error"])
-        if shared.base.team.writes:
-            print(f"{shown}/{len(jobs)} {line(row)}", file=sys.stderr, flush=True)
-        say(speaks, {"finished": row})
-    return {"rows": shown, "errors": errors, "of": len(jobs), "out": str(args.out / run.FILE)}
+        count, errors = count + 1, errors + bool(row["error"])
+        if writes:
+            print(f"{count}/{len(jobs)} {line(row)}", file=sys.stderr, flush=True)
+        say(args.events and writes, finished=row)
+    out = str(args.out / bench_run.FILE)
+    return {"rows": count, "errors": errors, "of": len(jobs), "out": out}
 
 
-def jobs_of(args: argparse.Namespace, entry) -> list:
-    """Checked before long work."""
-    try:
-        seeds = [int(s) for s in args.seeds.split(",")]
-    except ValueError:
-        raise UserError(f"--seeds are numbers separated by commas, got '{args.seeds}'.") from None
-    if min(seeds) < 0:
-        raise UserError(f"--seeds must be 0 or more, got {min(seeds)}.")
+def checked_jobs(args: argparse.Namespace) -> list[Job]:
+    """What was asked for as jobs; raises before long work where one could never run."""
+    from hfru_core.bench import jobs
+    from hfru_core.bench.unlearn import check
+    from hfru_core.data.source import parse_source
+
     for name in ("steps", "pictures", "seconds"):
         given = getattr(args, name)
         if given is not None and not 1 <= given < inf:
             raise UserError(f"--{name} must be at least 1, got {given:g}.")
-    entries = entry.parse(args.methods or entry.everything())
-    tasks = [t.strip() for t in args.tasks.split(";") if t.strip()]
-    same = {
-        "budget": args.budget,
-        "request": args.request,
-        "steps": args.steps,
-        "source": parse_source(args.data),
-    }
-    jobs = entry.jobs(entries, tasks, seeds, **same)
-    if not jobs:
+    found = jobs.jobs(
+        jobs.parse(args.methods or jobs.everything()),
+        [t.strip() for t in args.tasks.split(";") if t.strip()],
+        seeds(args.seeds),
+        budget=args.budget,
+        request=args.request,
+        steps=args.steps,
+        source=parse_source(args.data),
+    )
+    if not found:
         raise UserError("Nothing to run: --methods, --tasks and --seeds need one thing each.")
-    check(jobs)
-    return jobs
+    for job in found:
+        check(job)
+    return found
 
 
-def check(jobs: list) -> None:
-    """Raise where a job could never run."""
-    from hfru_core.bench.jobs import REFERENCES
-    from hfru_core.bench.unlearn import concepts_of, config_of
+def seeds(text: str) -> list[int]:
+    """'0,1' -> [0, 1]."""
+    try:
+        found = [int(s) for s in text.split(",")]
+    except ValueError:
+        raise UserError(f"--seeds are numbers separated by commas, got '{text}'.") from None
+    if min(found) < 0:
+        raise UserError(f"--seeds must be 0 or more, got {min(found)}.")
+    return found
 
-    for job in jobs:
-        concepts_of(job)
-        if job.entry.method not in REFERENCES:
-            config_of(job)
 
-
-def say(wanted: bool, event: dict) -> None:
+def say(wanted: bool, **event: object) -> None:
+    """One event as a line of JSON on stdout."""
     if wanted:
         print(json.dumps(event), flush=True)
 
 
-def line(row: dict) -> str:
+def line(row: dict[str, Any]) -> str:
     """A row for people."""
+    name = f"{row['method']} ({row['task']}, {row['seed']})"
     if row["error"]:
-        return f"{row['method']} ({row['task']}, {row['seed']}): {row['error']}"
+        return f"{name}: {row['error']}"
     rates = {k: v["rate"] for k, v in row["values"].items()}
     keys = ("forget", "retain", "hallucination", "abstraction", "relearned")
-    told = ", ".join(f"{k} {rates[k]:.1%}" for k in keys if rates.get(k) is not None)
-    return (
-        f"{row['method']} ({row['task']}, {row['seed']}): {told}, {row['verdict']}, "
-        f"{row['seconds']} s"
-    )
+    numbers = ", ".join(f"{k} {rates[k]:.1%}" for k in keys if rates.get(k) is not None)
+    return f"{name}: {numbers}, {row['verdict']}, {row['seconds']} s"

@@ -217,7 +217,7 @@ def pools(recipe: Recipe) -> tuple[Pool, Pool]:
     if isinstance(source, Photos):
         return photo_pool(source)
     raise UserError(
-        f"Unknown source '{recipe.data}' to pretrain on. Use world, world:SEED, "
+        f"A model cannot be pretrained on '{recipe.data}'. Use world, world:SEED, "
         "pacs:FILE.parquet or folder:DIR."
     )
 

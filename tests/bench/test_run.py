@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from hfru_core.__main__ import main
 from hfru_core.bench import run as bench_run
 from hfru_core.bench import unlearn as make
 from hfru_core.bench.jobs import jobs, parse
 from hfru_core.bench.measure import Bench
 from hfru_core.bench.results_file import load
+from hfru_core.cli.main import main
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
 from hfru_core.data.source import DRAWN, parse_source
@@ -30,7 +30,8 @@ GIVEN = {"budget": "own", "request": "plain", "steps": 1, "source": DRAWN}
 def bench(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A random model, judged on very few pictures."""
     few = Amount(6, 8, 2, 2)
-    small = lambda *a, **k: build(*a, **{"amount": few, **k})  # noqa: E731
+    small = lambda *a, **k: build(*a, **{**k, "amount": few})  # noqa: E731
+    monkeypatch.setattr("hfru_core.pipeline.build", small)
     monkeypatch.setattr("hfru_core.bench.unlearn.build", small)
     return Bench(tiny_folder, pictures=2)
 

@@ -89,7 +89,7 @@ def offences(users: str, used: str) -> list[str]:
 
 
 def test_the_tree_was_found() -> None:
-    assert "hfru_core.session" in IMPORTS["hfru_core.__main__"]
+    assert "hfru_core.session" in IMPORTS["hfru_core.pipeline"]
     assert "hfru_core.world.scenes" in IMPORTS["hfru_core.protocol.questions"]
     assert "transformers" in IMPORTS["hfru_core.model.vlm"]
 

@@ -16,10 +16,10 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-from hfru_core.__main__ import main as command
 from hfru_core.adapters import folder as adapter
 from hfru_core.adapters.combine import sum_of
 from hfru_core.adapters.validate import checked_record
+from hfru_core.cli.main import main as command
 from hfru_core.concepts import parse
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount

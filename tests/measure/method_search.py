@@ -11,17 +11,19 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 from hfru_core.bench.jobs import Entry, Job
-from hfru_core.bench.unlearn import concepts_of, config_of, request_of
+from hfru_core.bench.unlearn import concepts_of, plan_of, prepare
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
+from hfru_core.data.source import World
 from hfru_core.evaluate import evaluate
 from hfru_core.methods import METHODS
 from hfru_core.model import vlm
-from hfru_core.session import UnlearnSession
+from hfru_core.pipeline import unlearn
 from hfru_core.types import UnlearnData
 
 SEED = 100  # neither a table's nor a test's
@@ -31,18 +33,19 @@ SHOWN = ("forget", "retain", "hallucination", "abstraction", "attributes", "fact
 
 def tried(job: Job, rate: float | None, settings: tuple, judged: UnlearnData) -> str:
     """One combination's line."""
-    config = config_of(job).with_(settings=settings)
+    plan = plan_of(job)
+    config = plan.config.with_(settings=settings)
     config = config.with_(stage1_lr=rate) if rate else config
-    request, kind = request_of(job), METHODS[job.entry.method]
+    prepared, kind = prepare(job, replace(plan, config=config), vlm.load), METHODS[job.entry.method]
     if kind.trains:
         folder = Path(tempfile.mkdtemp())
-        session = UnlearnSession(vlm.load(), request, config, folder / "adapter")
+        session = unlearn(prepared, folder / "adapter")
         for _ in session.run():
             pass
         shutil.rmtree(folder)
         model = session.vlm
     else:
-        model = kind(vlm.load(), request, config).edit()
+        model = kind(prepared.model, prepared.data, config).edit()
     found = vars(evaluate(model, judged)[0])
     told = " ".join(f"{k} {100 * found[k].rate:.0f}" for k in SHOWN if found[k].rate is not None)
     return f"{job.entry.name} {job.task} lr {config.stage1_lr:g} {dict(settings)}: {told}"
@@ -58,7 +61,7 @@ def main() -> None:
     args = parser.parse_args()
     job = Job(Entry(args.method), args.task, SEED)
     amount = Amount(0, 0, args.pictures, args.pictures)
-    judged = build(concepts_of(job), f"world:{1000 + SEED}", amount=amount, seed=SEED)
+    judged = build(concepts_of(job), World(1000 + SEED), amount=amount, seed=SEED)
     for rate, words in product(args.lr, args.set or [[]]):
         settings = tuple((k, float(v)) for k, _, v in (w.partition("=") for w in words))
         print(tried(job, rate, settings, judged), flush=True)

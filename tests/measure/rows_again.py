@@ -14,7 +14,7 @@ import shlex
 import tempfile
 from pathlib import Path
 
-from hfru_core.__main__ import main as command
+from hfru_core.cli.main import main as command
 from hfru_core.paths import REPORTS
 
 

@@ -271,7 +271,7 @@ def test_a_wish_becomes_the_command() -> None:
 
 
 def test_the_command_takes_what_it_is_asked() -> None:
-    from hfru_core.cli.options import parser
+    from hfru_core.cli.main import parser
 
     given = parser().parse_args(Wish(("npo",), "dog", 1, 5, Path("m")).process(Path("x"))[3:])
     assert (given.methods, given.tasks, given.seeds, given.steps) == ("npo", "dog", "1", 5)

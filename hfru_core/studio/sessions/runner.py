@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hfru_core import concepts as words
 from hfru_core.adapters.record import read_record
+from hfru_core.concepts import slug
 from hfru_core.data.build import build
 from hfru_core.data.source import parse_source
 from hfru_core.files import PART, free_name
@@ -34,6 +35,8 @@ from hfru_core.types import (
 )
 
 if TYPE_CHECKING:
+    from hfru_core.model.vlm import VLM
+    from hfru_core.pipeline import Plan
     from hfru_core.session import UnlearnSession
 
 STAGES = {"disrupt": "Stage 1: breaking the visual link", "reinforce": "Stage 2: reinforcement"}
@@ -103,7 +106,6 @@ class Report:
     after: Evaluation | None = None
     note: str = ""
     adapter: Path | None = None
-    urgent: bool = False
 
 
 @dataclass
@@ -126,18 +128,21 @@ class Pace:
         return sum(recent) / len(recent) if recent else None
 
 
-def plan(
-    wish: Wish, settings: Iterable[tuple[str, object]] = ()
-) -> tuple[tuple[Concept, ...], UnlearnConfig]:
-    """The concepts and settings of a wish; raises where it cannot be."""
-    from hfru_core.studio.sessions.torch_side import hfru, pipeline
+def plan(wish: Wish, settings: Iterable[tuple[str, object]] = ()) -> Plan:
+    """What a wish comes to; raises where it cannot be."""
+    from hfru_core.studio.sessions.torch_side import pipeline
 
-    known = parse_source(wish.source).known_concepts()
     if not wish.names:
         raise UserError("Choose at least one thing or person to forget.")
-    forget = words.parse(",".join(wish.names), known)
-    config = hfru.preset(wish.preset, forget, seed=wish.seed, scope=wish.scope, **dict(settings))
-    return forget, config.with_(**pipeline.split_steps(config, wish.steps))
+    return pipeline.plan(
+        parse_source(wish.source),
+        ",".join(wish.names),
+        preset=wish.preset,
+        steps=wish.steps,
+        seed=wish.seed,
+        scope=wish.scope,
+        **dict(settings),
+    )
 
 
 def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Report]:
@@ -152,7 +157,7 @@ def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Repor
         yield from followed(studio, run, wish, out)
     except Halted:
         if not run.left:
-            yield Report("Stopped", "before the first step", urgent=True)
+            yield Report("Stopped", "before the first step")
     except Exception:
         kept = True
         raise
@@ -164,27 +169,18 @@ def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Repor
 
 def followed(studio: Studio, run: Run, wish: Wish, out: Path) -> Iterator[Report]:
     """The same; a visitor who leaves raises `Halted`."""
-    from hfru_core.studio.sessions.torch_side import distil
-    from hfru_core.studio.sessions.torch_side import session as training
+    from hfru_core.studio.sessions.torch_side import pipeline
 
-    forget, config = plan(wish, studio.settings)
+    wanted = plan(wish, studio.settings)
     report = Report(
         "Preparing",
         "drawing pictures and asking the original model",
-        0.0,
-        config,
-        forget,
-        urgent=True,
+        config=wanted.config,
+        concepts=wanted.forget,
     )
     yield report
-    source = parse_source(wish.source)
-    request = build(forget, source, amount=studio.amount, seed=wish.seed)
-    run.pulse()
-    model = fresh_model(studio.model)
-    model.pulse = run.pulse
-    if source.distils:
-        request = distil.distilled(model, request, with_retain=not config.feature_hold)
-    session = run.session = training.UnlearnSession(model, request, config, out)
+    prepared = pipeline.prepare(wanted, partial(pulsing_model, studio, run), studio.amount)
+    session = run.session = pipeline.unlearn(prepared, out)
     session.prepare()
     interrupted.keep(wish, session.work)
     run.pulse()
@@ -196,12 +192,20 @@ def followed(studio: Studio, run: Run, wish: Wish, out: Path) -> Iterator[Report
             session.stop()
         yield last
     run.keeping = False
-    yield from judge(studio, run, session, last)
+    yield from judge(studio, run, session, wanted, last)
+
+
+def pulsing_model(studio: Studio, run: Run) -> VLM:
+    """A model to train that gives up soon after nobody wants it."""
+    run.pulse()
+    model = fresh_model(studio.model)
+    model.pulse = run.pulse
+    return model
 
 
 def seconds_for(studio: Studio, run: Run, wish: Wish, folder: Path) -> int:
     """How long `follow` with the same arguments is expected to hold a GPU."""
-    steps = plan(wish, studio.settings)[1].steps
+    steps = plan(wish, studio.settings).config.steps
     return seconds_of(steps, bundled=studio.model == ASSETS / "model")
 
 
@@ -212,7 +216,6 @@ def train(session: UnlearnSession, report: Report) -> Iterator[Report]:
         events = events or earlier(session, event)
         events.append(event)
         probes = event.probes or report.probes or session.probe_answers(session.base_said)
-        fresh = bool(event.probes) or len(events) == 1 or event.adapter is not None
         if event.adapter:
             detail = f"step {event.step} of {event.of} · {clock(time.perf_counter() - began)}"
         else:
@@ -225,7 +228,6 @@ def train(session: UnlearnSession, report: Report) -> Iterator[Report]:
             events=tuple(events),
             probes=probes,
             adapter=event.adapter,
-            urgent=fresh,
         )
         yield report
 
@@ -236,53 +238,42 @@ def earlier(session: UnlearnSession, first: StepEvent) -> list[StepEvent]:
     return [StepEvent(of=first.of, **r) for r in rows]
 
 
-def judge(studio: Studio, run: Run, session: UnlearnSession, report: Report) -> Iterator[Report]:
+def judge(
+    studio: Studio, run: Run, session: UnlearnSession, wanted: Plan, report: Report
+) -> Iterator[Report]:
     """Rates on pictures that were never trained on; after a stop those that are known already."""
     if run.stopped:
-        yield replace(report, **known_rates(session, report.adapter), title="Stopped", urgent=True)
+        yield replace(report, **known_rates(session, report.adapter), title="Stopped")
         return
-    yield replace(
-        report,
-        title="Judging the result",
-        adapter=None,
-        urgent=True,
-        detail="answers to pictures that it never saw",
-        share=1.0,
-    )
+    judging = replace(report, title="Judging the result", adapter=None)
+    yield replace(judging, detail="answers to pictures that it never saw", share=1.0)
     try:
-        before, after = yield from rates(studio, run, session, report)
+        found = rates(studio, run, session, wanted)
+        before = next(found)
+        yield replace(judging, detail="half done")
+        after = next(found)
     except Halted:
         if run.left:
             raise
-        yield replace(report, **known_rates(session, report.adapter), title="Stopped", urgent=True)
+        yield replace(report, **known_rates(session, report.adapter), title="Stopped")
         return
     yield replace(
         report,
         title="Done",
         before=before,
         after=after,
-        urgent=True,
         note="Judged on fresh pictures that the session did not train on. An adapter is a switch, "
         "not a deletion: whoever has it can take it off.",
     )
 
 
-def rates(
-    studio: Studio, run: Run, session: UnlearnSession, report: Report
-) -> Generator[Report, None, tuple[Evaluation, Evaluation]]:
+def rates(studio: Studio, run: Run, session: UnlearnSession, wanted: Plan) -> Iterator[Evaluation]:
     """What the original and the unlearned model do on pictures that are new to both."""
-    from hfru_core.studio.sessions.torch_side import evaluate
+    from hfru_core.studio.sessions.torch_side import pipeline
 
-    request = build(
-        session.data.concepts,
-        parse_source(session.data.source),
-        amount=studio.checked,
-        seed=session.config.seed,
-    )
-    before, _ = evaluate.evaluate(replace(base_model(studio.model), pulse=run.pulse), request)
-    yield replace(report, title="Judging the result", detail="half done", adapter=None, urgent=True)
-    after, _ = evaluate.evaluate(session.vlm, request)
-    return before, after
+    data = build(wanted.forget, wanted.source, amount=studio.checked, seed=session.config.seed)
+    base = replace(base_model(studio.model), pulse=run.pulse)
+    return pipeline.rates(base, session.vlm, data)
 
 
 def known_rates(session: UnlearnSession, folder: Path) -> dict[str, object]:
@@ -296,7 +287,7 @@ def known_rates(session: UnlearnSession, folder: Path) -> dict[str, object]:
 
 def folder_for(runs: Path, wish: Wish) -> Path:
     """An output folder that does not exist yet."""
-    return free_name(runs, "no-" + words.slug("_".join(wish.names))[:60])
+    return free_name(runs, "no-" + slug("_".join(wish.names))[:60])
 
 
 def zipped(studio: Studio, folder: Path, visitor: str) -> Path:

@@ -154,7 +154,7 @@ class Unlearn:
     @friendly
     def recipe(self, preset: str) -> list:
         """The settings that a preset begins with."""
-        config = plan(Wish(("dog",), preset, scope=None), self.studio.settings)[1]
+        config = plan(Wish(("dog",), preset, scope=None), self.studio.settings).config
         return [config.steps, config.scope]
 
     @friendly

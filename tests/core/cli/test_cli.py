@@ -5,14 +5,13 @@ import os
 import re
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from hfru_core import __main__ as command
 from hfru_core import pipeline
+from hfru_core.cli import main as command
 from hfru_core.data.build import build
 from hfru_core.data.source import load_image
 from hfru_core.methods import hfru
@@ -20,7 +19,7 @@ from hfru_core.pretrain import train
 from hfru_core.types import UnlearnConfig, UserError
 from tests.conftest import ROOT, SMALL
 
-COMMANDS = ("unlearn", "evaluate", "answer", "pretrain")
+COMMANDS = tuple(c for c in command.COMMANDS if c != "app")
 MEASURES = (
     "forget",
     "retain",
@@ -35,7 +34,8 @@ MEASURES = (
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, quick: UnlearnConfig) -> None:
     """The commands with few pictures and few steps."""
-    monkeypatch.setattr("hfru_core.data.build.build", partial(build, amount=SMALL))
+    few = lambda *a, **k: build(*a, **{**k, "amount": SMALL})  # noqa: E731
+    monkeypatch.setattr(pipeline, "build", few)
     monkeypatch.setitem(hfru.PRESETS, "default", quick)
 
 
@@ -52,7 +52,7 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as end:
         run(*arguments, "--help")
     shown = capsys.readouterr().out
-    assert end.value.code == 0 and "usage: python -m hfru_core" in shown
+    assert end.value.code == 0 and "usage: hfru" in shown
     if not arguments:
         assert all(c in shown for c in COMMANDS) and "examples:" in shown
     else:
@@ -195,7 +195,7 @@ def test_an_existing_output_is_refused_before_any_work(
     def never(*_: object) -> None:
         raise AssertionError("the base model was measured before the output was checked")
 
-    monkeypatch.setattr("hfru_core.evaluate.evaluate", never)
+    monkeypatch.setattr("hfru_core.pipeline.evaluate", never)
     out = tmp_path / "out"
     out.mkdir()
     (out / "precious").write_text("mine")
@@ -248,8 +248,9 @@ def test_steps_are_shared_between_the_stages_as_in_the_preset(
     steps: int, parts: tuple[int, int]
 ) -> None:
     config = UnlearnConfig(stage1_steps=100, grpo_steps=30)
-    got = pipeline.split_steps(config, steps)
-    assert (got["stage1_steps"], got["grpo_steps"]) == parts
+    split = pipeline.split_steps(config, steps)
+    assert (split.stage1_steps, split.grpo_steps) == parts
+    assert pipeline.split_steps(config, None) == config
 
 
 # fmt: off

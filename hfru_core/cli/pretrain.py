@@ -1,0 +1,43 @@
+"""The command `pretrain`: a model of the bundled architecture, from scratch or from another one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hfru_core.cli.options import add_output
+
+
+def add_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--data",
+        default="world",
+        help="world, world:SEED, pacs:FILE.parquet or folder:DIR (default: world)",
+    )
+    p.add_argument("--without", default="", help="names never taught (makes an oracle)")
+    p.add_argument("--init", help="start from this model's weights")
+    p.add_argument("--pictures", type=int, help="drawn pictures to train on")
+    p.add_argument("--workers", type=int, help="processes that share each batch (default: 2)")
+    p.add_argument("--head-steps", type=int, help="steps of the first stage")
+    p.add_argument("--language-steps", type=int, help="steps of the second stage")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--out", required=True, type=Path, help="the model folder to make")
+    add_output(p)
+
+
+def run(args: argparse.Namespace) -> dict[str, object]:
+    """Train with the recipe's defaults, but for what was given."""
+    from hfru_core.pretrain import train
+
+    given = {
+        "head_steps": args.head_steps,
+        "language_steps": args.language_steps,
+        "seed": args.seed,
+        "pictures": args.pictures,
+        "data": args.data,
+        "init": args.init,
+        "workers": args.workers,
+        "without": tuple(n.strip() for n in args.without.split(",") if n.strip()),
+    }
+    recipe = train.Recipe(**{k: v for k, v in given.items() if v is not None})
+    return train.run(recipe, args.out)
