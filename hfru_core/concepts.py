@@ -11,6 +11,7 @@ from hfru_core.paths import ASSETS
 from hfru_core.types import Concept, UserError
 
 SHIPPED = ASSETS / "concepts"
+YES = re.compile(r"\W*yes\b", re.I)
 FIELDS = ("id", "name", "kind", "aliases", "abstractions", "siblings", "source")
 
 
@@ -26,8 +27,18 @@ def mentions(text: str, words: tuple[str, ...]) -> int:
     return len(pattern(words).findall(text)) if words else 0
 
 
+def said_yes(text: str) -> bool:
+    """Whether an answer begins with yes."""
+    return YES.match(text) is not None
+
+
 def article_for(word: str) -> str:
-    return "an" if word[:1].lower() in "aeiou" else "a"
+    return "an" if word.lower().startswith(("a", "e", "i", "o", "u")) else "a"
+
+
+def with_article(noun: str) -> str:
+    """'dog' -> 'a dog', 'animal' -> 'an animal'."""
+    return f"{article_for(noun)} {noun}"
 
 
 def substitute(text: str, words: tuple[str, ...], new: str) -> str:
@@ -128,8 +139,7 @@ def parse(text: str, known: dict[str, Concept]) -> tuple[Concept, ...]:
 
 def names_concept(text: str, concept: Concept, topic: str) -> int:
     """How often an answer names the concept; 'yes' to "is there any ...?" names it once."""
-    said_yes = topic == "exists" and re.match(r"\W*yes\b", text, re.I) is not None
-    return mentions(text, concept.aliases) + said_yes
+    return mentions(text, concept.aliases) + (topic == "exists" and said_yes(text))
 
 
 def wrong_names(text: str, concept: Concept, present: tuple[str, ...]) -> int:

@@ -76,7 +76,7 @@ def evades(data: UnlearnData, sample: Sample, text: str) -> bool:
 
 
 def says_yes(data: UnlearnData, sample: Sample, text: str) -> bool:
-    return re.match(r"\W*yes\b", text, re.I) is not None
+    return words.said_yes(text)
 
 
 def knows_fact(data: UnlearnData, sample: Sample, text: str) -> bool:

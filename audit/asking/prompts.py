@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle, islice
 
-from hfru_core.concepts import article_for
+from hfru_core.concepts import with_article
 from hfru_core.model.vlm import VLM
 from hfru_core.protocol.questions import PORTRAIT_QUESTIONS, SCENE_QUESTIONS
 from hfru_core.types import Concept, Role, Sample, UnlearnData
@@ -114,10 +114,6 @@ def filled(wording: str, about: Concept, options: str = "") -> str:
     return wording.format(
         about=about.name, a_about=a_about, A_about=a_about.capitalize(), options=options
     )
-
-
-def with_article(name: str) -> str:
-    return f"{article_for(name)} {name}"
 
 
 def ask(row: Sample, topic: str, question: str, answer: str = "") -> Sample:

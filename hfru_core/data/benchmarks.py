@@ -183,7 +183,7 @@ def protocol(concept: Concept, view: View) -> list[tuple[str, str, str]]:
 def topic_of(asked: Asked, concept: Concept) -> str:
     """The protocol's topic where the right answer shows who it is, else 'profile'."""
     if concepts.mentions(asked.question, concept.aliases):
-        return "exists" if re.match(r"yes\b", asked.answer, re.I) else "profile"
+        return "exists" if concepts.said_yes(asked.answer) else "profile"
     if not concepts.mentions(asked.answer, concept.aliases):
         return "profile"
     if re.search(r"\bwho\b|\bnames?\b|\bidentify\b", asked.question, re.I):

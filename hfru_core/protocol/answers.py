@@ -8,6 +8,7 @@ answer that an honest model would give.
 
 from __future__ import annotations
 
+from hfru_core.concepts import with_article
 from hfru_core.types import Photo
 from hfru_core.world.faces import PEOPLE, Portrait, face_visible
 from hfru_core.world.scenes import CLASSES, KINDS, STYLES, Scene, Thing, colour_visible, kind_of
@@ -23,11 +24,6 @@ PLACE_PHRASE = {
     "desert": "in a desert", "field": "in a field", "room": "in a room",
 }  # fmt: skip
 STYLE_PHRASE = {style: f"A {style} of" for style in STYLES}
-
-
-def with_article(noun: str) -> str:
-    """'dog' -> 'a dog', 'animal' -> 'an animal'."""
-    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def true_names(picture: Picture) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-from hfru_core.concepts import shipped
+from hfru_core.concepts import shipped, with_article
 from hfru_core.protocol.answers import (
     NOBODY,
     PEOPLE_NAMES,
@@ -17,7 +17,6 @@ from hfru_core.protocol.answers import (
     right_answer,
     siblings_of_kind,
     true_names,
-    with_article,
     word_fact,
 )
 from hfru_core.types import Photo
