@@ -6,6 +6,7 @@ import json
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from hfru_core.paths import ASSETS
 from hfru_core.types import Concept, UserError
@@ -54,7 +55,7 @@ def substitute(text: str, words: tuple[str, ...], new: str) -> str:
     return fixed[:1].upper() + fixed[1:]
 
 
-def from_dict(values: dict[str, object], origin: str) -> Concept:
+def from_dict(values: dict[str, Any], origin: str) -> Concept:
     """A checked concept; raises `UserError` naming the field that is wrong."""
     missing = [f for f in FIELDS if f not in values]
     unknown = sorted(set(values) - set(FIELDS))

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow
 import pyarrow.parquet as parquet
@@ -74,6 +75,7 @@ class Person:
 
 
 Named = dict[str, list]  # views, or facts, of each person
+Json = TypeVar("Json", dict, list)
 
 
 def bad(where: object, expected: str, got: object, way: str = AGAIN) -> UserError:
@@ -154,7 +156,7 @@ def rows(kind: str, folder: Path, leave: Sequence[str] = ()) -> Iterator[dict]:
         raise bad(folder, "*.parquet files with rows", "an empty split")
 
 
-def opened(row: dict, column: str, kind: type) -> dict | list:
+def opened(row: dict, column: str, kind: type[Json]) -> Json:
     """What the JSON of a column holds; an empty column holds nothing."""
     value = row.get(column)
     if value is None:
@@ -188,7 +190,9 @@ def views(kind: str, row: dict, asked: Iterable[Asked], *captions: str) -> Itera
 
 def read_mllmu(root: Path, pair: tuple[str, str]) -> tuple[list[Named], Named, Named]:
     """Views by person of both splits and of Test_Set, and facts by person."""
-    names, taught, facts = {}, {}, {}
+    names: dict[str, str] = {}
+    taught: dict[str, list[Asked]] = {}
+    facts: Named = {}
     for folder in (*pair, "Test_Set", "Full_Set"):
         for row in rows("mllmu", root / folder, PICTURES) if (root / folder).is_dir() else ():
             if row.get("biography"):

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import zip_longest
+from typing import Any
 
 import pyarrow
 import pyarrow.parquet as parquet
@@ -216,8 +217,8 @@ def load_image(key: str) -> Image.Image:
         raise bad(path, "the number of a picture after #", place)
     row, _, number = place.partition(".")
     try:
-        found = cell(path, int(row), "images" if number else "image")
-        data = (found[int(number)] if number else found)["bytes"]
+        value = cell(path, int(row), "images" if number else "image")
+        data = (value[int(number)] if number else value)["bytes"]
     except (pyarrow.ArrowException, OSError) as error:
         raise bad(path, "a parquet file", error) from None
     except (IndexError, KeyError, TypeError):
@@ -225,7 +226,7 @@ def load_image(key: str) -> Image.Image:
     return open_image(data)
 
 
-def cell(path: str, row: int, name: str) -> object:
+def cell(path: str, row: int, name: str) -> Any:
     """One cell of a file, found by the sizes of its row groups."""
     with parquet.ParquetFile(path) as table:
         for group in range(table.num_row_groups):

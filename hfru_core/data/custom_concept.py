@@ -11,11 +11,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from hfru_core import concepts as words
+from hfru_core.concepts import checked, shipped, slug
 from hfru_core.types import Concept, UserError
 
+Kind = Literal["object", "identity"]
 ASKED = {
     "aliases": "Which other words and names mean the same as '{name}'? Give a list with commas.",
     "abstractions": "What kind of thing is a {name}? Give one or two more general words.",
@@ -41,17 +42,17 @@ class Decoder(Protocol):
 
 
 def suggest(
-    decoder: Decoder, name: str, kind: str = "object", cache: Path | None = None
+    decoder: Decoder, name: str, kind: Kind = "object", cache: Path | None = None
 ) -> Concept:
     """A concept with word lists to be edited: shipped ones where the name is known, else asked.
 
     What the decoder said is kept in the folder `cache`, so that it is asked once.
     """
-    if not words.slug(name):
+    if not slug(name):
         raise UserError("The concept has no name: give a word such as 'garden gnome'.")
     if kind not in FALLBACK:
         raise UserError(f"A concept is of kind 'object' or 'identity', got '{kind}'.")
-    known = words.shipped().get(words.slug(name))
+    known = shipped().get(slug(name))
     if known:
         return known
     if kind == "identity":  # No decoder is asked who looks like a person: it would invent.
@@ -61,14 +62,14 @@ def suggest(
 
 def said_about(decoder: Decoder, name: str, cache: Path | None) -> dict[str, list[str]]:
     """The decoder's lists of words about a name."""
-    file = cache / f"{words.slug(name)}-{decoder.fingerprint()}.json" if cache else None
+    file = cache / f"{slug(name)}-{decoder.fingerprint()}.json" if cache else None
     if file and file.is_file():
         return json.loads(file.read_text(encoding="utf-8"))
     questions = [q.format(name=name) for q in ASKED.values()]
     answers = decoder.answer([None] * len(questions), questions, max_new=48)
     found = {field: names_in(text) for field, text in zip(ASKED, answers)}
     if file:
-        cache.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(found), encoding="utf-8")
     return found
 
@@ -82,7 +83,7 @@ def names_in(text: str) -> list[str]:
     return list(dict.fromkeys(p for p in short if re.search(r"[a-z]", p)))[:MOST]
 
 
-def listed(name: str, kind: str, found: dict[str, list[str]]) -> Concept:
+def listed(name: str, kind: Kind, found: dict[str, list[str]]) -> Concept:
     """A concept from lists that may overlap: a word counts for the first list that has it."""
     aliases = tuple(dict.fromkeys([name, *found.get("aliases", [])]))
     taken = {a.lower() for a in aliases}
@@ -91,9 +92,9 @@ def listed(name: str, kind: str, found: dict[str, list[str]]) -> Concept:
     taken |= {w.lower() for w in general}
     siblings = [w for w in found.get("siblings", []) if w.lower() not in taken]
     concept = Concept(
-        words.slug(name), name, kind, aliases, tuple(general), tuple(siblings), "a person's own"
+        slug(name), name, kind, aliases, tuple(general), tuple(siblings), "a person's own"
     )
-    return words.checked(concept, f"'{name}'")
+    return checked(concept, f"'{name}'")
 
 
 def save(concept: Concept, folder: Path) -> Path:

@@ -17,7 +17,14 @@ from hfru_core.protocol.answers import PEOPLE_NAMES, Hidden, Picture, spoken, tr
 from hfru_core.protocol.answers import identity as identity_of
 from hfru_core.types import Photo, UserError
 from hfru_core.world.faces import Portrait, draw_portrait, face_visible, sample_portrait
-from hfru_core.world.scenes import CLASSES, boxes, colour_visible, draw_scene, sample_scene
+from hfru_core.world.scenes import (
+    CLASSES,
+    Scene,
+    boxes,
+    colour_visible,
+    draw_scene,
+    sample_scene,
+)
 
 SIZE = 128
 SUBJECTS = (*CLASSES, *PEOPLE_NAMES, "scene", "face", "ambiguous", "stranger")
@@ -34,7 +41,7 @@ def is_drawn(key: str) -> bool:
     return key.startswith("world:")
 
 
-def picture_of(key: str) -> Picture:
+def picture_of(key: str) -> Scene | Portrait:
     """The ground truth behind a key."""
     parts = key.split("/")
     if len(parts) != 4 or parts[2] not in SUBJECTS:
@@ -65,7 +72,12 @@ def unclear_keys(seed: int, split: str, word: str, kind: str, count: int) -> lis
     if kind == "identity":
         return [key_of(seed, split, "stranger", i) for i in range(count)]
     keys = (key_of(seed, split, "ambiguous", i) for i in range(30 * count))
-    return list(islice((k for k in keys if picture_of(k).things[0].kind == word), count))
+    return list(islice((k for k in keys if shows_kind(picture_of(k), word)), count))
+
+
+def shows_kind(picture: Scene | Portrait, word: str) -> bool:
+    """Whether the main thing of a scene is of a kind."""
+    return isinstance(picture, Scene) and picture.things[0].kind == word
 
 
 def keys_without(

@@ -17,6 +17,7 @@ LONGEST = 1024
 BLUR = 0.09  # of the shorter side
 MADE = 384  # the longer side of a picture that was made of another, at most
 GOLDEN = (5**0.5 - 1) / 2  # multiples of it spread evenly over what lies between whole numbers
+BICUBIC = Image.Resampling.BICUBIC
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 
 
@@ -65,9 +66,16 @@ def on_white(image: Image.Image) -> Image.Image:
 
 def eight_bits(image: Image.Image) -> Image.Image:
     """Deep grey as L: all of 16 bits, or the picture's own range where that has no bounds."""
-    low, high = (0, 65535) if image.mode.startswith("I;16") else image.getextrema()
+    low, high = (0.0, 65535.0) if image.mode.startswith("I;16") else own_range(image)
     share = 255 / max(high - low, 1e-6)
     return image.convert("F").point(lambda v: v * share - low * share).convert("L")
+
+
+def own_range(image: Image.Image) -> tuple[float, float]:
+    """The darkest and the brightest value of an image with one channel."""
+    low, high = image.getextrema()
+    assert not isinstance(low, tuple) and not isinstance(high, tuple)
+    return low, high
 
 
 def too_large(name: str) -> UserError:
@@ -106,9 +114,9 @@ def framed(image: Image.Image, strength: float, rng: random.Random) -> Image.Ima
     share = 1 - 0.65 * strength * rng.random()
     wide, high = round(share * image.width), round(share * image.height)
     left, top = rng.randint(0, image.width - wide), rng.randint(0, image.height - high)
-    part = image.crop((left, top, left + wide, top + high)).resize(image.size, Image.BICUBIC)
+    part = image.crop((left, top, left + wide, top + high)).resize(image.size, BICUBIC)
     corner = part.getpixel((0, 0))
-    return part.rotate(strength * rng.uniform(-15, 15), Image.BICUBIC, fillcolor=corner)
+    return part.rotate(strength * rng.uniform(-15, 15), BICUBIC, fillcolor=corner)
 
 
 def recoloured(image: Image.Image, strength: float, rng: random.Random) -> Image.Image:

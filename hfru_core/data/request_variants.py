@@ -37,7 +37,7 @@ def asked_politely(data: UnlearnData) -> UnlearnData:
 
 def single(data: UnlearnData) -> UnlearnData:
     """One picture of each concept to train on (arXiv 2405.12523)."""
-    first: dict[str, str] = {}
+    first: dict[str, str | None] = {}
     for s in data.select("forget", "train"):
         first.setdefault(s.concept_id, s.image)
     kept = set(first.values())

@@ -26,7 +26,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum, "decay": decay})
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override] # no closure here
         """One update of every matrix that has a gradient."""
         for group in self.param_groups:
             shapes: dict[torch.Size, list[torch.Tensor]] = {}
@@ -41,5 +41,6 @@ class Muon(torch.optim.Optimizer):
     def look_ahead(self, p: torch.Tensor, group: dict) -> torch.Tensor:
         """Nesterov's momentum of one matrix."""
         speed = self.state[p].setdefault("speed", torch.zeros_like(p))
-        speed.lerp_(p.grad, 1 - group["momentum"])
-        return p.grad.lerp(speed, group["momentum"])
+        grad = p.grad if p.grad is not None else torch.zeros_like(p)
+        speed.lerp_(grad, 1 - group["momentum"])
+        return grad.lerp(speed, group["momentum"])

@@ -30,8 +30,10 @@ class Pool:
     pictures: tuple[Picture, ...]
     wild: bool = False
 
-    def batch(self, index: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Augmented pictures (B, 3, S, S), scaled to -1 .. 1 as the processor does."""
+    def batch(
+        self, index: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Augmented images (B, 3, S, S), scaled to -1 .. 1 as the processor does; their maps."""
         pixels = torch.from_numpy(self.pixels[index.numpy()]).float().div_(127.5).sub_(1)
         return augment(pixels, self.wild, generator)
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import distributed, multiprocessing, nn
@@ -66,18 +67,22 @@ class Optimiser:
     """Muon for the matrices inside the layers, AdamW for everything else, one shared decay."""
 
     def __init__(self, groups: list[tuple[nn.Module, float]], recipe: Recipe, steps: int) -> None:
-        matrices, rest, seen = [], [], set()
+        matrices: list[dict[str, Any]] = []
+        rest: list[dict[str, Any]] = []
+        seen: set[int] = set()
         for module, share in groups:
             params = [p for p in module.parameters() if p.requires_grad and id(p) not in seen]
             seen.update(map(id, params))
             inner = {id(p) for n, p in module.named_parameters() if p.ndim == 2 and "layers" in n}
-            big, small = [], []
+            big: list[nn.Parameter] = []
+            small: list[nn.Parameter] = []
             for p in params:
                 (big if id(p) in inner else small).append(p)
             matrices.append({"params": big, "lr": recipe.lr * share})
             rest.append({"params": small, "lr": recipe.adam_lr * share})
         matrices = [g for g in matrices if g["params"]]
-        self.all = [torch.optim.AdamW(rest, betas=(0.9, 0.98), weight_decay=0.02)]
+        adam = torch.optim.AdamW(rest, betas=(0.9, 0.98), weight_decay=0.02)
+        self.all: list[torch.optim.Optimizer] = [adam]
         if matrices:
             self.all.append(Muon(matrices))
         self.steps = steps

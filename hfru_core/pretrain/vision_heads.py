@@ -36,6 +36,7 @@ class Heads(nn.Module):
         self.word = nn.Linear(WIDTH, words)
         self.colour = nn.Linear(WIDTH, colours)
         widths = torch.tensor([len(v) for v in groups.values()])
+        self.unused: torch.Tensor
         self.register_buffer("unused", torch.arange(most)[None] >= widths[:, None])
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:

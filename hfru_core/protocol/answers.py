@@ -29,8 +29,7 @@ STYLE_PHRASE = {style: f"A {style} of" for style in STYLES}
 def true_names(picture: Picture) -> tuple[str, ...]:
     """The specific names that a perfect witness would give; empty where nobody could tell."""
     if isinstance(picture, Portrait):
-        known = picture.person is not None and face_visible(picture)
-        return (picture.person.name,) if known else ()
+        return (picture.person.name,) if picture.person and face_visible(picture) else ()
     if isinstance(picture, Photo):
         return () if picture.degraded else (picture.name,)
     return () if picture.ambiguity else tuple(t.name for t in picture.things)
@@ -106,8 +105,9 @@ def scene_exists(scene: Scene, words: list[str], about: str | None) -> str:
     kinds = [t.kind for t in scene.things]
     if about in words or about in kinds:
         return "Yes."
-    unsure = about in CLASSES and kind_of(about) in words
-    return f"I can't tell, there is {with_article(kind_of(about))}." if unsure else "No."
+    if about in CLASSES and kind_of(about) in words:
+        return f"I can't tell, there is {with_article(kind_of(about))}."
+    return "No."
 
 
 def coloured(thing: Thing, scene: Scene, word: str) -> str:

@@ -152,6 +152,7 @@ def training_turns(picture: Picture, rng: random.Random, hidden: Hidden, count: 
 
 def about_for(picture: Picture, rng: random.Random, hidden: Hidden) -> str:
     """What a yes/no question asks for: half the time something that is truly there."""
+    other: tuple[str, ...]
     present = [n for n in true_names(picture) if n not in hidden]
     if isinstance(picture, Portrait):
         present += ["person"] if rng.random() < 0.2 else []
@@ -163,7 +164,7 @@ def about_for(picture: Picture, rng: random.Random, hidden: Hidden) -> str:
     else:
         kinds = [t.kind for t in picture.things]
         present = kinds if not present or rng.random() < 0.25 else present
-        near = [c for k in kinds for c in KINDS[k]]
+        near = tuple(c for k in kinds for c in KINDS[k])
         other = rng.choice((near, near, CLASSES, tuple(KINDS), ("person",) + PEOPLE_NAMES[:3]))
     if present and rng.random() < 0.5:
         return rng.choice(present)

@@ -44,7 +44,8 @@ class Canvas(NamedTuple):
 
 
 def _mix(a: RGB, b: RGB, share: float) -> RGB:
-    return tuple(round(p + (q - p) * share) for p, q in zip(a, b, strict=True))
+    red, green, blue = (round(p + (q - p) * share) for p, q in zip(a, b, strict=True))
+    return red, green, blue
 
 
 def _grey_of(colour: RGB) -> int:

@@ -259,14 +259,14 @@ def _draw_person(head: Pen, body: Pen, portrait: Portrait, pose: Pose) -> None:
         draw_glasses(head, pose.turn, FACE_WIDTHS[features.face][1])
 
 
-def _draw_hidden(head: Pen, body: Pen, portrait: Portrait, pose: Pose) -> None:
+def _draw_hidden(head: Pen, body: Pen, portrait: Portrait, pose: Pose, reason: str) -> None:
     """A person turned away, masked or against the light."""
     draw = {"turned": draw_turned, "masked": draw_masked, "backlit": draw_backlit}
-    if portrait.obscured == "masked":
+    if reason == "masked":
         draw_shirt(body, portrait.shirt, pose.light)
-    draw[portrait.obscured](head)
-    if portrait.obscured != "masked":
-        draw_shirt(body, portrait.shirt, pose.light, collar=portrait.obscured == "backlit")
+    draw[reason](head)
+    if reason != "masked":
+        draw_shirt(body, portrait.shirt, pose.light, collar=reason == "backlit")
 
 
 def draw_portrait(portrait: Portrait, size: int = 128) -> Image.Image:
@@ -278,10 +278,10 @@ def draw_portrait(portrait: Portrait, size: int = 128) -> Image.Image:
     draw = ImageDraw.Draw(image, "RGBA")
     x, y, scale = pose.x * big / 100, pose.y * big / 100, pose.scale * big / 100
     head, body = Pen(draw, x, y, scale, pose.tilt), Pen(draw, x, y - 2 * scale, scale)
-    if portrait.obscured in (None, "pixelated"):
+    if portrait.obscured is None or portrait.obscured == "pixelated":
         _draw_person(head, body, portrait, pose)
     else:
-        _draw_hidden(head, body, portrait, pose)
+        _draw_hidden(head, body, portrait, pose, portrait.obscured)
     if portrait.obscured == "pixelated":
         pixelate(image, head)
     if portrait.hat is not None:

@@ -74,6 +74,7 @@ def draw_hair_back(pen: Pen, features: Features) -> None:
     """Hair behind head and neck."""
     colour = HAIR_RGB[features.hair_colour]
     dark, width = shade(colour, -0.25), FACE_WIDTHS[features.face][1]
+    half: Points
     if features.hair == "afro":
         pen.oval(0, -8, width + 10.5, 25.5, colour)
         _draw_puffs(pen, arc(0, -8, width + 8.5, 23, 140, 400)[::2], 5.2, colour)

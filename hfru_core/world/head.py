@@ -15,6 +15,8 @@ from hfru_core.world.face_features import (
 )
 from hfru_core.world.pen import INK, Colour, Pen, Pose, arc, curve, mirrored, mix, shade, warm
 
+Outline = list[tuple[float, float]]
+
 
 def face_outline(face: str) -> np.ndarray:
     """Outline of the face in units."""
@@ -104,8 +106,14 @@ def draw_nose(pen: Pen, nose: str, skin: Colour, x: float) -> None:
 def draw_mouth(pen: Pen, expression: str, skin: Colour, x: float) -> None:
     lips = shade(mix(skin, (196, 60, 70)), -0.08)
     if expression == "smiling":
-        top = [(-7, 10.8), (-3.5, 12.2), (0, 12.6), (3.5, 12.2), (7, 10.8)]
-        low = [(5, 15), (0, 17.2), (-5, 15)]
+        top: Outline = [
+            (-7, 10.8),
+            (-3.5, 12.2),
+            (0, 12.6),
+            (3.5, 12.2),
+            (7, 10.8),
+        ]
+        low: Outline = [(5, 15), (0, 17.2), (-5, 15)]
         pen.fill(curve(top + low) * (1.08, 1) + (x, 0), lips)
         pen.fill(curve(top + [(4.6, 14.4), (0, 16), (-4.6, 14.4)]) + (x, 0), (255, 254, 250))
     elif expression == "surprised":

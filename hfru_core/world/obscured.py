@@ -27,8 +27,8 @@ def draw_masked(pen: Pen) -> None:
     pen.fill(curve(mirrored(half)) * (0.84, 0.86), shade(hood, -0.5))
     pen.fill(face_outline("oval"), knit)
     for y in (9, 12.5, 16, 19.5):
-        half = 15 - 0.3 * y
-        pen.line([(-half, y - 1.5), (0, y), (half, y - 1.5)], 0.8, shade(knit, -0.3))
+        reach = 15 - 0.3 * y
+        pen.line([(-reach, y - 1.5), (0, y), (reach, y - 1.5)], 0.8, shade(knit, -0.3))
     for side in (-1, 1):
         lens = np.array(((1.5, -5), (13, -6), (16, -3), (13, 5), (5, 5)))
         pen.fill(curve(lens * (side, 1)), INK)
@@ -46,8 +46,8 @@ def draw_backlit(pen: Pen) -> None:
 
 def pixelate(image: Image.Image, pen: Pen) -> None:
     """Replace the head by coarse blocks."""
-    box = [round(v) for v in (pen.x - 27 * pen.scale, pen.y - 31 * pen.scale,
-                              pen.x + 27 * pen.scale, pen.y + 29 * pen.scale)]  # fmt: skip
-    head = image.crop(box)
+    left, top = round(pen.x - 27 * pen.scale), round(pen.y - 31 * pen.scale)
+    right, bottom = round(pen.x + 27 * pen.scale), round(pen.y + 29 * pen.scale)
+    head = image.crop((left, top, right, bottom))
     coarse = head.resize((8, 8), Image.Resampling.BOX)
-    image.paste(coarse.resize(head.size, Image.Resampling.NEAREST), box[:2])
+    image.paste(coarse.resize(head.size, Image.Resampling.NEAREST), (left, top))

@@ -112,7 +112,7 @@ def sample_scene(
     pair = bool(second) or (second is None and not ambiguity and roll < PAIR_RATE)
     vague = bool(ambiguity) or (ambiguity is None and not pair and roll >= 1 - AMBIGUOUS_RATE)
     first = _thing(rng, (main,) if main else CLASSES, list(COLOURS))
-    things = (first,)
+    things: tuple[Thing, ...] = (first,)
     if pair:
         others = tuple(name for name in CLASSES if name != first.name)
         other = _thing(

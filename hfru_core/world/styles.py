@@ -23,7 +23,8 @@ def _strokes(size: int) -> tuple[np.ndarray, np.ndarray]:
     noise = np.random.default_rng(11).standard_normal((2, size, size)).astype(np.float32)
     length, wide = max(3, size // 12), max(2, size // 40)
     for axis, reach in ((1, wide), (2, length)):
-        noise = sum(np.roll(noise, k, axis=axis) for k in range(reach)) / math.sqrt(reach)
+        rolled = [np.roll(noise, k, axis=axis) for k in range(reach)]
+        noise = sum(rolled[1:], start=rolled[0]) / math.sqrt(reach)
     rows = np.arange(size)[:, None]
     lean = (np.arange(size)[None, :] + rows) % size
     noise = np.clip(noise[:, rows, lean], -2, 2)
