@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 from hfru_core.data.source import DRAWN, Source
 from hfru_core.types import SCOPES, UserError
@@ -78,7 +79,9 @@ def parse(text: str) -> tuple[Entry, ...]:
         if match[3] is not None and match[3] not in SCOPES:
             raise UserError(f"Unknown scope '{match[3]}'. Use one of: {', '.join(SCOPES)}.")
         if match[1] in REFERENCES and word != match[1]:
-            raise UserError(f"'{match[1]}' is no method, and has no preset or scope: got '{word}'.")
+            raise UserError(
+                f"'{match[1]}' is not a method: it has no preset or scope, got '{word}'."
+            )
         found.append(Entry(match[1], "default" if match[2] is None else match[2], match[3]))
     return tuple(found)
 
@@ -93,7 +96,7 @@ def everything() -> str:
 
 
 def jobs(
-    entries: Iterable[Entry], tasks: Iterable[str], seeds: Iterable[int], **same: object
+    entries: Iterable[Entry], tasks: Iterable[str], seeds: Iterable[int], **same: Any
 ) -> list[Job]:
     """Every entry on every task with every seed; references have no budget of their own."""
     found = [Job(e, t, s, **same) for s, t, e in product(seeds, tasks, entries)]

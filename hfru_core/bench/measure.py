@@ -110,7 +110,7 @@ class Bench:
 
 def share(now: Rate, before: Rate) -> Rate:
     """A rate as a share of the base model's, which is taken as known."""
-    if now.rate is None or not before.rate:
+    if now.rate is None or now.low is None or now.high is None or not before.rate:
         return NOT_MEASURED
     return Rate(now.rate / before.rate, now.n, now.low / before.rate, now.high / before.rate)
 

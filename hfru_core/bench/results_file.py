@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hfru_core.bench.columns import BY_KEY, COSTS
 from hfru_core.types import Rate, UserError
@@ -83,21 +84,21 @@ def load(path: Path) -> Bench:
     except OSError as error:
         raise UserError(f"'{path.name}' cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"'{path.name}' is no JSON file: {error}. Was it cut short?") from None
+        raise UserError(f"'{path.name}' is not a JSON file: {error}. Was it cut short?") from None
     try:
         return from_values(values)
     except ValueError as error:
         raise UserError(
-            f"'{path.name}' is no benchmark of schema {SCHEMA}: {error}. It was changed by hand or "
-            "made by another version; make it again with python -m hfru_core bench."
+            f"'{path.name}' is not a benchmark of schema {SCHEMA}: {error}. It was changed by hand "
+            "or made by another version; make it again with python -m hfru_core bench."
         ) from None
 
 
 def refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
-def from_values(values: object) -> Bench:
+def from_values(values: Any) -> Bench:
     """The benchmark that parsed JSON holds; raises `ValueError` naming the place that is wrong."""
     schema = values.get("schema") if isinstance(values, dict) else None
     expect(schema == SCHEMA and schema is not True, schema, str(SCHEMA), "schema")
@@ -108,7 +109,7 @@ def from_values(values: object) -> Bench:
     return Bench(note, settings, tuple(row_from(r, f"rows[{i}]") for i, r in enumerate(rows)))
 
 
-def row_from(raw: object, where: str = "row", mine: bool = False) -> Row:
+def row_from(raw: Any, where: str = "row", mine: bool = False) -> Row:
     """One row, its fields checked; fields that are not known here are only kept in `raw`."""
     expect(isinstance(raw, dict), raw, "an object", where)
     given = {k: plain(kind, raw.get(k), f"{where}.{k}") for k, kind in FIELDS.items()}
@@ -125,18 +126,18 @@ def row_from(raw: object, where: str = "row", mine: bool = False) -> Row:
     return Row(**given, values=measured, beside=beside, raw=raw, mine=mine)
 
 
-def texts(value: object, where: str) -> tuple[str, ...]:
+def texts(value: Any, where: str) -> tuple[str, ...]:
     fine = isinstance(value or [], list) and all(isinstance(t, str) for t in value or [])
     return tuple(expect(fine, value, "a list of texts", where) or ())
 
 
-def rates(values: object, where: str) -> dict[str, Rate]:
+def rates(values: Any, where: str) -> dict[str, Rate]:
     """The rates of a row, by key; those that are null are left out."""
     values = expect(values is None or isinstance(values, dict), values, "an object", where) or {}
     return {k: rate(v, f"{where}.{k}") for k, v in values.items() if k in BY_KEY and v is not None}
 
 
-def rate(value: object, where: str) -> Rate:
+def rate(value: Any, where: str) -> Rate:
     expect(isinstance(value, dict), value, "an object", where)
     # Naming beyond false naming may lie below 0, and an interval made of few runs too.
     low, high = (plain(float, value.get(k), f"{where}.{k}", -MOST) for k in ("low", "high"))
@@ -146,7 +147,7 @@ def rate(value: object, where: str) -> Rate:
     return Rate(found, n, low, high)
 
 
-def plain(kind: type, value: object, where: str, least: float = 0) -> object:
+def plain(kind: type, value: Any, where: str, least: float = 0) -> Any:
     """A text, or a number; None stays None."""
     if value is None:
         return None
@@ -157,7 +158,7 @@ def plain(kind: type, value: object, where: str, least: float = 0) -> object:
     return expect(fits, value, wanted, where)
 
 
-def expect(fine: bool, value: object, wanted: str, where: str) -> object:
+def expect(fine: bool, value: Any, wanted: str, where: str) -> Any:
     if not fine:
         raise ValueError(f"{where}: expected {wanted}, got {value!r:.80}")
     return value

@@ -15,9 +15,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from audit.cases import PICTURES
 from hfru_core.adapters.folder import versions
 from hfru_core.bench.jobs import REFERENCES, Job
-from hfru_core.bench.measure import PICTURES, Bench, Tell
+from hfru_core.bench.measure import Bench, Tell
 from hfru_core.bench.results_file import SCHEMA, row_from
 from hfru_core.bench.table import group, markdown, variants
 from hfru_core.bench.unlearn import make, plan_of

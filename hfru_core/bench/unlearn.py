@@ -125,8 +125,8 @@ def lasting(prepared: Prepared, seconds: float, work: Path) -> UnlearnConfig:
             # The fastest: whatever else runs on this machine only slows steps down.
             spent.append(min(times[min(WARM, len(times) - 1) :]))
     shares = [config.stage1_steps, config.grpo_steps][: len(spent)]
-    each = torch.tensor(sum(t * s for t, s in zip(spent, shares)) / sum(shares))
-    each = float(model.team.total(each)) / model.team.size  # All take as many steps.
+    mean = torch.tensor(sum(t * s for t, s in zip(spent, shares)) / sum(shares))
+    each = float(model.team.total(mean)) / model.team.size  # All take as many steps.
     return split_steps(config, max(SHORTEST, min(LONGEST, round(seconds / each))))
 
 

@@ -148,7 +148,8 @@ def numbers(text: str | None) -> list[float]:
 
 def facts(folder: Path) -> dict[str, Any]:
     """What a checked folder says of itself; what was not measured is None."""
-    from hfru_core.adapters.validate import WEIGHTS, checked_record
+    from hfru_core.adapters.record import WEIGHTS
+    from hfru_core.adapters.validate import checked_record
 
     record = checked_record(folder)
     return {

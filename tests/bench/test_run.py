@@ -216,7 +216,7 @@ def test_rows_of_other_sources_and_models_have_files_of_their_own(bench: Bench) 
         ("--methods npo@", "Unknown scope ''"),
         ("--methods hfru:Paper", "Unknown preset 'Paper'"),
         ("--methods hfru:", "Unknown preset ''"),
-        ("--methods base@encoder", "'base' is no method"),
+        ("--methods base@encoder", "'base' is not a method"),
         ("--methods x", "Unknown method 'x'"),
         ("--tasks unicorn", "unicorn"),
     ],

@@ -230,8 +230,8 @@ def test_without_a_benchmark_the_tab_says_how_to_make_one(panel: Benchmark) -> N
     assert "python -m hfru_core bench" in empty.value and results.visible is False
     panel.report.write_text("{")
     empty, results, *_ = drawn(panel)
-    assert "is no JSON file" in empty.value and results.visible is False
-    with pytest.raises(gr.Error, match="is no JSON file"):
+    assert "is not a JSON file" in empty.value and results.visible is False
+    with pytest.raises(gr.Error, match="is not a JSON file"):
         panel.replot(ANN, *look())
 
 

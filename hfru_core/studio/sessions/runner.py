@@ -12,14 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hfru_core.adapters.record import read_record
 from hfru_core.concepts import slug
 from hfru_core.data.build import build
 from hfru_core.data.source import parse_source
 from hfru_core.files import PART, free_name
-from hfru_core.paths import ASSETS
+from hfru_core.paths import MODEL
 from hfru_core.studio.server.hardware import seconds_of
 from hfru_core.studio.sessions import interrupted
 from hfru_core.studio.sessions.interrupted import Wish
@@ -128,7 +128,7 @@ class Pace:
         return sum(recent) / len(recent) if recent else None
 
 
-def plan(wish: Wish, settings: Iterable[tuple[str, object]] = ()) -> Plan:
+def plan(wish: Wish, settings: Iterable[tuple[str, Any]] = ()) -> Plan:
     """What a wish comes to; raises where it cannot be."""
     from hfru_core.studio.sessions.torch_side import pipeline
 
@@ -206,12 +206,13 @@ def pulsing_model(studio: Studio, run: Run) -> VLM:
 def seconds_for(studio: Studio, run: Run, wish: Wish, folder: Path) -> int:
     """How long `follow` with the same arguments is expected to hold a GPU."""
     steps = plan(wish, studio.settings).config.steps
-    return seconds_of(steps, bundled=studio.model == ASSETS / "model")
+    return seconds_of(steps, bundled=studio.model == MODEL)
 
 
 def train(session: UnlearnSession, report: Report) -> Iterator[Report]:
     """The steps, as reports."""
-    pace, events, began = Pace(session.config), [], time.perf_counter()
+    pace, began = Pace(session.config), time.perf_counter()
+    events: list[StepEvent] = []
     for event in session.run():
         events = events or earlier(session, event)
         events.append(event)
@@ -243,7 +244,7 @@ def judge(
 ) -> Iterator[Report]:
     """Rates on pictures that were never trained on; after a stop those that are known already."""
     if run.stopped:
-        yield replace(report, **known_rates(session, report.adapter), title="Stopped")
+        yield stopped(report)
         return
     judging = replace(report, title="Judging the result", adapter=None)
     yield replace(judging, detail="answers to pictures that it never saw", share=1.0)
@@ -255,7 +256,7 @@ def judge(
     except Halted:
         if run.left:
             raise
-        yield replace(report, **known_rates(session, report.adapter), title="Stopped")
+        yield stopped(report)
         return
     yield replace(
         report,
@@ -276,13 +277,15 @@ def rates(studio: Studio, run: Run, session: UnlearnSession, wanted: Plan) -> It
     return pipeline.rates(base, session.vlm, data)
 
 
-def known_rates(session: UnlearnSession, folder: Path) -> dict[str, object]:
-    """What the adapter's own record says: rates on the check set."""
-    record = read_record(folder)
+def stopped(report: Report) -> Report:
+    """The last report of a session that was stopped: rates on the check set, as recorded."""
+    assert report.adapter
+    record = read_record(report.adapter)
     best = record.session.best_step
     kept = f"The best checked adapter (step {best})" if best > 0 else "The adapter as it was"
     note = f"{kept} is kept. Judged on pictures that it trained on, since the session was stopped."
-    return {"before": record.base_metrics, "after": record.metrics, "note": note}
+    before, after = record.base_metrics, record.metrics
+    return replace(report, title="Stopped", before=before, after=after, note=note)
 
 
 def folder_for(runs: Path, wish: Wish) -> Path:
