@@ -83,7 +83,7 @@ def jpeg(image: Image.Image) -> Image.Image:
 
 def restyled(key: str) -> Image.Image:
     """The same drawn scene in the next style; any other image in greyscale."""
-    scene = drawn.picture_of(key) if key.startswith("world:") else None
+    scene = drawn.picture_of(key) if drawn.is_drawn(key) else None
     if not isinstance(scene, Scene):
         return ImageOps.grayscale(load_image(key)).convert("RGB")
     other = STYLES[(STYLES.index(scene.style) + 1) % len(STYLES)]

@@ -23,7 +23,7 @@ from hfru_core.adapters import folder
 from hfru_core.concepts import parse
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
-from hfru_core.data.source import Source, World, parse_source
+from hfru_core.data.source import Files, Source, parse_source
 from hfru_core.evaluate import evaluate, relative
 from hfru_core.methods.hfru import preset
 from hfru_core.model import vlm
@@ -65,7 +65,7 @@ def one_row(
         "task": task,
         "preset": name,
         "seed": seed,
-        "measured_on": fresh.text if isinstance(source, World) else source.text.partition(":")[0],
+        "measured_on": fresh.kind if isinstance(fresh, Files) else fresh.text,
         "pictures_a_side": pictures,
         "seconds": round(seconds, 1),
         "best_step": session.progress.best_step,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hfru_core import concepts as words
+from hfru_core.data.source import parse_source
 from hfru_core.files import PART, read_json, write_text
 
 FILE = "wish.json"
@@ -24,6 +25,11 @@ class Wish:
     scope: str | None = "encoder"
     source: str = "world"
 
+    @property
+    def own(self) -> bool:
+        """Whether it is about the visitor's own pictures."""
+        return parse_source(self.source).distils
+
     def command(self) -> str:
         """The same on the command line."""
         names = ",".join(self.names)
@@ -31,7 +37,7 @@ class Wish:
         parts = ["python", "-m", "hfru_core", "unlearn", "--forget", names, "--preset", self.preset]
         parts += ["--seed", str(self.seed)] + ["--steps", str(self.steps)] * bool(self.steps)
         parts += ["--scope", str(self.scope)] * bool(self.scope)
-        parts += ["--data", "folder:PICTURES"] * (self.source != "world")
+        parts += ["--data", "folder:PICTURES"] * self.own
         return shlex.join([*parts, "--out", folder])
 
 

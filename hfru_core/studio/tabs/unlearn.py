@@ -163,7 +163,7 @@ class Unlearn:
         visitor = self.idle(request)
         self.studio.check_room(visitor)
         wish = self.form.wished(form, visitor)
-        if wish.source != "world":
+        if wish.own:
             self.form.own.keep(visitor, *form[6:])
         return self.registered(visitor, wish)
 
