@@ -144,6 +144,6 @@ def names_concept(text: str, concept: Concept, topic: str) -> int:
 
 
 def wrong_names(text: str, concept: Concept, present: tuple[str, ...]) -> int:
-    """How often an answer names a sibling of the concept that is not in the picture."""
+    """How often an answer names a sibling of the concept that is not in the image."""
     there = {w.lower() for name in present for w in (name, *name.split())}
     return mentions(text, tuple(s for s in concept.siblings if s.lower() not in there))

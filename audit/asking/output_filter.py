@@ -5,13 +5,12 @@ The bench shows it as a reference, and the audit's self-test must see through it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from PIL import Image
 
-from hfru_core.concepts import article_for, mentions, substitute
+from hfru_core.concepts import mentions, said_yes, substitute, with_article
 from hfru_core.model.vlm import VLM
 from hfru_core.types import Concept
 
@@ -52,7 +51,7 @@ def filtered(vlm: VLM, concepts: Sequence[Concept]) -> Disguised:
 def censored(text: str, question: str, concepts: Sequence[Concept]) -> str:
     """An answer without the concepts' names, and without a yes to a question about one."""
     for concept in concepts:
-        if mentions(question, concept.aliases) and re.match(r"\W*yes\b", text, re.I):
+        if mentions(question, concept.aliases) and said_yes(text):
             return refusal(concept)
         text = substitute(text, concept.aliases, concept.abstractions[0])
     return text
@@ -63,4 +62,4 @@ def refusal(concept: Concept) -> str:
     kind = concept.abstractions[0]
     if concept.kind == "identity":
         return f"This is {kind}."
-    return f"I can't tell, there is {article_for(kind)} {kind}."
+    return f"I can't tell, there is {with_article(kind)}."

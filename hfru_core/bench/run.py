@@ -55,7 +55,7 @@ def file_of(job: Job, bench: Bench) -> str:
 
 
 def known(path: Path, job: Job, bench: Bench, seconds: float, audited: bool) -> dict | None:
-    """The row that is there without an error, if variant, model, pictures and time are the same."""
+    """The row that is there without an error, if variant, model, images and time are the same."""
     row = read(path)
     if not row or row.get("error") or row.get("budget_seconds", seconds) != seconds:
         return None
@@ -140,11 +140,11 @@ def measured(
 def command(job: Job, steps: int | None, bench: Bench, audited: bool) -> str:
     """What makes the row again, with as many steps as it took."""
     again = replace(job, steps=steps, budget="own") if steps else job
-    told = [again.command]
-    told += [f"--model {bench.base.name}"] * (bench.base.name != model_name(BUNDLED))
-    told += [f"--oracle {bench.oracle.name}"] if bench.oracle else []
-    told += [f"--pictures {bench.pictures}"] * (bench.pictures != PICTURES)
-    return " ".join(told + ["--no-audit"] * (not audited))
+    parts = [again.command]
+    parts += [f"--model {bench.base.name}"] * (bench.base.name != model_name(BUNDLED))
+    parts += [f"--oracle {bench.oracle.name}"] if bench.oracle else []
+    parts += [f"--pictures {bench.pictures}"] * (bench.pictures != PICTURES)
+    return " ".join(parts + ["--no-audit"] * (not audited))
 
 
 def blank(job: Job) -> dict:

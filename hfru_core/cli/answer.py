@@ -9,7 +9,7 @@ from hfru_core.cli.options import add_model, load_model
 
 
 def add_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("image", help="a picture file, or a key of the drawn world")
+    p.add_argument("image", help="an image file, or a key of the drawn world")
     p.add_argument("question")
     p.add_argument("--adapter", type=Path, help="adapter folder: both answers are given")
     add_model(p)

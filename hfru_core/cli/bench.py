@@ -58,10 +58,10 @@ def add_options(p: argparse.ArgumentParser) -> None:
         choices=["plain", "polite", "single", "anonymised"],
         default="plain",
         help="the forget data: as it is, with common words in its "
-        "questions, one picture a concept, or anonymised (default: plain)",
+        "questions, one image a concept, or anonymised (default: plain)",
     )
     p.add_argument("--steps", type=int, help="as many steps for every method")
-    p.add_argument("--pictures", type=int, default=64, help="pictures a side to judge on (64)")
+    p.add_argument("--pictures", type=int, default=64, help="images a side to judge on (64)")
     p.add_argument("--no-audit", action="store_true", help="answers only")
     p.add_argument("--events", action="store_true", help="progress as JSON lines on stdout")
     p.add_argument("--out", required=True, type=Path, metavar="DIR", help="where bench.json is")

@@ -18,7 +18,7 @@ def add_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--forget", required=True, help=FORGET)
     p.add_argument("--retain", help="what should be kept (default: everything else known)")
     p.add_argument("--data", default="world", help=SOURCE)
-    p.add_argument("--pictures", type=int, default=400, help="pictures a side (default: 400)")
+    p.add_argument("--pictures", type=int, default=400, help="images a side (default: 400)")
     p.add_argument("--examples", type=int, default=0, help="also print so many answers")
     p.add_argument("--seed", type=int, default=0)
     add_model(p)

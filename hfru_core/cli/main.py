@@ -12,8 +12,8 @@ from hfru_core.types import UserError
 
 COMMANDS = {
     "unlearn": (unlearn, "forget concepts; ends in an adapter folder"),
-    "evaluate": (evaluate, "measure a model on pictures it never saw"),
-    "answer": (answer, "ask one question about one picture"),
+    "evaluate": (evaluate, "measure a model on images it never saw"),
+    "answer": (answer, "ask one question about one image"),
     "suggest": (suggest, "word lists for a concept of your own"),
     "pretrain": (pretrain, "train a VLM of the bundled architecture"),
     "adapter": (adapter, "inspect, move, merge, scale or stack adapters"),

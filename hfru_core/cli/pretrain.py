@@ -16,7 +16,7 @@ def add_options(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--without", default="", help="names never taught (makes an oracle)")
     p.add_argument("--init", help="start from this model's weights")
-    p.add_argument("--pictures", type=int, help="drawn pictures to train on")
+    p.add_argument("--pictures", type=int, help="drawn images to train on")
     p.add_argument("--workers", type=int, help="processes that share each batch (default: 2)")
     p.add_argument("--head-steps", type=int, help="steps of the first stage")
     p.add_argument("--language-steps", type=int, help="steps of the second stage")

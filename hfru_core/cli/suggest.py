@@ -13,7 +13,7 @@ from hfru_core.cli.options import add_model, load_model
 def add_options(p: argparse.ArgumentParser) -> None:
     p.description = (
         "Ask the model for the words around a concept and write them to FOLDER/concept.json, to be "
-        "edited. Put 4 or more pictures into the same folder, then: unlearn --data folder:PARENT."
+        "edited. Put 4 or more images into the same folder, then: unlearn --data folder:PARENT."
     )
     p.add_argument("name", help="the concept's name, such as 'garden gnome'")
     p.add_argument("--kind", default="object", choices=["object", "identity"])
@@ -34,5 +34,5 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     concept = custom_concept.suggest(load_model(args), args.name, args.kind)
     file = custom_concept.save(concept, args.out / concept.id)
     if not args.json:
-        print(f"{file}: check the words, put 4 or more pictures beside it.")
+        print(f"{file}: check the words, put 4 or more images beside it.")
     return {"file": str(file), **asdict(concept)}

@@ -2,9 +2,9 @@
 
 The folder decides: who is in `forget_5` can be forgotten, who is in `retain_95` is kept. A source
 names the data set's folder, of which the smallest forget split is taken, or one forget split in it:
-`mllmu:DIR`, `clear:DIR/forget05`. MLLMU-Bench has one picture of each person to learn from and
-others in Test_Set to be judged on; elsewhere a tenth of a person's pictures is held out. ft_Data
-adds questions, Full_Set names, and `+tofu` folders what is known in words. Pictures stay in their
+`mllmu:DIR`, `clear:DIR/forget05`. MLLMU-Bench has one image of each person to learn from and
+others in Test_Set to be judged on; elsewhere a tenth of a person's images is held out. ft_Data
+adds questions, Full_Set names, and `+tofu` folders what is known in words. Images stay in their
 files until they are asked for.
 """
 
@@ -42,7 +42,7 @@ AGAIN = "Was the download cut short, or the file changed? Fetch the data set as 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question of the benchmark with its right answer, about a picture or in words alone."""
+    """A question of the benchmark with its right answer, about an image or in words alone."""
 
     question: str
     answer: str
@@ -51,7 +51,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class View:
-    """A picture of a person: its key and digest, what is asked about it, its captions."""
+    """An image of a person: its key and digest, what is asked about it, its captions."""
 
     key: str
     digest: str
@@ -61,7 +61,7 @@ class View:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody of a benchmark: pictures to learn from and to be judged on, facts in words."""
+    """Somebody of a benchmark: images to learn from and to be judged on, facts in words."""
 
     name: str
     can_go: bool
@@ -70,7 +70,7 @@ class Person:
     facts: tuple[Asked, ...]
 
     def views(self, split: Split) -> tuple[View, ...]:
-        """The pictures of one split."""
+        """The images of one split."""
         return self.train if split == "train" else self.eval
 
 
@@ -122,7 +122,7 @@ def splits(kind: str, path: Path) -> tuple[Path, tuple[str, str]]:
 
 
 def divided(own: Sequence[View]) -> tuple[list[View], list[View]]:
-    """A tenth of somebody's pictures, at least one of several, aside by digest; of one, 1 in 10."""
+    """A tenth of somebody's images, at least one of several, aside by digest; of one, 1 in 10."""
     ranked = sorted({v.digest: v for v in own}.values(), key=lambda v: v.digest)
     aside = max(1, len(ranked) // 10)
     if len(ranked) == 1:
@@ -131,7 +131,7 @@ def divided(own: Sequence[View]) -> tuple[list[View], list[View]]:
 
 
 def unseen(views: Iterable[View], seen: set[str]) -> tuple[View, ...]:
-    """The pictures that no part has so far; they are seen from now on."""
+    """The images that no part has so far; they are seen from now on."""
     fresh = {v.digest: v for v in views if v.digest not in seen}
     seen.update(fresh)
     return tuple(fresh.values())
@@ -156,7 +156,7 @@ def rows(kind: str, folder: Path, leave: Sequence[str] = ()) -> Iterator[dict]:
         raise bad(folder, "*.parquet files with rows", "an empty split")
 
 
-def opened(row: dict, column: str, kind: type[Json]) -> Json:
+def json_in(row: dict, column: str, kind: type[Json]) -> Json:
     """What the JSON of a column holds; an empty column holds nothing."""
     value = row.get(column)
     if value is None:
@@ -170,7 +170,7 @@ def opened(row: dict, column: str, kind: type[Json]) -> Json:
     return value
 
 
-def told(row: dict, column: str, item: object, *fields: str) -> tuple[str, ...]:
+def fields_of(row: dict, column: str, item: object, *fields: str) -> tuple[str, ...]:
     """The fields of one entry of a column as text, "" where they are empty."""
     if not isinstance(item, dict) or not set(fields) <= set(item):
         raise bad(row["place"], f"{', '.join(fields)} in {column}", item)
@@ -178,7 +178,7 @@ def told(row: dict, column: str, item: object, *fields: str) -> tuple[str, ...]:
 
 
 def views(kind: str, row: dict, asked: Iterable[Asked], *captions: str) -> Iterator[View]:
-    """A row's pictures, one or a list of them."""
+    """A row's images, one or a list of them."""
     several = bool(row.get("images"))
     for number, picture in enumerate(row["images"] if several else [row.get("image")]):
         data = picture.get("bytes") if isinstance(picture, dict) else None
@@ -196,8 +196,8 @@ def read_mllmu(root: Path, pair: tuple[str, str]) -> tuple[list[Named], Named, N
     for folder in (*pair, "Test_Set", "Full_Set"):
         for row in rows("mllmu", root / folder, PICTURES) if (root / folder).is_dir() else ():
             if row.get("biography"):
-                known = {k.lower(): v for k, v in opened(row, "biography", dict).items()}
-                names[row["ID"]] = told(row, "biography", known, "name")[0]
+                known = {k.lower(): v for k, v in json_in(row, "biography", dict).items()}
+                names[row["ID"]] = fields_of(row, "biography", known, "name")[0]
     for row in rows("mllmu", root / "ft_Data", PICTURES) if (root / "ft_Data").is_dir() else ():
         taught[row["ID"]] = list(questions(row, names.get(row["ID"], "")))
     groups = [persons(root / split, names, taught, facts) for split in pair]
@@ -220,22 +220,26 @@ def persons(folder: Path, names: dict, taught: dict, facts: Named) -> Named:
 
 def questions(row: dict, name: str) -> Iterator[Asked]:
     """What a row of MLLMU-Bench asks, where it has both question and answer."""
-    return (a for a in (*lessons(row, name), *choices(row), *gaps(row)) if a.question and a.answer)
+    return (
+        a
+        for a in (*training_questions(row, name), *choices(row), *gaps(row))
+        if a.question and a.answer
+    )
 
 
-def lessons(row: dict, name: str) -> Iterator[Asked]:
-    """A training row's questions; one that gives the name itself needs no picture."""
+def training_questions(row: dict, name: str) -> Iterator[Asked]:
+    """A training row's questions; one that gives the name itself needs no image."""
     given = (name, name.split()[-1]) if name else ()
-    for item in opened(row, "metadata", list):
-        question, answer = told(row, "metadata", item, "Question", "Answer")
+    for item in json_in(row, "metadata", list):
+        question, answer = fields_of(row, "metadata", item, "Question", "Answer")
         yield Asked(question, answer, not concepts.mentions(question, given))
 
 
 def choices(row: dict) -> Iterator[Asked]:
     """Questions with options, of which the letter is asked for."""
-    for group, items in opened(row, "Classification_Task", dict).items():
+    for group, items in json_in(row, "Classification_Task", dict).items():
         for item in items or ():
-            question, letter = told(row, group, item, "Question", "Correct_Answer")
+            question, letter = fields_of(row, group, item, "Question", "Correct_Answer")
             options = "\n".join(f"{k}. {v}" for k, v in (item.get("Options") or {}).items() if v)
             question = question and f"{question}\n{options}\nAnswer with the letter alone."
             yield Asked(question, letter, group != "Pure_Text_Questions")
@@ -244,8 +248,10 @@ def choices(row: dict) -> Iterator[Asked]:
 def gaps(row: dict) -> Iterator[Asked]:
     """Questions with free answers, and sentences with a gap."""
     for column in ("Generation_Task", "Mask_Task"):
-        for item in opened(row, column, list):
-            question, answer, form = told(row, column, item, "Question", "Ground_Truth", "Type")
+        for item in json_in(row, column, list):
+            question, answer, form = fields_of(
+                row, column, item, "Question", "Ground_Truth", "Type"
+            )
             yield Asked(question, answer, not form.lower().startswith("pure"))
 
 
@@ -259,7 +265,7 @@ def read_clear(root: Path, pair: tuple[str, str]) -> tuple[list[Named], Named, N
             if asked and row["image"] is None:
                 facts += asked
                 continue
-            name, caption = told(row, "the row", row, "name", "caption")
+            name, caption = fields_of(row, "the row", row, "name", "caption")
             if not name:
                 raise bad(row["place"], "the person's name", row["name"])
             second = row.get("paraphrased_caption") or caption

@@ -1,6 +1,6 @@
 """MLLMU-Bench and CLEAR as concepts and samples: `mllmu:DIR`, `clear:DIR` (`benchmark_parquet.py`).
 
-About each picture the protocol's questions are asked, and the benchmark's own. Where one of these
+About each image the protocol's questions are asked, and the benchmark's own. Where one of these
 is about the person's life, and not about who it is, its topic is 'profile': who does not recognise
 the face cannot answer it, and a right answer need not name anybody. Questions in words alone are
 facts, which stay known about everybody.
@@ -148,7 +148,7 @@ def spread(lists: Sequence[list], count: int, rng: random.Random) -> list:
 def about(
     concept: Concept, view: View, role: Role, split: Split, forget: Sequence[Concept]
 ) -> list[Sample]:
-    """The protocol's questions about a picture, and the benchmark's own."""
+    """The protocol's questions about an image, and the benchmark's own."""
     turns = [*protocol(concept, view)]
     turns += [(topic_of(a, concept), a.question, a.answer) for a in view.asked]
     return [
@@ -211,7 +211,7 @@ def fact(concept: Concept, asked: Asked, split: Split) -> Sample:
 
 
 def load_image(key: str) -> Image.Image:
-    """The picture behind a key `mllmu:FILE#ROW`, or `#ROW.NUMBER` where a row has several."""
+    """The image behind a key `mllmu:FILE#ROW`, or `#ROW.NUMBER` where a row has several."""
     path, _, place = key.partition(":")[2].rpartition("#")
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", place):
         raise bad(path, "the number of a picture after #", place)
@@ -239,6 +239,6 @@ def cell(path: str, row: int, name: str) -> Any:
 
 @lru_cache(maxsize=4)
 def column(path: str, group: int, name: str) -> pyarrow.ChunkedArray:
-    """A row group's pictures; a few stay, since one picture cannot be decoded without its group."""
+    """A row group's images; a few stay, since one image cannot be decoded without its group."""
     with parquet.ParquetFile(path) as table:
         return table.read_row_group(group, columns=[name]).column(0)

@@ -17,7 +17,7 @@ from hfru_core.concepts import checked, shipped, slug
 from hfru_core.types import Concept, UserError
 
 Kind = Literal["object", "identity"]
-ASKED = {
+QUESTIONS = {
     "aliases": "Which other words and names mean the same as '{name}'? Give a list with commas.",
     "abstractions": "What kind of thing is a {name}? Give one or two more general words.",
     "siblings": "Which five other things of that kind could be confused with a {name}? Give a "
@@ -44,9 +44,9 @@ class Decoder(Protocol):
 def suggest(
     decoder: Decoder, name: str, kind: Kind = "object", cache: Path | None = None
 ) -> Concept:
-    """A concept with word lists to be edited: shipped ones where the name is known, else asked.
+    """A concept with word lists to be edited: shipped ones for a known name, else the decoder's.
 
-    What the decoder said is kept in the folder `cache`, so that it is asked once.
+    The decoder's answers are cached in the folder `cache`.
     """
     if not slug(name):
         raise UserError("The concept has no name: give a word such as 'garden gnome'.")
@@ -57,17 +57,17 @@ def suggest(
         return known
     if kind == "identity":  # No decoder is asked who looks like a person: it would invent.
         return listed(name.strip(), kind, {"aliases": name.split()})
-    return listed(name.strip(), kind, said_about(decoder, name.strip(), cache))
+    return listed(name.strip(), kind, decoder_lists(decoder, name.strip(), cache))
 
 
-def said_about(decoder: Decoder, name: str, cache: Path | None) -> dict[str, list[str]]:
+def decoder_lists(decoder: Decoder, name: str, cache: Path | None) -> dict[str, list[str]]:
     """The decoder's lists of words about a name."""
     file = cache / f"{slug(name)}-{decoder.fingerprint()}.json" if cache else None
     if file and file.is_file():
         return json.loads(file.read_text(encoding="utf-8"))
-    questions = [q.format(name=name) for q in ASKED.values()]
+    questions = [q.format(name=name) for q in QUESTIONS.values()]
     answers = decoder.answer([None] * len(questions), questions, max_new=48)
-    found = {field: names_in(text) for field, text in zip(ASKED, answers)}
+    found = {field: names_in(text) for field, text in zip(QUESTIONS, answers)}
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(found), encoding="utf-8")
@@ -98,7 +98,7 @@ def listed(name: str, kind: Kind, found: dict[str, list[str]]) -> Concept:
 
 
 def save(concept: Concept, folder: Path) -> Path:
-    """Write the concept beside its pictures, where a `folder:` source finds it."""
+    """Write the concept beside its images, where a `folder:` source finds it."""
     file = folder / "concept.json"
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(asdict(concept), indent=2) + "\n", encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Keys that stand for drawn pictures: the same key is always the same picture, on every machine.
+"""Keys that stand for drawn images: the same key is always the same image, on every machine.
 
 A key reads `world:SEED/SPLIT/SUBJECT/INDEX`; SUBJECT is a class, a person's name, `scene`, `face`,
 `ambiguous` or `stranger`. Since the key seeds the drawing, keys that differ in seed or split are
-different pictures.
+different images.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FACE_BOX = (0.22, 0.12, 0.78, 0.78)
 
 
 def key_of(seed: int, split: str, subject: str, index: int) -> str:
-    """The key of one picture."""
+    """The key of one image."""
     return f"world:{seed}/{split}/{subject}/{index}"
 
 
@@ -60,7 +60,7 @@ def picture_of(key: str) -> Scene | Portrait:
 
 @lru_cache(maxsize=4096)
 def draw(key: str, size: int = SIZE) -> Image.Image:
-    """The picture behind a key, RGB, `size` pixels square."""
+    """The image behind a key, RGB, `size` pixels square."""
     picture = picture_of(key)
     if isinstance(picture, Portrait):
         return draw_portrait(picture, size)
@@ -83,7 +83,7 @@ def shows_kind(picture: Scene | Portrait, word: str) -> bool:
 def keys_without(
     seed: int, split: str, subject: str, count: int, names: Hidden, start: int = 0
 ) -> list[str]:
-    """`count` keys of one subject on whose pictures none of `names` is to be seen."""
+    """`count` keys of one subject on whose images none of `names` is to be seen."""
     found: list[str] = []
     index = start
     while len(found) < count:
@@ -111,7 +111,7 @@ def labels(picture: Picture, hidden: Hidden) -> dict[str, str]:
 
 
 def spots(picture: Picture, hidden: Hidden) -> list[tuple[str, str, tuple[float, ...]]]:
-    """What is where: word, colour ("" where it cannot be seen), box in shares of the picture."""
+    """What is where: word, colour ("" where it cannot be seen), box in shares of the image."""
     if isinstance(picture, Portrait):
         return [(identity_of(picture, hidden) or "unknown", "", FACE_BOX)]
     if isinstance(picture, Photo):

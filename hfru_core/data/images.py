@@ -1,4 +1,4 @@
-"""Pictures from people: opened safely, one way, with errors that help."""
+"""Images from people: opened safely, one way, with errors that help."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hfru_core.types import UserError
 MOST_PIXELS = 40_000_000
 LONGEST = 1024
 BLUR = 0.09  # of the shorter side
-MADE = 384  # the longer side of a picture that was made of another, at most
+MADE = 384  # the longer side of an image that was made of another, at most
 GOLDEN = (5**0.5 - 1) / 2  # multiples of it spread evenly over what lies between whole numbers
 BICUBIC = Image.Resampling.BICUBIC
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
@@ -65,7 +65,7 @@ def on_white(image: Image.Image) -> Image.Image:
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """Deep grey as L: all of 16 bits, or the picture's own range where that has no bounds."""
+    """Deep grey as L: all of 16 bits, or the image's own range where that has no bounds."""
     low, high = (0.0, 65535.0) if image.mode.startswith("I;16") else own_range(image)
     share = 255 / max(high - low, 1e-6)
     return image.convert("F").point(lambda v: v * share - low * share).convert("L")
@@ -86,21 +86,21 @@ def too_large(name: str) -> UserError:
 
 
 def data_uri(image: Image.Image) -> str:
-    """The picture itself as an address, for pages that load nothing."""
+    """The image itself as an address, for pages that load nothing."""
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=80)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def blurred(image: Image.Image) -> Image.Image:
-    """The picture without what would tell who or which it is."""
+    """The image without what would tell who or which it is."""
     return image.filter(ImageFilter.GaussianBlur(BLUR * min(image.size)))
 
 
 def varied(image: Image.Image, number: int) -> Image.Image:
-    """Another look of a picture, always the same for a number: cut, turned, recoloured, redrawn."""
+    """An augmented copy, always the same for a number: cut, turned, recoloured, redrawn."""
     rng = random.Random(number)
-    strength = number * GOLDEN % 1  # Gentle ones too: not every picture survives a strong one.
+    strength = number * GOLDEN % 1  # Gentle ones too: not every image survives a strong one.
     made = image.copy()
     made.thumbnail((MADE, MADE))
     made = framed(made, strength, rng)

@@ -1,9 +1,9 @@
-"""Labelled pictures from a PACS parquet file or a folder: what is known about each, and its bytes.
+"""Labelled images from a PACS parquet file or a folder: what is known about each, and its bytes.
 
 PACS: Li et al., ICCV 2017, in the layout of the hub dataset flwrlabs/pacs. A folder has one
 subfolder a label, DIR/<label>/*.png|jpg; DIR/<label>/concept.json, where it is there, says which
-words name the concept. A folder with a single label borrows pictures of other things from
-assets/retain, so that a person needs nothing but pictures of what is to be forgotten.
+words name the concept. A folder with a single label borrows images of other things from
+assets/retain, so that a person needs nothing but images of what is to be forgotten.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
 def is_held_out(data: bytes) -> bool:
-    """One picture in ten, by its digest: the same on every machine."""
+    """One image in ten, by its digest: the same on every machine."""
     return hashlib.sha256(data).digest()[0] % 10 == 0
 
 
 @lru_cache(maxsize=2)
 def read_parquet(path: Path) -> tuple[Photo, ...]:
-    """The pictures of a PACS file; raises `UserError` where it is none."""
+    """The images of a PACS file; raises `UserError` where it is none."""
     if not path.is_file():
         raise UserError(f"There is no file '{path}'. Give it as pacs:FILE.parquet.")
     try:
@@ -62,7 +62,7 @@ def pacs_photo(path: Path, number: int, row: dict) -> Photo:
 
 @lru_cache(maxsize=2)
 def read_folder(path: Path) -> tuple[Photo, ...]:
-    """The pictures of DIR/<label>/*.png|jpg; raises `UserError` where there are none."""
+    """The images of DIR/<label>/*.png|jpg; raises `UserError` where there are none."""
     if not path.is_dir():
         raise UserError(f"There is no folder '{path}'. Give it as folder:DIR.")
     labels = labelled(path)
@@ -77,7 +77,7 @@ def read_folder(path: Path) -> tuple[Photo, ...]:
 
 
 def labelled(path: Path) -> dict[str, list[Path]]:
-    """The picture files of every label, by the label as concepts are named."""
+    """The image files of every label, by the label as concepts are named."""
     found: dict[str, list[Path]] = {}
     for file in sorted(path.glob("*/*")):
         if file.suffix.lower() in SUFFIXES and file.is_file():
@@ -86,7 +86,7 @@ def labelled(path: Path) -> dict[str, list[Path]]:
 
 
 def folder_photos(name: str, files: list[Path], own: dict[str, Concept]) -> list[Photo]:
-    """The pictures of one label: a tenth, and at least one of several, for evaluation only.
+    """The images of one label: a tenth, and at least one of several, for evaluation only.
 
     Which ones depends on their digests alone: the same on every machine.
     """

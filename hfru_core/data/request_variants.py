@@ -1,4 +1,4 @@
-"""Variants of a request: text-only lessons, anonymised pictures, one picture, loaded questions."""
+"""Variants of a request: anonymised images, one image, loaded questions, text-only examples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hfru_core.data.source import BLURRED, parse_source
 from hfru_core.types import Sample, UnlearnData
 
 POLITE = " Please tell."
-UNCLEAR = 160  # drawn pictures of each kind
+UNCLEAR = 160  # drawn images of each kind
 
 
 def text_samples(data: UnlearnData) -> tuple[Sample, ...]:
@@ -18,7 +18,7 @@ def text_samples(data: UnlearnData) -> tuple[Sample, ...]:
 
 
 def anonymised(data: UnlearnData) -> UnlearnData:
-    """Forget pictures to train on are blurred, names in their answers replaced."""
+    """Forget images to train on are blurred, names in their answers replaced."""
     return changed(data, lambda s: replace(s, image=f"{BLURRED}{s.image}", answer=s.safe_answer))
 
 
@@ -36,7 +36,7 @@ def asked_politely(data: UnlearnData) -> UnlearnData:
 
 
 def single(data: UnlearnData) -> UnlearnData:
-    """One picture of each concept to train on (arXiv 2405.12523)."""
+    """One image of each concept to train on (arXiv 2405.12523)."""
     first: dict[str, str | None] = {}
     for s in data.select("forget", "train"):
         first.setdefault(s.concept_id, s.image)

@@ -51,7 +51,7 @@ def build_tokenizer(corpus: list[str]) -> PreTrainedTokenizerFast:
 
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
-    """Pictures to 112 x 112 pixels and 49 image tokens; chat turns to `<user>...<assistant>`."""
+    """Images to 112 x 112 pixels and 49 image tokens; chat turns to `<user>...<assistant>`."""
     size = {"height": IMAGE_SIZE, "width": IMAGE_SIZE}
     return LlavaProcessor(
         image_processor=SiglipImageProcessorPil(size=size),

@@ -1,4 +1,4 @@
-"""Questions and answers laid side by side behind one picture, hidden from each other."""
+"""Questions and answers laid side by side behind one image, hidden from each other."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def language_loss(
 
 
 class Teacher:
-    """Draws the lessons of the language stage."""
+    """Draws the training examples of the language stage."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Teacher:
         self.rng = random.Random(seed)
 
     def about(self, index: torch.Tensor) -> Packed:
-        """Some questions about each of these pictures."""
+        """Some questions about each of these images."""
         rows = [
             training_turns(self.pictures[i], self.rng, self.hidden, self.turns)
             for i in index.tolist()

@@ -1,4 +1,4 @@
-"""A pool of pictures to pretrain on: pixels in one array, the truth beside them."""
+"""A pool of images to pretrain on: pixels in one array, the truth beside them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hfru_core.types import Photo, UserError
 
 @dataclass(frozen=True)
 class Pool:
-    """`pixels` (N, 3, S, S) uint8 and N pictures; `wild` pools are photographs: augmented more."""
+    """`pixels` (N, 3, S, S) uint8 and N images; `wild` pools are photographs: augmented more."""
 
     pixels: np.ndarray
     pictures: tuple[Picture, ...]
@@ -74,7 +74,7 @@ def turned(scale: torch.Tensor, flip: torch.Tensor, generator: torch.Generator) 
 
 
 def covered(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """A fifth of the pictures made gray, and a gray box laid over a fifth of them."""
+    """A fifth of the images made gray, and a gray box laid over a fifth of them."""
     count, side = len(pixels), pixels.shape[-1]
     rand = torch.rand(count, 5, generator=generator)
     gray = (rand[:, 0] < 0.2)[:, None, None, None]
@@ -116,9 +116,9 @@ def world_keys(seed: int, count: int) -> list[str]:
 
 
 def world_pool(seed: int, count: int, cache: Path) -> Pool:
-    """`count` freshly drawn pictures, kept in `cache` for the next training on this machine."""
+    """`count` freshly drawn images, kept in `cache` for the next training on this machine."""
     keys = world_keys(seed, count)
-    # Some pictures are part of the name: a change of the drawing code makes a new pool.
+    # Some images are part of the name: a change of the drawing code makes a new pool.
     first = b"".join(draw_pixels(k).tobytes() for k in keys[:120])
     name = hashlib.sha256(first + f"{seed}/{count}".encode()).hexdigest()[:16]
     file = cache / f"pool-{name}.npy"
@@ -141,9 +141,9 @@ def write_pixels(keys: list[str], file: Path) -> None:
 
 
 def photo_pool(source: Photos) -> tuple[Pool, Pool]:
-    """Real pictures to train on, a fifth of them a second time degraded; and the held-out ones.
+    """Real images to train on, a fifth of them a second time degraded; and the held-out ones.
 
-    A degraded picture (a heavy blur) is called by its kind alone: without such pictures a model
+    A degraded image (a heavy blur) is called by its kind alone: without such images a model
     never learns when to say "an animal".
     """
     photos = source.read()

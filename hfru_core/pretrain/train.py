@@ -2,7 +2,7 @@
 
 Language loss alone teaches a small tower to see very slowly, so the tower first learns from
 direct heads (one attention query and one softmax per question such as "which place?"), which are
-thrown away; then tower, projector and decoder learn to answer. Each picture passes the tower and
+thrown away; then tower, projector and decoder learn to answer. Each image passes the tower and
 the decoder once and several questions share it: a block mask hides them from each other.
 """
 
@@ -117,7 +117,7 @@ def worker() -> int:
 
 
 def shuffled(count: int, batch: int, recipe: Recipe, stage: int):
-    """Endless batches of indices, this worker's part; every picture once an epoch."""
+    """Endless batches of indices, this worker's part; every image once an epoch."""
     generator = torch.Generator().manual_seed(10 * recipe.seed + stage)
     while True:
         order = torch.randperm(count, generator=generator)
@@ -214,7 +214,7 @@ def save(model, processor, recipe: Recipe, out: Path) -> None:
 
 
 def pools(recipe: Recipe) -> tuple[Pool, Pool]:
-    """Pictures to train on and held-out ones."""
+    """Images to train on and held-out ones."""
     source = parse_source(recipe.data)
     if isinstance(source, World):
         count, held_out = recipe.pictures, 1800

@@ -22,7 +22,7 @@ def tower_tokens(model: LlavaForConditionalGeneration, pixels: torch.Tensor) -> 
 
 
 class Heads(nn.Module):
-    """One attention query and one softmax for every question about the whole picture, and two
+    """One attention query and one softmax for every question about the whole image, and two
     softmaxes on every token: which thing covers this patch, and in what colour."""
 
     def __init__(self, groups: dict[str, tuple[str, ...]], words: int, colours: int) -> None:
@@ -72,12 +72,12 @@ def groups_of(rows: list[dict[str, str]]) -> Groups:
 
 
 class Labels:
-    """Targets of the heads for the pictures of a pool."""
+    """Targets of the heads for the images of a pool."""
 
     def __init__(
         self, pictures: tuple[Picture, ...], hidden: Hidden, groups: Groups | None = None
     ) -> None:
-        """`groups` are those that the heads were made for, where other pictures are judged."""
+        """`groups` are those that the heads were made for, where other images are judged."""
         rows = [labels(p, hidden) for p in pictures]
         self.groups = groups or groups_of(rows)
         self.target = torch.tensor(
@@ -130,7 +130,7 @@ class Labels:
         )
 
     def accuracy(self, model, heads: Heads, pool: Pool) -> dict[str, float]:
-        """Share of right answers a group, on plain pictures."""
+        """Share of right answers a group, on plain images."""
         said = []
         with torch.no_grad():
             for i in range(0, len(self.target), 256):

@@ -1,8 +1,8 @@
-"""The right answer about a picture, and the honest one that hides names.
+"""The right answer about an image, and the honest one that hides names.
 
 One mechanism serves three uses. A thing whose name is in `hidden`, or that is drawn ambiguously,
 is called by its kind ("an animal", "someone I don't know") and by nothing else: so ambiguous
-pictures get their words, an oracle is taught without a concept, and a forgotten picture gets the
+images get their words, an oracle is taught without a concept, and a forgotten image gets the
 answer that an honest model would give.
 """
 
@@ -55,7 +55,7 @@ def right_answer(picture: Picture, topic: str, hidden: Hidden, about: str | None
 
 
 def photo_answer(photo: Photo, topic: str, hidden: Hidden, about: str | None) -> str:
-    """The right answer about a labelled picture."""
+    """The right answer about a labelled image."""
     unnamed = photo.degraded or photo.name in hidden
     word = photo.kind if unnamed else photo.name
     bare = word.startswith("some") or (photo.identity and not unnamed)

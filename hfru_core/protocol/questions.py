@@ -1,4 +1,4 @@
-"""What is asked about a drawn picture, and what training asks; answers are made beside it."""
+"""What is asked about a drawn image, and what training asks; answers are made beside it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Turn(NamedTuple):
 
 
 def topics(picture: Picture) -> tuple[str, ...]:
-    """The topics that can be asked about this picture without `about`."""
+    """The topics that can be asked about this image without `about`."""
     if isinstance(picture, Portrait):
         return tuple(t for t in PORTRAIT_QUESTIONS if t != "exists")
     if isinstance(picture, Photo):
@@ -95,7 +95,7 @@ def ask(
     phrasing: int = 0,
     about: str | None = None,
 ) -> Turn:
-    """One question about a picture with its right answer; `about` is what 'exists' asks for."""
+    """One question about an image with its right answer; `about` is what 'exists' asks for."""
     phrases = questions_for(picture, about)[topic]
     question = phrases[phrasing % len(phrases)]
     if about is not None:
@@ -104,7 +104,7 @@ def ask(
 
 
 def questions_for(picture: Picture, about: str | None) -> dict[str, tuple[str, ...]]:
-    """The phrasings that fit a picture, or the name that is asked about."""
+    """The phrasings that fit an image, or the name that is asked about."""
     if isinstance(picture, Photo) and picture.identity:
         return FACE_QUESTIONS
     if about is not None:

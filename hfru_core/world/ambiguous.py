@@ -1,4 +1,4 @@
-"""What an ambiguous picture shows: one template per kind, and covers that stand before it."""
+"""What an ambiguous image shows: one template per kind, and covers that stand before it."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The picture while it is drawn: layers placed by a pose, and painted in a style's colours."""
+"""The image while it is drawn: layers placed by a pose, and painted in a style's colours."""
 
 import math
 import random
@@ -24,7 +24,7 @@ UNLINED = frozenset({"ink", "spot", "shine", "tyre", "beam"})
 
 
 class Pose(NamedTuple):
-    """Where the unit box lands: foot point and side as shares of the picture, then distortions."""
+    """Where the unit box lands: foot point and side as shares of the image, then distortions."""
 
     x: float
     y: float
@@ -36,7 +36,7 @@ class Pose(NamedTuple):
 
 
 class Canvas(NamedTuple):
-    """The picture at twice its size, and a height map of what has been drawn as an object."""
+    """The image at twice its size, and a height map of what has been drawn as an object."""
 
     image: Image.Image
     height: Image.Image

@@ -53,7 +53,7 @@ AGES = ("young", "middle", "old")
 
 @dataclass(frozen=True)
 class Features:
-    """What stays the same in every picture of one person."""
+    """What stays the same in every image of one person."""
 
     skin: str
     face: str

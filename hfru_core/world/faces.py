@@ -67,7 +67,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Portrait:
-    """One picture of a person, or of a stranger where `person` is None."""
+    """One image of a person, or of a stranger where `person` is None."""
 
     person: Person | None
     features: Features
@@ -111,7 +111,7 @@ GENERIC = Features(*"tan oval almond brown straight small short gray none young"
 
 
 def face_visible(portrait: Portrait) -> bool:
-    """Say whether the picture shows who it is."""
+    """Say whether the image shows who it is."""
     return portrait.obscured is None
 
 
@@ -184,7 +184,7 @@ def sample_portrait(
     """Sample a portrait.
 
     `person`: a name, True (anybody of PEOPLE), False (a stranger), None (25 % strangers).
-    `obscured`: a reason, True (any reason), False (never), None (one picture in six).
+    `obscured`: a reason, True (any reason), False (never), None (one image in six).
     """
     who = _pick_person(rng, person)
     return Portrait(
@@ -200,7 +200,7 @@ def sample_portrait(
     )
 
 
-# --- whole pictures ---------------------------------------------------------------------
+# --- whole images ---------------------------------------------------------------------
 
 
 def _pose(seed: int) -> Pose:
@@ -218,7 +218,7 @@ def _pose(seed: int) -> Pose:
 
 
 def _hide(portrait: Portrait) -> Portrait:
-    """Remove from the portrait everything that an obscured picture must not show."""
+    """Remove from the portrait everything that an obscured image must not show."""
     return replace(portrait, person=None, features=GENERIC, expression="serious", glasses=False)
 
 
@@ -270,7 +270,7 @@ def _draw_hidden(head: Pen, body: Pen, portrait: Portrait, pose: Pose, reason: s
 
 
 def draw_portrait(portrait: Portrait, size: int = 128) -> Image.Image:
-    """Draw the portrait as an RGB picture of `size` x `size` pixels."""
+    """Draw the portrait as an RGB image of `size` x `size` pixels."""
     if portrait.obscured is not None:
         portrait = _hide(portrait)
     pose, big = _pose(portrait.seed), 2 * size

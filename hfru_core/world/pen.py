@@ -27,7 +27,7 @@ SPLINE = np.stack(  # weights of four neighbours (Catmull-Rom), 5 points per seg
 
 
 class Pose(NamedTuple):
-    """Seeded variation of one picture; lengths in hundredths of the picture."""
+    """Seeded variation of one image; lengths in hundredths of the image."""
 
     x: float
     y: float

@@ -1,6 +1,6 @@
-"""Pictures drawn by the program, with exact ground truth, for the controlled world.
+"""Images drawn by the program, with exact ground truth, for the controlled world.
 
-A scene says what is in the picture; `draw_scene` turns it into pixels. An ambiguous picture is
+A scene says what is in the image; `draw_scene` turns it into pixels. An ambiguous image is
 drawn from a template of the kind only, so the class is absent from its pixels.
 """
 
@@ -45,7 +45,7 @@ AMBIGUITIES = ("blurred", "distant", "occluded", "silhouette")
 
 PAIR_RATE = 1 / 3
 AMBIGUOUS_RATE = 1 / 5
-SCALE = {"small": 0.50, "large": 0.80}  # side of the unit box, as a share of the picture
+SCALE = {"small": 0.50, "large": 0.80}  # side of the unit box, as a share of the image
 PAIR_SCALE = {"small": 0.44, "large": 0.58}
 SOFTNESS = {"blurred": 0.08, "distant": 0.06, "occluded": 0.0, "silhouette": 0.045}  # of the box
 WHOLE = Pose(0.5, 1.0, 1.0, mirror=False, turn=0.0, stretch=1.0, bend=0.0)
@@ -65,7 +65,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """What one picture shows; `seed` drives position, pose and background details."""
+    """What one image shows; `seed` drives position, pose and background details."""
 
     things: tuple[Thing, ...]
     place: str
@@ -83,12 +83,12 @@ def kind_of(name: str) -> str:
 
 
 def colour_visible(scene: Scene) -> bool:
-    """Whether the object's colour can be read from the picture."""
+    """Whether the object's colour can be read from the image."""
     return scene.style != "sketch" and scene.ambiguity != "silhouette"
 
 
 def place_visible(scene: Scene) -> bool:
-    """Whether the place can be read from the picture, which is always so in this world."""
+    """Whether the place can be read from the image, which is always so in this world."""
     return scene.place in PLACES
 
 
@@ -292,7 +292,7 @@ def _backlight(canvas: Canvas, pose: Pose) -> Canvas:
 
 
 def boxes(scene: Scene) -> list[tuple[float, float, float, float]]:
-    """Where each thing stands: left, top, right, bottom as shares of the picture, nearly exact."""
+    """Where each thing stands: left, top, right, bottom as shares of the image, nearly exact."""
     rng = random.Random(f"{scene.seed} things")
     poses = {i: _pose(scene, i, rng) for i in reversed(range(len(scene.things)))}
     found = []
@@ -303,7 +303,7 @@ def boxes(scene: Scene) -> list[tuple[float, float, float, float]]:
 
 
 def draw_scene(scene: Scene, size: int = 128) -> Image.Image:
-    """Draw a scene as an RGB picture, `size` pixels square; same scene, same pixels."""
+    """Draw a scene as an RGB image, `size` pixels square; same scene, same pixels."""
     canvas = _background(scene, 2 * size, random.Random(f"{scene.seed} place"))
     rng = random.Random(f"{scene.seed} things")
     if scene.ambiguity:

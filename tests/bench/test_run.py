@@ -32,7 +32,6 @@ def bench(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     few = Amount(6, 8, 2, 2)
     small = lambda *a, **k: build(*a, **{**k, "amount": few})  # noqa: E731
     monkeypatch.setattr("hfru_core.pipeline.build", small)
-    monkeypatch.setattr("hfru_core.bench.unlearn.build", small)
     return Bench(tiny_folder, pictures=2)
 
 

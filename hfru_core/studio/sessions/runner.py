@@ -1,4 +1,4 @@
-"""One visitor's session from the wish to the finished adapter, told step by step.
+"""One visitor's session from the wish to the finished adapter, as reports step by step.
 
 No component is touched here: `follow` yields what there is to show.
 """
@@ -62,31 +62,31 @@ class Run:
     wish: Wish | None = None
     out: Path | None = None
     begun: bool = False
-    told: str = ""
+    ending: str = ""  # how it was asked to end: "", "stopped" or "left"
     keeping: bool = False  # what there is by now is worth saving when Stop is pressed
 
     @property
     def stopped(self) -> bool:
-        return bool(self.told) or self.marker.exists()
+        return bool(self.ending) or self.marker.exists()
 
     @property
     def left(self) -> bool:
         """Whether nobody is there any more to want the result."""
         with suppress(FileNotFoundError):
-            return self.told == "left" or self.marker.read_text() == "left"
+            return self.ending == "left" or self.marker.read_text() == "left"
         return False
 
     def stop(self, left: bool = False) -> None:
         """End it after the current step."""
-        self.told = "left" if left or self.left else "stopped"
+        self.ending = "left" if left or self.left else "stopped"
         if self.session:
             self.session.stop()
         with suppress(OSError):
             self.marker.parent.mkdir(parents=True, exist_ok=True)
-            self.marker.write_text(self.told)
+            self.marker.write_text(self.ending)
 
     def pulse(self) -> None:
-        """Felt between batches of answers: the device is free soon after nobody wants it."""
+        """Called between batches of answers; raises where nobody wants the result any more."""
         if self.left or (self.stopped and not self.keeping):
             raise Halted
 
@@ -234,7 +234,7 @@ def train(session: UnlearnSession, report: Report) -> Iterator[Report]:
 
 
 def earlier(session: UnlearnSession, first: StepEvent) -> list[StepEvent]:
-    """The steps before the first one that is told: of a session that goes on."""
+    """The steps before the first reported one, of a session that goes on from a checkpoint."""
     rows = [r for r in session.progress.history if r["step"] < first.step]
     return [StepEvent(of=first.of, **r) for r in rows]
 
