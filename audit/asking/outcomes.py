@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from audit.asking.prompts import concepts_of
 from audit.base import ARROW, NOTHING, Interval, Measure, Series, of
-from hfru_core.concepts import mentions, names_concept
+from hfru_core.concepts import mentions, names_concept, said_yes
 from hfru_core.evaluate import REFUSAL, Judged, is_degenerate, judge, said_is_right, share
 from hfru_core.stats import difference
 from hfru_core.types import Concept, Sample, UnlearnData
@@ -76,7 +76,7 @@ def evades(data: UnlearnData, sample: Sample, text: str) -> bool:
 
 
 def says_yes(data: UnlearnData, sample: Sample, text: str) -> bool:
-    return words.said_yes(text)
+    return said_yes(text)
 
 
 def knows_fact(data: UnlearnData, sample: Sample, text: str) -> bool:

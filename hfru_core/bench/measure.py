@@ -23,8 +23,7 @@ from hfru_core.model.vlm import VLM
 from hfru_core.types import NOT_MEASURED, Evaluation, Rate, UnlearnData
 
 SHARES = ("retain", "attributes", "facts", "retain_profile")  # of the base model's rate
-<<<<<<< HEAD
-FRESH, AUDITED = 1000, 7000  # seeds of drawn pictures that no session sees
+FRESH, AUDITED = 1000, 7000  # seeds of drawn images that no session sees
 COLUMNS = {
     "probe": (FindingKey.WORD_FEW,),
     "nf4": (FindingKey.NAMED_NF4,),
@@ -32,11 +31,6 @@ COLUMNS = {
     "relearned": (FindingKey.RELEARNED,),
     "relearn_steps": (FindingKey.RELEARN_STEPS,),
 }
-=======
-FRESH, AUDITED = 1000, 7000  # seeds of drawn images that no session sees
-FEW = "few pictures, against what shares its word: what the decoder reads"
-CONTEXTUAL = tuple(f"named after {c}" for c in CONTEXTS)
->>>>>>> 478a383 (Docstrings and help of data, world, pretraining and commands speak of images)
 Values = dict[str, dict[str, float | int | None]]
 Tell = Callable[[str], None]
 
@@ -122,7 +116,6 @@ def share(now: Rate, before: Rate) -> Rate:
 
 
 def leak_values(findings: Sequence[Finding]) -> Values:
-<<<<<<< HEAD
     """Columns by name; of several contexts, the one that brings most back."""
     values = {}
     for column, keys in COLUMNS.items():
@@ -135,26 +128,6 @@ def leak_values(findings: Sequence[Finding]) -> Values:
 def strength(f: Finding) -> float:
     """A finding's value, for comparison; below all others where it has none."""
     return -1 if f.unlearned.value is None else f.unlearned.value
-=======
-    """Columns by key; of several contexts, the one that brings most back."""
-    by_name = {f.name: f for f in findings}
-    in_context = [f for f in findings if f.audit == "behavior" and f.name in CONTEXTUAL]
-    worst = max(
-        in_context,
-        key=lambda f: -1 if f.unlearned.value is None else f.unlearned.value,
-        default=None,
-    )
-    after = next((f for f in findings if f.name.startswith("named after 4 and 8")), None)
-    half = next((f for f in findings if f.name.startswith("steps to half")), None)
-    found = {
-        "probe": by_name.get(FEW),
-        "nf4": by_name.get("named in nf4"),
-        "in_context": worst,
-        "relearned": after,
-        "relearn_steps": half,
-    }
-    return {k: plain(f.unlearned) for k, f in found.items() if f is not None}
->>>>>>> 478a383 (Docstrings and help of data, world, pretraining and commands speak of images)
 
 
 def beside(findings: Sequence[Finding]) -> dict[str, Values]:
