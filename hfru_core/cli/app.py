@@ -48,6 +48,13 @@ def add_options(p: argparse.ArgumentParser) -> None:
     )
 
 
+def parser() -> argparse.ArgumentParser:
+    """The options of `python app.py`."""
+    alone = argparse.ArgumentParser()
+    add_options(alone)
+    return alone
+
+
 def run(args: argparse.Namespace) -> None:
     """Serve until it is stopped; raises UserError where the options do not go together."""
     if args.mcp and args.host not in LOOPBACK:
@@ -85,10 +92,9 @@ def prepare_gradio() -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """What `python app.py` does."""
-    parser = argparse.ArgumentParser()
-    add_options(parser)
+    args = parser().parse_args(argv)
     try:
-        run(parser.parse_args(argv))
+        run(args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -13,7 +13,7 @@ import yaml
 
 from audit import __main__ as audit
 from audit.zoo import __main__ as zoo
-from hfru_core.cli import app, options
+from hfru_core.cli import app, main
 from tests.conftest import ROOT
 
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
@@ -100,8 +100,8 @@ def parser_for(program: str, words: list[str]) -> argparse.ArgumentParser:
     if program in ("audit", "hfru-audit"):
         return audit.diff_parser() if words[:1] == ["diff"] else audit.parser()
     if program == "app.py":
-        return app.add_app(argparse.ArgumentParser())
-    return options.parser()
+        return app.parser()
+    return main.parser()
 
 
 @pytest.mark.parametrize(("page", "program", "rest"), commands())
