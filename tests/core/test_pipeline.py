@@ -57,7 +57,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch, quick: UnlearnConfig) -> None:
 
 
 def by_command(word: str, source: Photos, model: Path, out: Path) -> Path:
-    given = ["--forget", word, "--data", source.text, "--model", model, "--device", "cpu"]
+    given = ["--forget", word, "--data", source.text, "--model", model]
     given += ["--steps", STEPS, "--seed", SEED, "--scope", "encoder", "--out", out]
     assert main(["unlearn", *map(str, given)]) == 0
     return out
