@@ -8,11 +8,9 @@ second wait until the first is done.
 from hfru_core import evaluate, pipeline, session
 from hfru_core.adapters import archive, combine, folder, hub, validate
 from hfru_core.bench import jobs
-from hfru_core.methods import hfru
 from hfru_core.model import vlm
-from hfru_core.training import distil
 
 __all__ = [
-    "archive", "combine", "distil", "evaluate", "folder", "hfru", "hub", "jobs", "pipeline",
+    "archive", "combine", "evaluate", "folder", "hub", "jobs", "pipeline",
     "session", "validate", "vlm",
 ]  # fmt: skip
