@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hfru_core.concepts import parse
+from hfru_core.config import UnlearnConfig
 from hfru_core.data.build import build
 from hfru_core.data.samples import USUAL, Amount
 from hfru_core.data.source import Source
@@ -20,7 +21,7 @@ from hfru_core.methods import configured
 from hfru_core.model.vlm import VLM
 from hfru_core.session import UnlearnSession
 from hfru_core.training.distil import distilled
-from hfru_core.types import Concept, Evaluation, UnlearnConfig, UnlearnData, UserError
+from hfru_core.types import Concept, Evaluation, UnlearnData, UserError
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ def split_steps(config: UnlearnConfig, steps: int | None) -> UnlearnConfig:
         return config
     if steps < 1:
         raise UserError(f"--steps must be at least 1, got {steps}.")
-    first = round(steps * config.stage1_steps / config.steps)
-    return config.with_(stage1_steps=first, grpo_steps=steps - first)
+    first = round(steps * config.train_steps / config.steps)
+    return config.with_(train_steps=first, grpo_steps=steps - first)
 
 
 def prepare(plan: Plan, load: Callable[[], VLM], amount: Amount = USUAL) -> Prepared:
@@ -87,7 +88,7 @@ def prepare(plan: Plan, load: Callable[[], VLM], amount: Amount = USUAL) -> Prep
     data = build(plan.forget, plan.source, retain=plan.retain, amount=amount, seed=plan.config.seed)
     model = load()
     if plan.source.distils:
-        data = distilled(model, data, with_retain=not plan.config.feature_hold)
+        data = distilled(model, data, with_retain=not plan.config.hfru.feature_hold)
     return Prepared(model, data, plan.config)
 
 

@@ -1,9 +1,9 @@
 """An unlearning session: config + data + model -> `StepEvent`s -> an adapter folder.
 
-Runs in `OUT.part` and is renamed to `OUT` when it is whole. The checkpoint there (weights, moments
-and best so far as safetensors; progress as JSON, written last) is replaced whole, so a session
-that was killed goes on where it was and ends with the same result: each step draws its randomness
-from (seed, step) alone.
+It runs in `OUT.part`, which is renamed to `OUT` at the end. The checkpoint there (weights, moments
+and best weights so far as safetensors; progress as JSON, written last) is replaced as a whole, so a
+session that was killed continues where it was and ends with the same result: each step draws its
+randomness from (seed, step) alone.
 """
 
 from __future__ import annotations
@@ -31,34 +31,38 @@ from hfru_core.adapters.record import (
     event_from,
     event_to_json,
 )
+from hfru_core.config import UnlearnConfig
 from hfru_core.data.samples import PROTOCOL
 from hfru_core.data.source import parse_source
 from hfru_core.files import reason, write_file
 from hfru_core.locks import claim
-from hfru_core.methods import METHODS
+from hfru_core.methods import METHODS, TrainedMethod
 from hfru_core.model import gpu_memory
 from hfru_core.model.vlm import VLM
+from hfru_core.model.weights import Tensors, snapshot
 from hfru_core.types import (
+    NOT_MEASURED,
     Evaluation,
     ProbeAnswer,
+    Rate,
+    Role,
     Sample,
     StepEvent,
-    UnlearnConfig,
     UnlearnData,
     UserError,
 )
 
-Tensors = dict[str, torch.Tensor]
 LIGHTER = (
     "Take a smaller group (`--group 4`), quantise the decoder (`--quantize nf4`) or compute the "
     "tower's layers twice (`--checkpointing`), each with another --out."
 )
-ENOUGH = 20  # pictures of a role, from which on some are held out to compare steps on
+CHECKED: tuple[tuple[Role, int], ...] = (("forget", 24), ("retain", 40))  # images to check on
+ENOUGH = 20  # with at least this many images of a role, those to check on are held out
 
 
 @dataclass
 class Progress:
-    """What a checkpoint keeps beside tensors."""
+    """What a checkpoint holds beside tensors."""
 
     step: int = 0
     best_step: int = -1
@@ -75,17 +79,18 @@ class UnlearnSession:
         self.vlm, self.data, self.config, self.out = vlm, data, config, Path(out)
         self.work = self.out.with_name(self.out.name + ".part")
         self.progress = Progress()
-        if not METHODS[config.method].trains:
-            label = METHODS[config.method].label
+        kind = METHODS[config.method]
+        if not issubclass(kind, TrainedMethod):
             raise UserError(
-                f"{label} is not trained and leaves no adapter. `python -m hfru_core bench "
+                f"{kind.label} is not trained and leaves no adapter. `python -m hfru_core bench "
                 f"--methods {config.method}` runs it."
             )
+        self.kind = kind
         self.stopping = self.ready = False
         self.best: Tensors = {}
         self.identity = {
             "data": data.fingerprint,
-            "config": asdict(config),
+            "config": config.to_record(),
             "base": vlm.fingerprint(),
         }
 
@@ -94,23 +99,23 @@ class UnlearnSession:
         self.stopping = True
 
     def run(self) -> Iterator[StepEvent]:
-        """Train, tell after every step, and end with the adapter's folder."""
+        """Train, report every step, and end with the adapter's folder."""
         if not self.ready:
             self.prepare()
         try:
-            with gpu_memory.advice("this session", LIGHTER):
+            with gpu_memory.explained("this session", LIGHTER):
                 self.begin()
                 while self.progress.step < self.config.steps and not self.stopping:
                     yield self.step()
             yield self.finish()
         finally:
-            if self.vlm.team.writes:
+            if self.vlm.processes.writes:
                 (self.work / "lock").unlink(missing_ok=True)
 
     def prepare(self) -> None:
         """Claim the output folder; raises where it is taken or cannot be written."""
         self.ready = True
-        if not self.vlm.team.writes:
+        if not self.vlm.processes.writes:
             return
         try:
             if self.out.exists():
@@ -121,44 +126,45 @@ class UnlearnSession:
             raise UserError(f"'{self.out}' cannot be written: {error.strerror or error}.") from None
 
     def begin(self) -> None:
+        """Put LoRA on the model and restore a checkpoint, if there is one."""
         torch.manual_seed(self.config.seed)
         config = self.config
         self.vlm.adapt(config.lora_rank, config.scope, config.checkpointing)
         self.weights = self.vlm.trainable()
         self.optimiser = torch.optim.AdamW(self.weights.values(), lr=1e-3, weight_decay=0.01)
-        self.checks, self.base_said = self.check_set()
-        self.base_scores = self.rates_of(self.base_said)
-        self.method = METHODS[config.method](self.vlm, self.lessons, config)
+        self.checks, self.base_answers = self.check_set()
+        self.base_rates = self.rates_of(self.base_answers)
+        self.method = self.kind(self.vlm, self.training_data, config)
         self.method.prepare()
         self.restore()
 
     def check_set(self) -> tuple[tuple[Sample, ...], list[str]]:
-        """Training samples that steps are compared on, with the original model's answers.
+        """Training samples for checkpoint selection, with the original model's answers.
 
-        Their pictures are kept out of the lessons, unless a request has too few to spare any.
+        Their images are held out of training, unless a request has too few of a role.
         """
         rng = random.Random(f"check {self.config.seed}")
         rows: list[Sample] = []
         held: set[str] = set()
-        for role, count in (("forget", 24), ("retain", 40)):
+        for role, count in CHECKED:
             pool = self.data.select(role, "train")
-            images = sorted({s.image for s in pool})
+            images = sorted({s.image_key for s in pool})
             picked = set(rng.sample(images, min(count, max(1, len(images) // 5))))
             held |= picked if len(images) >= ENOUGH else set()
             rows += [s for s in pool if s.image in picked and s.topic in (*PROTOCOL, "colour")]
         rest = tuple(s for s in self.data.samples if s.image not in held)
-        self.lessons = replace(self.data, samples=rest)
+        self.training_data = replace(self.data, samples=rest)
         return tuple(rows), evaluate.answers(self.vlm, rows)
 
     def step(self) -> StepEvent:
-        """One optimiser step of the stage that is due, and a check where one is due."""
+        """One optimiser step, and a check and a checkpoint where they are due."""
         number, config, began = self.progress.step, self.config, time.perf_counter()
         rng = random.Random(f"{config.seed}/{number}")
         self.method.begin(number)
         self.optimiser.zero_grad(set_to_none=True)
         done = self.method.backward(number, rng)
         self.update(done.loss, number)
-        loss = self.vlm.team.total(done.loss)
+        loss = self.vlm.processes.total(done.loss)
         self.progress.step += 1
         score, probes = self.check_if_due(number)
         seconds = time.perf_counter() - began
@@ -180,8 +186,9 @@ class UnlearnSession:
         return event
 
     def update(self, loss: torch.Tensor, number: int) -> None:
+        """Apply the gradients; raises where they or the loss are not finite."""
         self.optimiser.param_groups[0]["lr"] = self.rate(number)
-        self.vlm.team.sum_gradients(self.weights.values())
+        self.vlm.processes.sum_gradients(self.weights.values())
         norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             raise UserError(
@@ -193,55 +200,58 @@ class UnlearnSession:
 
     def rate(self, number: int) -> float:
         """The learning rate: a short warm-up, then to a tenth within each stage."""
-        config, first = self.config, number < self.config.stage1_steps
-        within = number if first else number - config.stage1_steps
-        length = config.stage1_steps if first else config.grpo_steps
-        top = config.stage1_lr if first else config.grpo_lr
+        config, first = self.config, number < self.config.train_steps
+        within = number if first else number - config.train_steps
+        length = config.train_steps if first else config.hfru.grpo_steps
+        top = config.lr if first else config.hfru.grpo_lr
         decay = 1 - 0.9 * within / max(1, length) if config.lr_decay else 1.0
         return top * min(1.0, (within + 1) / 5) * decay
 
     def check_if_due(self, number: int) -> tuple[float | None, tuple[ProbeAnswer, ...]]:
+        """The score on the check set and some answers, where due; keeps the best weights."""
         due = (number + 1) % self.config.check_every == 0 or number + 1 == self.config.steps
         if not due:
             return None, ()
-        said = evaluate.answers(self.vlm, self.checks)
-        rates = self.rates_of(said)
+        answers = evaluate.answers(self.vlm, self.checks)
+        rates = self.rates_of(answers)
         score = self.score(rates)
-        final_stage = number >= self.config.stage1_steps or not self.config.grpo_steps
+        final_stage = number >= self.config.train_steps or not self.config.hfru.grpo_steps
         if score >= self.progress.best_score or (final_stage and not self.config.select_best):
             self.progress.best_step, self.progress.best_score = number + 1, score
-            self.best, self.progress.best_metrics = values_of(self.weights), asdict(rates)
-        return score, self.probe_answers(said)
+            self.best, self.progress.best_metrics = snapshot(self.weights), asdict(rates)
+        return score, self.probe_answers(answers)
 
-    def rates_of(self, said: list[str]) -> Evaluation:
-        rows = evaluate.judged(self.data, self.checks, said)
-        return evaluate.summary(rows, evaluate.wilson(0, 0))
+    def rates_of(self, answers: list[str]) -> Evaluation:
+        """The rates of answers on the check set."""
+        rows = evaluate.judged(self.data, self.checks, answers)
+        return evaluate.summary(rows, NOT_MEASURED)
 
     def score(self, now: Evaluation) -> float:
         """Mean of the five goals on the check set, the worst one counted twice; 1 is perfect."""
-        kept = min(1.0, evaluate.relative(now.retain, self.base_scores.retain) or 0.0)
-        held = evaluate.relative(now.attributes, self.base_scores.attributes)
+        retained = evaluate.relative(now.retain, self.base_rates.retain) or 0.0
+        attributes = evaluate.relative(now.attributes, self.base_rates.attributes)
         goals = [
-            now.forget.rate,
-            kept,
-            1 - now.hallucination.rate,
-            now.abstraction.rate,
-            1.0 if held is None else min(1.0, held),
+            measured(now.forget),
+            min(1.0, retained),
+            1 - measured(now.hallucination),
+            measured(now.abstraction),
+            1.0 if attributes is None else min(1.0, attributes),
         ]
         return (sum(goals) + min(goals)) / 6
 
-    def probe_answers(self, said: list[str]) -> tuple[ProbeAnswer, ...]:
-        """The first pictures of the check set with their answers before and now."""
-        shown = {}
-        for s, before, now in zip(self.checks, self.base_said, said):
-            if s.topic in ("describe", "name") and s.image not in shown:
-                shown[s.image] = ProbeAnswer(s.image, s.question, before, now, s.role)
-        forget = [p for p in shown.values() if p.role == "forget"][:4]
-        return (*forget, *[p for p in shown.values() if p.role == "retain"][:4])
+    def probe_answers(self, answers: list[str]) -> tuple[ProbeAnswer, ...]:
+        """The first images of the check set with their answers before and now."""
+        probes: dict[str, ProbeAnswer] = {}
+        for s, before, now in zip(self.checks, self.base_answers, answers):
+            if s.topic in ("describe", "name"):
+                probe = ProbeAnswer(s.image_key, s.question, before, now, s.role)
+                probes.setdefault(s.image_key, probe)
+        forget = [p for p in probes.values() if p.role == "forget"][:4]
+        return (*forget, *[p for p in probes.values() if p.role == "retain"][:4])
 
     def checkpoint(self) -> None:
-        """Replace the checkpoint whole: tensors first, the JSON that names them last."""
-        if not self.vlm.team.writes:
+        """Replace the checkpoint: tensors first, the JSON that names their file last."""
+        if not self.vlm.processes.writes:
             return
         name = f"checkpoint-{self.progress.step}.safetensors"
         tensors = {f"weight/{n}": p.data for n, p in self.weights.items()}
@@ -260,19 +270,20 @@ class UnlearnSession:
                 old.unlink()
 
     def restore(self) -> None:
-        """Go on from a checkpoint of the very same request, if there is one."""
+        """Continue from a checkpoint of the very same request, if there is one."""
         path = self.work / "session.json"
         if not path.is_file():
             return
         record = json.loads(path.read_text())
-        if record.pop("identity") != json.loads(json.dumps(self.identity)):
+        if not self.is_of_this_request(record.pop("identity")):
             raise UserError(
                 f"'{self.work}' holds an unfinished session of another request. Repeat that "
                 "request to finish it, choose another --out, or delete the folder."
             )
         tensors = load_file(self.work / record.pop("file"), device=str(self.vlm.device))
         self.progress = Progress(**record)
-        part = {k: {} for k in ("weight", "best", "reference", "exp_avg", "exp_avg_sq", "step")}
+        kinds = ("weight", "best", "reference", "exp_avg", "exp_avg_sq", "step")
+        part: dict[str, Tensors] = {kind: {} for kind in kinds}
         for key, value in tensors.items():
             kind, _, name = key.partition("/")
             part[kind][name] = value
@@ -283,18 +294,23 @@ class UnlearnSession:
                 keys = ("step", "exp_avg", "exp_avg_sq")
                 self.optimiser.state[p] = {k: part[k][name] for k in keys}
 
+    def is_of_this_request(self, identity: dict) -> bool:
+        """Whether a checkpoint's identity is this session's."""
+        config = UnlearnConfig.from_record(identity["config"])
+        return config == self.config and identity == {**self.identity, "config": identity["config"]}
+
     def finish(self) -> StepEvent:
-        """Put the best weights on, save the adapter and rename the folder: it is whole now."""
-        for name, value in (self.best or values_of(self.weights)).items():
+        """Take the best weights, save the adapter and put its folder in place."""
+        for name, value in (self.best or snapshot(self.weights)).items():
             self.weights[name].data.copy_(value)
         began = time.perf_counter()
         if not self.progress.best_metrics:
             self.progress.best_metrics = asdict(
                 self.rates_of(evaluate.answers(self.vlm, self.checks))
             )
-        if self.vlm.team.writes:
+        if self.vlm.processes.writes:
             self.put_in_place()
-        self.vlm.team.wait()
+        self.vlm.processes.wait()
         return StepEvent(
             step=self.progress.step,
             of=self.config.steps,
@@ -318,7 +334,7 @@ class UnlearnSession:
 
 
 def write_folder(session: UnlearnSession, folder: Path) -> None:
-    """The adapter folder of a session, its rates on the check set inside."""
+    """Write the adapter folder of a session, with its rates on the check set."""
     try:
         save(session.vlm, folder, record_of(session))
     except (OSError, SafetensorError) as error:
@@ -335,17 +351,21 @@ def record_of(session: UnlearnSession) -> AdapterRecord:
         base=base_of(session.vlm),
         concepts=data.concepts,
         data=TrainingData(parse_source(data.source).public_name, data.fingerprint),
-        config=asdict(session.config),
+        config=session.config.to_record(),
         session=Outcome(done.step, done.best_step, done.best_score, done.seconds),
-        base_metrics=session.base_scores,
+        base_metrics=session.base_rates,
         metrics=evaluation_from(done.best_metrics),
         history=tuple(event_from(row, session.config.steps) for row in done.history),
     )
 
 
-def values_of(weights: dict[str, torch.nn.Parameter]) -> Tensors:
-    return {n: p.detach().clone() for n, p in weights.items()}
+def measured(rate: Rate) -> float:
+    """A rate that must have been measured."""
+    if rate.rate is None:
+        raise ValueError("The check set has no protocol question about what is to be forgotten.")
+    return rate.rate
 
 
 def contiguous(tensors: Tensors) -> Tensors:
+    """Copies that safetensors can write."""
     return {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}

@@ -28,8 +28,8 @@ def bootstrap(
     statistic: Callable[[np.ndarray, int], np.ndarray] = np.mean,
 ) -> tuple[float, float]:
     """95 % percentile interval of a statistic over the last axis of resampled values."""
-    values = np.asarray(values, dtype=float)
-    picked = values[rng.integers(0, len(values), (draws, len(values)))]
+    array = np.asarray(values, dtype=float)
+    picked = array[rng.integers(0, len(array), (draws, len(array)))]
     low, high = np.quantile(statistic(picked, -1), [0.025, 0.975])
     return float(low), float(high)
 

@@ -22,6 +22,7 @@ import pytest
 import torch
 
 from hfru_core.concepts import shipped
+from hfru_core.config import UnlearnConfig
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
 from hfru_core.model import vlm
@@ -29,7 +30,7 @@ from hfru_core.pretrain import train
 from hfru_core.pretrain.architecture import build_model, build_processor, build_tokenizer
 from hfru_core.protocol.questions import corpus
 from hfru_core.session import UnlearnSession
-from hfru_core.types import UnlearnConfig, UnlearnData
+from hfru_core.types import UnlearnData
 
 ROOT = Path(__file__).parent.parent
 SMALL = Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
@@ -88,10 +89,10 @@ def small_data() -> UnlearnData:
 @pytest.fixture(scope="session")
 def quick() -> UnlearnConfig:
     """Two steps of each stage, a few pictures, short answers."""
-    return UnlearnConfig(
-        stage1_steps=2,
-        stage1_batch=4,
-        stage1_retain=4,
+    return UnlearnConfig().with_(
+        train_steps=2,
+        batch=4,
+        retain_batch=4,
         grpo_steps=2,
         grpo_prompts=4,
         group=2,

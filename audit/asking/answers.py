@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from audit.base import Case
 from hfru_core.data.source import load_image
-from hfru_core.model.image_token_cache import Looks
+from hfru_core.model.image_token_cache import ImageTokenCache
 from hfru_core.model.vlm import BATCH, VLM
 from hfru_core.types import Role, Sample, UnlearnData
 
@@ -51,7 +51,9 @@ def remembering(case: Case, name: str, vlm: VLM) -> VLM:
 
     A subclass with its own way to answer is left alone: its weights may change between questions.
     """
-    return replace(vlm, looks=case.once(("looks", name), Looks)) if type(vlm) is VLM else vlm
+    if type(vlm) is not VLM:
+        return vlm
+    return replace(vlm, image_tokens=case.once(("image tokens", name), ImageTokenCache))
 
 
 def protocol(case: Case, asked: Sequence[Sample]) -> Answers:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from audit.asking.prompts import concepts_of
 from audit.base import ARROW, NOTHING, Interval, Measure, Series, of
 from hfru_core.concepts import mentions, names_concept, said_yes
-from hfru_core.evaluate import REFUSAL, Judged, is_degenerate, judge, said_is_right, share
+from hfru_core.evaluate import REFUSAL, Judged, fact_is_right, is_degenerate, judge, share
 from hfru_core.stats import difference
 from hfru_core.types import Concept, Sample, UnlearnData
 
@@ -80,7 +80,7 @@ def says_yes(data: UnlearnData, sample: Sample, text: str) -> bool:
 
 
 def knows_fact(data: UnlearnData, sample: Sample, text: str) -> bool:
-    return said_is_right(sample, text)
+    return fact_is_right(sample, text)
 
 
 def knows_meaning(data: UnlearnData, sample: Sample, text: str) -> bool:

@@ -25,7 +25,8 @@ from hfru_core.bench.unlearn import make, plan_of
 from hfru_core.files import write_file
 from hfru_core.locks import alone, claim
 from hfru_core.methods import METHODS
-from hfru_core.model.vlm import BUNDLED, model_name
+from hfru_core.model.checkpoint import model_name
+from hfru_core.paths import MODEL
 from hfru_core.types import UserError
 
 FILE, TABLE, ROWS = "bench.json", "bench.md", "rows"
@@ -44,14 +45,14 @@ def run(
         path = out / ROWS / file_of(job, bench)
         row = there_or_made(job, bench, path, seconds, audited, partial(tell, job, done))
         if row is not None:
-            if bench.base.team.writes:
+            if bench.base.processes.writes:
                 gather(out)
             yield row
 
 
 def file_of(job: Job, bench: Bench) -> str:
     """The name of a row's file; the bundled model is not named in it."""
-    return job.file("" if bench.base.name == model_name(BUNDLED) else bench.base.name)
+    return job.file("" if bench.base.name == model_name(MODEL) else bench.base.name)
 
 
 def known(path: Path, job: Job, bench: Bench, seconds: float, audited: bool) -> dict | None:
@@ -60,7 +61,8 @@ def known(path: Path, job: Job, bench: Bench, seconds: float, audited: bool) -> 
     if not row or row.get("error") or row.get("budget_seconds", seconds) != seconds:
         return None
     kind = METHODS.get(job.entry.method)
-    if kind and row.get("variant") != kind.told(job.entry.preset):  # The method is another by now.
+    # The method is another by now.
+    if kind and row.get("variant") != kind.described(job.entry.preset):
         return None
     fitting = [command(job, row.get("steps"), bench, a) for a in {audited, True}]
     return row if row.get("command") in fitting else None
@@ -70,20 +72,20 @@ def there_or_made(
     job: Job, bench: Bench, path: Path, seconds: float, audited: bool, tell: Tell
 ) -> dict | None:
     """The row of a job, read or else made and written; None where another process is at it."""
-    lock, team = path.with_suffix(".lock"), bench.base.team
-    if not all(team.gathered([not team.writes or is_ours(lock)])):
-        return team.gathered([known(path, job, bench, seconds, audited)])[0]
+    lock, processes = path.with_suffix(".lock"), bench.base.processes
+    if not all(processes.gathered([not processes.writes or is_ours(lock)])):
+        return processes.gathered([known(path, job, bench, seconds, audited)])[0]
     try:
         # Under the lock nobody else writes it, and what the first process reads holds for all.
-        if row := team.gathered([known(path, job, bench, seconds, audited)])[0]:
+        if row := processes.gathered([known(path, job, bench, seconds, audited)])[0]:
             return row
-        steps = team.gathered([timed(job, bench, path.parent, seconds)])[0]
+        steps = processes.gathered([timed(job, bench, path.parent, seconds)])[0]
         row = measured(job, bench, path.with_suffix(".work"), seconds, steps, audited, tell)
-        if team.writes:
+        if processes.writes:
             write_file(path, lambda file: file.write_text(json.dumps(row, indent=1) + "\n"))
         return row
     finally:
-        if team.writes:
+        if processes.writes:
             lock.unlink(missing_ok=True)
 
 
@@ -141,7 +143,7 @@ def command(job: Job, steps: int | None, bench: Bench, audited: bool) -> str:
     """What makes the row again, with as many steps as it took."""
     again = replace(job, steps=steps, budget="own") if steps else job
     parts = [again.command]
-    parts += [f"--model {bench.base.name}"] * (bench.base.name != model_name(BUNDLED))
+    parts += [f"--model {bench.base.name}"] * (bench.base.name != model_name(MODEL))
     parts += [f"--oracle {bench.oracle.name}"] if bench.oracle else []
     parts += [f"--pictures {bench.pictures}"] * (bench.pictures != PICTURES)
     return " ".join(parts + ["--no-audit"] * (not audited))

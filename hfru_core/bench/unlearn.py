@@ -14,12 +14,13 @@ from audit.asking.output_filter import filtered
 from hfru_core import pipeline
 from hfru_core.bench.jobs import REFERENCES, Job
 from hfru_core.concepts import parse
+from hfru_core.config import UnlearnConfig
 from hfru_core.data.request_variants import anonymised, polite, single
-from hfru_core.methods import METHODS
+from hfru_core.methods import METHODS, EditedMethod
 from hfru_core.model import vlm
 from hfru_core.model.vlm import VLM
 from hfru_core.pipeline import Plan, Prepared, split_steps
-from hfru_core.types import Concept, UnlearnConfig, UnlearnData, UserError
+from hfru_core.types import Concept, UnlearnData, UserError
 
 REQUESTS: dict[str, Callable[[UnlearnData], UnlearnData]] = {
     "plain": lambda request: request, "polite": polite, "single": single, "anonymised": anonymised,
@@ -86,9 +87,9 @@ def make(
     label = kind.label if job.entry.method != "hfru" else f"HFRU {preset}"
     prepared = prepare(job, plan_of(job, steps), lambda: vlm.load(model))
     scope = prepared.config.scope
-    if not kind.trains:
+    if issubclass(kind, EditedMethod):
         edited = kind(prepared.model, prepared.data, prepared.config).edit()
-        return Made(edited, None, scope, label, kind.told(preset))
+        return Made(edited, None, scope, label, kind.described(preset))
     clear(prepared.model, work)  # of a run that was killed
     if job.budget == "equal" and not (job.steps or steps):
         config = lasting(replace(prepared, model=vlm.load(model)), seconds, work)
@@ -97,15 +98,15 @@ def make(
     for _ in session.run():
         pass
     clear(prepared.model, work)
-    return Made(session.vlm, session.progress.step, scope, label, kind.told(preset))
+    return Made(session.vlm, session.progress.step, scope, label, kind.described(preset))
 
 
 def clear(model: VLM, work: Path) -> None:
     """Remove a session's folder, once for all processes."""
-    if model.team.writes:
+    if model.processes.writes:
         shutil.rmtree(work, ignore_errors=True)
         shutil.rmtree(work.with_name(work.name + ".part"), ignore_errors=True)
-    model.team.wait()
+    model.processes.wait()
 
 
 def lasting(prepared: Prepared, seconds: float, work: Path) -> UnlearnConfig:
@@ -118,15 +119,15 @@ def lasting(prepared: Prepared, seconds: float, work: Path) -> UnlearnConfig:
     probe = pipeline.unlearn(replace(prepared, config=unsaved), work)
     probe.begin()
     spent = []
-    for start in (0, config.stage1_steps):
+    for start in (0, config.train_steps):
         if start < config.steps:
             probe.progress.step = start
             times = [probe.step().seconds for _ in range(min(TIMED, config.steps - start))]
             # The fastest: whatever else runs on this machine only slows steps down.
             spent.append(min(times[min(WARM, len(times) - 1) :]))
-    shares = [config.stage1_steps, config.grpo_steps][: len(spent)]
+    shares = [config.train_steps, config.hfru.grpo_steps][: len(spent)]
     mean = torch.tensor(sum(t * s for t, s in zip(spent, shares)) / sum(shares))
-    each = float(model.team.total(mean)) / model.team.size  # All take as many steps.
+    each = float(model.processes.total(mean)) / model.processes.size  # All take as many steps.
     return split_steps(config, max(SHORTEST, min(LONGEST, round(seconds / each))))
 
 

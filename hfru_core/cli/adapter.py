@@ -10,6 +10,7 @@ from typing import Any
 
 from hfru_core.adapters.model_card import percent
 from hfru_core.cli.options import add_output
+from hfru_core.paths import MODEL
 from hfru_core.types import Rate, UserError
 
 EXAMPLES = """examples:
@@ -123,7 +124,7 @@ def merge(args: argparse.Namespace) -> dict[str, Any]:
     from hfru_core.adapters import combine
     from hfru_core.model import vlm
 
-    model = vlm.load(args.model or vlm.BUNDLED, device="cpu")
+    model = vlm.load(args.model or MODEL, device="cpu")
     return {"model": str(combine.merge(model, args.folder, args.out))}
 
 

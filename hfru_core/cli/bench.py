@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfru_core.cli.options import add_output
+from hfru_core.paths import MODEL
 from hfru_core.types import UserError
 
 if TYPE_CHECKING:
@@ -73,14 +74,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from hfru_core.bench import run as bench_run
     from hfru_core.bench.measure import Bench
     from hfru_core.child_process import end_with_parent
-    from hfru_core.model import vlm
 
     end_with_parent()
     jobs = checked_jobs(args)
-    shared = Bench(args.model or vlm.BUNDLED, args.pictures, args.oracle)
+    shared = Bench(args.model or MODEL, args.pictures, args.oracle)
     for job in jobs:
         shared.oracle_of(job)  # raises where a given one does not fit
-    writes, count, errors = shared.base.team.writes, 0, 0
+    writes, count, errors = shared.base.processes.writes, 0, 0
 
     def tell(job: Job, done: int, stage: str) -> None:
         say(args.events and writes, row=job.title, done=done, of=len(jobs), stage=stage)

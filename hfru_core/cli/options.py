@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from hfru_core.paths import MODEL
 from hfru_core.types import Evaluation
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def load_model(args: argparse.Namespace) -> VLM:
     from hfru_core.model import vlm
 
     return vlm.load(
-        args.model or vlm.BUNDLED,
+        args.model or MODEL,
         device=args.device,
         revision=args.revision,
         quantize=args.quantize,

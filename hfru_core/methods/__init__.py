@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from hfru_core.config import UnlearnConfig
 from hfru_core.methods import hfru
-from hfru_core.methods.base import PUBLISHED, SCOPES, Method
+from hfru_core.methods.base import PUBLISHED, EditedMethod, Method, TrainedMethod
 from hfru_core.methods.eul import EUL
 from hfru_core.methods.evasive import Evasive
 from hfru_core.methods.ga import GradientAscent
@@ -28,7 +30,7 @@ from hfru_core.methods.siu import SIU
 from hfru_core.methods.ssiuu import Ssiuu
 from hfru_core.methods.su import ScopeAware
 from hfru_core.methods.undial import Undial
-from hfru_core.types import Concept, UnlearnConfig, UserError
+from hfru_core.types import Concept, UserError
 
 METHODS: dict[str, type[Method]] = {
     "hfru": hfru.HFRU, "pubg": PUBG, "mmunlearner": MMUnlearner, "ga": GradientAscent,
@@ -41,25 +43,29 @@ METHODS: dict[str, type[Method]] = {
 
 
 def configured(
-    method: str, preset: str, forget: Sequence[Concept], **changes: object
+    method: str, preset: str, forget: Sequence[Concept], **changes: Any
 ) -> UnlearnConfig:
-    """The settings of a request; for HFRU its presets, for others what their papers give."""
+    """The settings of a request: HFRU's presets, or what another method's paper gives.
+
+    `changes` that are None leave a setting as it is. Raises where method, preset or scope do not
+    exist or do not fit each other.
+    """
     if method not in METHODS:
         raise UserError(f"Unknown method '{method}'. Use one of: {', '.join(METHODS)}.")
-    found = METHODS[method]
+    kind = METHODS[method]
     if method == "hfru":
         config = hfru.preset(preset, forget, **changes)
     elif preset != "default":
         raise UserError(f"Only hfru has presets; {method} runs as published. Leave --preset out.")
     else:
         given = {k: v for k, v in changes.items() if v is not None}
-        config = PUBLISHED.with_(method=method, scope=found.scope, **found.changes).with_(**given)
-    if config.scope not in found.scopes:
+        config = PUBLISHED.with_(method=method, scope=kind.scope, **kind.changes).with_(**given)
+    if config.scope not in kind.scopes:
         raise UserError(
-            f"{found.label} does not run with scope '{config.scope}'. "
-            f"Use one of: {', '.join(found.scopes)}."
+            f"{kind.label} does not run with scope '{config.scope}'. "
+            f"Use one of: {', '.join(kind.scopes)}."
         )
     return config
 
 
-__all__ = ["METHODS", "SCOPES", "configured"]
+__all__ = ["METHODS", "EditedMethod", "TrainedMethod", "configured"]

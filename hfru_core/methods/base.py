@@ -1,7 +1,7 @@
-"""What every unlearning method shares: its request, its batches, its log-probabilities.
+"""What unlearning methods share: the request, batches, log-probabilities of answers.
 
-A method is a class with a `loss`. Its numbers are in `constants` under the paper's names
-(`config.settings` overrides them); `published` names those that the paper gives.
+A method's constants are in `constants` under the paper's names (`config.settings` overrides them);
+`published` names those that the paper gives.
 """
 
 from __future__ import annotations
@@ -9,31 +9,32 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch.nn import functional as F
 
 from hfru_core import concepts as words
+from hfru_core.config import HFRUSettings, UnlearnConfig
 from hfru_core.data.source import load_image
 from hfru_core.model import rollout
-from hfru_core.model.vlm import VLM, swapped
+from hfru_core.model.vlm import VLM
+from hfru_core.model.weights import snapshot, swapped
 from hfru_core.training import sft
-from hfru_core.types import SCOPES, Sample, UnlearnConfig, UnlearnData, UserError
+from hfru_core.types import SCOPES, Role, Sample, UnlearnData, UserError
 
 IDK = ("I don't know.", "I can't tell.", "I don't know what it is.")
-# The settings that published methods run with here; a method changes what its paper changes.
+# The settings of published methods here; a method's `changes` are what its paper does differently.
 PUBLISHED = UnlearnConfig(
     preset="published",
-    stage1_steps=60,
-    stage1_batch=16,
-    stage1_retain=16,
-    stage1_lr=3e-3,
-    grpo_steps=0,
-    feature_hold=0.0,
+    train_steps=60,
+    batch=16,
+    retain_batch=16,
+    lr=3e-3,
     near_share=0.0,
     select_best=False,
     check_every=1000,
+    hfru=HFRUSettings(grpo_steps=0, feature_hold=0.0),  # no second stage
 )
 
 
@@ -45,8 +46,8 @@ class Step(NamedTuple):
     kl: float | None = None
 
 
-class Said(NamedTuple):
-    """What a model thinks of given answers: logits (N, R, V), tokens (N, R), which count."""
+class AnswerLogits(NamedTuple):
+    """A model's logits (N, R, V) at given answers, their tokens (N, R), and which count (N, R)."""
 
     logits: torch.Tensor
     ids: torch.Tensor
@@ -59,6 +60,7 @@ class Said(NamedTuple):
 
     @property
     def length(self) -> torch.Tensor:
+        """How many tokens (N,) each answer has."""
         return self.mask.sum(1)
 
     @property
@@ -68,7 +70,7 @@ class Said(NamedTuple):
 
 
 class Method:
-    """One way to unlearn, at work on one request."""
+    """One way to unlearn, applied to one request: a `TrainedMethod` or an `EditedMethod`."""
 
     label: ClassVar[str]
     source: ClassVar[str]
@@ -77,12 +79,10 @@ class Method:
     scopes: ClassVar[tuple[str, ...]] = SCOPES
     constants: ClassVar[dict[str, float]] = {}
     published: ClassVar[tuple[str, ...]] = ()
-    changes: ClassVar[dict[str, object]] = {}  # of PUBLISHED
-    trains: ClassVar[bool] = True
+    changes: ClassVar[dict[str, Any]] = {}  # of PUBLISHED
 
     def __init__(self, vlm: VLM, data: UnlearnData, config: UnlearnConfig) -> None:
         self.vlm, self.data, self.config = vlm, data, config
-        self.reference = {n: p.detach().clone() for n, p in vlm.trainable().items()}
         unknown = {k for k, _ in config.settings} - set(self.constants)
         if unknown:
             raise UserError(
@@ -92,20 +92,51 @@ class Method:
         self.c = {**self.constants, **dict(config.settings)}
 
     @classmethod
-    def told(cls, preset: str = "default") -> str:
+    def described(cls, preset: str = "default") -> str:
         """The variant, with the constants that its paper does not give; HFRU has presets."""
         ours = ", ".join(f"{k} {v:g}" for k, v in cls.constants.items() if k not in cls.published)
         return f"{cls.variant}; not published: {ours}" if ours else cls.variant
 
-    # What a method may give.
+    def logits_of(
+        self, rows: Sequence[Sample], answers: Sequence[str] | None = None
+    ) -> AnswerLogits:
+        """The model's logits at the right answers, or at others."""
+        ids = sft.encode_answers(self.vlm, answers_of(rows) if answers is None else answers)
+        images = [load_image(s.image) if s.image else None for s in rows]
+        inputs = self.vlm.inputs(images, [s.question for s in rows])
+        logits = rollout.plain_logits(self.vlm.core, inputs, ids, 1)
+        return AnswerLogits(logits, ids, rollout.answer_mask(ids, self.vlm.eos))
+
+    def idk(self, rows: Sequence[Sample], rng: random.Random) -> list[str]:
+        """A refusal for each row, drawn from a list."""
+        return [rng.choice(IDK) for _ in rows]
+
+
+class EditedMethod(Method):
+    """A method that changes the model once, without training: it leaves no adapter."""
+
+    def edit(self) -> VLM:
+        """The unlearned model."""
+        raise NotImplementedError
+
+
+class TrainedMethod(Method):
+    """A method that trains LoRA, step by step: most give a `loss`, some a whole `backward`."""
+
+    def __init__(self, vlm: VLM, data: UnlearnData, config: UnlearnConfig) -> None:
+        super().__init__(vlm, data, config)
+        self.reference = snapshot(vlm.trainable())  # kept in checkpoints
+
+    # What a method may override.
 
     def prepare(self) -> None:
-        """What is made once from the original weights."""
+        """Make what is made once, from the original weights."""
 
     def begin(self, number: int) -> None:
-        """What happens before a step."""
+        """Do what comes before a step."""
 
     def stage(self, number: int) -> str:
+        """The name of the stage that a step belongs to."""
         return "unlearn"
 
     def loss(self, rng: random.Random) -> torch.Tensor:
@@ -113,87 +144,81 @@ class Method:
         raise NotImplementedError
 
     def backward(self, number: int, rng: random.Random) -> Step:
-        """Leave one step's gradients on the weights; processes' means count alike."""
-        loss = self.loss(rng) / self.vlm.team.size
+        """Leave one step's gradients on the weights; each process's mean counts alike."""
+        loss = self.loss(rng) / self.vlm.processes.size
         loss.backward()
         return Step(loss)
 
-    # What methods are made of.
+    # What losses are made of.
 
     def forget(self, rng: random.Random) -> list[Sample]:
-        """This process's part of a batch whose answers tell of the concept."""
+        """This process's part of a batch of forget examples whose answers name the concept."""
         rows = [s for s in pool(self.data, "forget", self.config) if s.answer != s.safe_answer]
-        return list(self.vlm.team.part(draw(rows, self.config.stage1_batch, rng)))
+        return list(self.vlm.processes.part(draw(rows, self.config.batch, rng)))
 
     def retain(self, rng: random.Random) -> list[Sample]:
-        rows = draw_retain(self.data, self.config, self.config.stage1_retain, rng)
-        return list(self.vlm.team.part(rows))
-
-    def said(self, rows: Sequence[Sample], answers: Sequence[str] | None = None) -> Said:
-        """The model's logits of the right answers, or of others."""
-        answers = [s.answer for s in rows] if answers is None else list(answers)
-        images = [load_image(s.image) if s.image else None for s in rows]
-        ids = sft.encode_answers(self.vlm, answers)
-        inputs = self.vlm.inputs(images, [s.question for s in rows])
-        logits = rollout.plain_logits(self.vlm.core, inputs, ids, 1)
-        return Said(logits, ids, rollout.answer_mask(ids, self.vlm.eos))
+        """This process's part of a batch of retain examples."""
+        rows = draw_retain(self.data, self.config, self.config.retain_batch, rng)
+        return list(self.vlm.processes.part(rows))
 
     @contextmanager
     def original(self) -> Iterator[None]:
-        """The weights as they were before, without gradients."""
+        """Run with the reference weights, without gradients."""
         with torch.no_grad(), swapped(self.vlm.trainable(), self.reference):
             yield
 
-    def said_before(self, rows: Sequence[Sample], answers: Sequence[str] | None = None) -> Said:
+    def reference_logits(
+        self, rows: Sequence[Sample], answers: Sequence[str] | None = None
+    ) -> AnswerLogits:
+        """The reference model's logits at the right answers, or at others."""
         with self.original():
-            return self.said(rows, answers)
+            return self.logits_of(rows, answers)
 
     def nll(self, rows: Sequence[Sample], answers: Sequence[str] | None = None) -> torch.Tensor:
-        return self.said(rows, answers).nll
+        """Mean negative log-likelihood of the right answers' tokens, or of others'."""
+        return self.logits_of(rows, answers).nll
 
     def kl(self, rows: Sequence[Sample]) -> torch.Tensor:
         """KL(original || now) per token of the right answers."""
-        return kl(self.said_before(rows), self.said(rows))
+        return kl(self.reference_logits(rows), self.logits_of(rows))
 
-    def idk(self, rows: Sequence[Sample], rng: random.Random) -> list[str]:
-        """A refusal for each row, drawn from a list."""
-        return [rng.choice(IDK) for _ in rows]
 
-    def name_tokens(self) -> list[int]:
-        return name_tokens(self.vlm, self.data, self.config)
+def answers_of(rows: Sequence[Sample]) -> list[str]:
+    """The right answers."""
+    return [s.answer for s in rows]
 
 
 def name_tokens(vlm: VLM, data: UnlearnData, cfg: UnlearnConfig) -> list[int]:
-    """The tokens of the concepts' names, those that other words share aside."""
-    found = word_tokens(vlm, [w for c in data.concepts for w in c.aliases])
+    """The token ids of the concepts' names, without those that retain answers contain."""
+    names = word_tokens(vlm, [w for c in data.concepts for w in c.aliases])
     shared = {
         i
         for s in pool(data, "retain", cfg)
         for i in vlm.tokenizer.encode(s.answer, add_special_tokens=False)
     }
-    return sorted(found - shared)
+    return sorted(names - shared)
 
 
-def word_tokens(vlm: VLM, found: Sequence[str]) -> set[int]:
-    """The tokens that words have at the beginning of a text or within it."""
+def word_tokens(vlm: VLM, names: Sequence[str]) -> set[int]:
+    """The token ids that words have at the beginning of a text or within it."""
     encode = vlm.tokenizer.encode
-    ids = {i for w in found for t in (w, f" {w}") for i in encode(t, add_special_tokens=False)}
+    ids = {i for w in names for t in (w, f" {w}") for i in encode(t, add_special_tokens=False)}
     return ids - {vlm.tokenizer.unk_token_id}
 
 
-def kl(before: Said, now: Said) -> torch.Tensor:
+def kl(before: AnswerLogits, now: AnswerLogits) -> torch.Tensor:
     """KL(before || now), the mean over the answers' tokens."""
     p, q = before.logits.log_softmax(-1), now.logits.log_softmax(-1)
     return F.kl_div(q[now.mask], p[now.mask], log_target=True, reduction="batchmean")
 
 
-def pool(data: UnlearnData, role: str, cfg: UnlearnConfig) -> tuple[Sample, ...]:
-    """The training samples that a preset's questions select."""
+def pool(data: UnlearnData, role: Role, cfg: UnlearnConfig) -> tuple[Sample, ...]:
+    """The training examples of a role about the topics of the settings."""
     return tuple(s for s in data.select(role, "train") if s.topic in cfg.topics)
 
 
 def draw(samples: Sequence[Sample], count: int, rng: random.Random) -> list[Sample]:
-    """`count` samples, every picture as likely as any other and then every question."""
+    """`count` samples: first an image, each equally likely, then one of its questions."""
     if count and not samples:
         raise UserError(
             "There is nothing to draw a batch from: no picture or question is left that this "
@@ -212,7 +237,7 @@ def draw(samples: Sequence[Sample], count: int, rng: random.Random) -> list[Samp
 def draw_retain(
     data: UnlearnData, cfg: UnlearnConfig, count: int, rng: random.Random
 ) -> list[Sample]:
-    """Retain samples, a share of them of siblings: what looks alike is hurt first."""
+    """Retain samples, a share `near_share` of them of siblings: what looks alike suffers first."""
     samples = pool(data, "retain", cfg)
     siblings = {words.slug(s) for c in data.concepts for s in c.siblings}
     near = [s for s in samples if s.concept_id in siblings]

@@ -12,8 +12,10 @@ import random
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 
-from hfru_core.methods.base import Method, draw, kl, pool
+from hfru_core.methods.base import TrainedMethod, draw, kl, pool
+from hfru_core.model.hooks import hooked
 
 MOST = 8.0  # nats a token: a teacher farther away than that is left
 ROWS = 96
@@ -21,7 +23,7 @@ Layers = dict[str, tuple[torch.Tensor, torch.Tensor]]  # A (rank, in) and B (out
 Grams = dict[str, torch.Tensor]  # X'X (in, in) of the inputs X (N, in) of a layer
 
 
-class EUL(Method):
+class EUL(TrainedMethod):
     label, source = "EUL", "arXiv 2310.20150"
     variant = "selective teacher, alpha 0.8, lambda 1, gamma 0.2"
     constants = {"alpha": 0.8, "lambda": 1.0, "gamma": 0.2}
@@ -29,9 +31,9 @@ class EUL(Method):
 
     def loss(self, rng: random.Random) -> torch.Tensor:
         rows, kept = self.forget(rng), self.retain(rng)
-        now, there = self.said(rows), self.said(kept)
-        close = kl(self.said_before(kept), there)
-        apart = kl(self.said_before(rows), now).clamp(max=MOST)
+        now, there = self.logits_of(rows), self.logits_of(kept)
+        close = kl(self.reference_logits(kept), there)
+        apart = kl(self.reference_logits(rows), now).clamp(max=MOST)
         selective = self.c["alpha"] * close - apart
         return selective + self.c["lambda"] * there.nll - self.c["gamma"] * now.nll.clamp(max=MOST)
 
@@ -39,23 +41,16 @@ class EUL(Method):
     def grams(self, names: Sequence[str]) -> Grams:
         """What layers are given while the model reads of what it was made to forget."""
         rows = draw(pool(self.data, "forget", self.config), ROWS, random.Random(self.config.seed))
-        found: Grams = {}
+        modules = {self.vlm.core.get_submodule(n): n for n in names}
+        grams: Grams = {}
 
-        def seen(name: str, x: torch.Tensor) -> None:
-            x = x.flatten(0, -2).float()
-            found[name] = found.get(name, 0) + x.T @ x
+        def add(module: nn.Module, args: tuple) -> None:
+            name, x = modules[module], args[0].flatten(0, -2).float()
+            grams[name] = grams.get(name, 0) + x.T @ x
 
-        modules = dict(self.vlm.core.named_modules())
-        hooks = [
-            modules[n].register_forward_pre_hook(lambda m, args, n=n: seen(n, args[0]))
-            for n in names
-        ]
-        try:
-            self.said(rows)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return found
+        with hooked(modules, add, before=True):
+            self.logits_of(rows)
+        return grams
 
 
 def merge(removals: Sequence[Layers], grams: Sequence[Grams]) -> Layers:

@@ -10,10 +10,10 @@ import random
 
 import torch
 
-from hfru_core.methods.base import Method
+from hfru_core.methods.base import TrainedMethod
 
 
-class Evasive(Method):
+class Evasive(TrainedMethod):
     label, source = "Evasive", "arXiv 2404.16841"
     variant = "nearest form: ascent, evasive NLL, KL on retain"
     constants = {"bad": 0.1, "evasive": 1.0, "keep": 1.0}

@@ -10,10 +10,10 @@ import random
 
 import torch
 
-from hfru_core.methods.base import Method
+from hfru_core.methods.base import TrainedMethod
 
 
-class GradientAscent(Method):
+class GradientAscent(TrainedMethod):
     label, source = "GA", "arXiv 2210.01504"
     variant = "token mean, no retain data"
 

@@ -6,10 +6,10 @@ import random
 
 import torch
 
-from hfru_core.methods.base import Method
+from hfru_core.methods.base import TrainedMethod
 
 
-class GradDiff(Method):
+class GradDiff(TrainedMethod):
     label, source = "GradDiff", "arXiv 2401.06121"
     variant = "weights 1 and 1"
     constants = {"gamma": 1.0, "alpha": 1.0}

@@ -3,57 +3,62 @@
 Stage 1 breaks the visual link by supervised learning on replaced answers; stage 2 is GRPO with a
 rule-based reward. The decoder stays frozen throughout.
 
-`paper` keeps the paper's recipe and constants (repository XMUDeepLIT/HFRU). It deviates: LoRA on
+`paper` is the paper's recipe with its constants (repository XMUDeepLIT/HFRU). It deviates: LoRA on
 tower and projector, in both stages (published: full fine-tuning, stage 1 of the encoder alone),
-with learning rates to match, which stay after five steps of warm-up (published: cosine in stage 1,
-none in stage 2); fewer steps and prompts, one update for each batch of answers, so that no ratio
-is ever clipped; retain pictures are taught the right answers, not the model's own captions; words
-are matched by word boundaries, those of all that is forgotten; replaced words come from the
-concept's own siblings (their fixed list of ten animals is the same idea); about people, the bonus
-is for an abstraction and not for "sorry".
+with learning rates to match, constant after five steps of warm-up (published: cosine in stage 1,
+none in stage 2); fewer steps and prompts, and one update for each rollout, so that no ratio is ever
+clipped; retain images are taught the right answers, not the model's own captions; words are matched
+by word boundaries, those of all forgotten concepts; replaced words come from the concept's own
+siblings (their fixed list of ten animals is the same idea); about people, the bonus is for an
+abstraction and not for "sorry".
 
 `default` is ours. (1) Stage 1 teaches the abstraction, not a wrong name. (2) It holds the projected
-image tokens of retain pictures, half of them siblings, to the original ones: no decoder pass, all
-questions at once.
-(3) The reward also charges for a wrong sibling and pays for attributes that stay true. (4) KL to
-the original model, learning rates that decay, and the best checked step is kept. (5) Of a concept
-with few pictures more are made (`training/augment.py`): one picture alone teaches nothing about
-others.
+image tokens of retain images, half of them siblings, to the original ones: this takes no pass of
+the decoder and covers all questions at once. (3) The reward also charges for a wrong sibling and
+pays for attributes that stay true. (4) KL to the original model, decaying learning rates, and the
+best checked step is selected. (5) A concept with few images is given more of them
+(`training/augment.py`): one image alone teaches nothing about others.
 
-`deep` is `default` and the terms of `hfru_deep.py`: what no layer tells apart and no short lesson
-brings back, for more time.
+`deep` is `default` with the terms of `hfru_deep.py`, and more steps: no layer shall separate the
+concept, and a short relearning attack shall not bring it back.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
+from hfru_core.config import HFRUSettings, UnlearnConfig
 from hfru_core.data.source import load_image
-from hfru_core.methods.base import Method, Step, draw, draw_retain, pool, wrong_answer
-from hfru_core.methods.hfru_deep import Deeper
+from hfru_core.methods.base import Step, TrainedMethod, draw, draw_retain, pool, wrong_answer
+from hfru_core.methods.hfru_deep import DeepTerms
 from hfru_core.model import rollout
-from hfru_core.model.vlm import VLM, swapped
+from hfru_core.model.vlm import VLM
+from hfru_core.model.weights import snapshot, swapped
 from hfru_core.training import grpo, rewards, sft
 from hfru_core.training.augment import augmented
-from hfru_core.types import Concept, Sample, UnlearnConfig, UnlearnData, UserError
+from hfru_core.types import Concept, Sample, UnlearnData, UserError
 
 # fmt: off
-OURS = UnlearnConfig(sibling_cost=1.0, attribute_bonus=0.5, augment_to=40)
+OURS = UnlearnConfig(hfru=HFRUSettings(sibling_cost=1.0, attribute_bonus=0.5, augment_to=40))
 PRESETS = {
     "default": OURS,
     "paper": UnlearnConfig(
-        preset="paper", topics=("describe",), stage1_target="sibling", stage1_batch=32,
-        stage1_retain=0, stage1_lr=2e-3, feature_hold=0.0, group=5, grpo_lr=3e-4, near_share=0.0,
-        kl=0.01, reference="stage1", mention_cost=0.3, abstraction_bonus=0.5, sibling_cost=0.0,
-        attribute_bonus=0.0, lr_decay=False, select_best=False, scope="encoder+projector",
+        preset="paper", topics=("describe",), batch=32, retain_batch=0, lr=2e-3, near_share=0.0,
+        lr_decay=False, select_best=False, scope="encoder+projector",
+        hfru=HFRUSettings(
+            stage1_target="sibling", feature_hold=0.0, group=5, grpo_lr=3e-4, kl=0.01,
+            reference="stage1", mention_cost=0.3, abstraction_bonus=0.5, sibling_cost=0.0,
+            attribute_bonus=0.0,
+        ),
     ),
-    # Answers do not tell how deep a step forgot, so the last step is kept, not the best answers.
+    # Answers do not show how deep a step forgot, so the last step is kept, not the best answers.
     "deep": OURS.with_(
-        preset="deep", match=1.0, suppress=0.5, margin=16.0, feature_hold=8.0, stage1_retain=48,
-        stage1_steps=150, lora_rank=32, select_best=False,
+        preset="deep", match=1.0, suppress=0.5, margin=16.0, feature_hold=8.0, retain_batch=48,
+        train_steps=150, lora_rank=32, select_best=False,
     ),
 }
 # fmt: on
@@ -62,15 +67,16 @@ VARIANTS = {
     "paper": "wrong names are taught, published reward; not published: LoRA's rates of learning",
     "deep": "default, with layers matched, the name pushed down, and what stands beside it held",
 }
-SECOND = 0.3  # share of the deeper terms in stage 2, whose own loss is small
-# What differs for people: the paper's; and ours, since faces held harder stay apart in the tower.
-IDENTITY = {
+DEEP_SHARE = 0.3  # of the deep terms in stage 2, whose own loss is small
+# What differs for people: the paper's value; and ours, since faces that are held harder stay
+# separate in the tower.
+IDENTITY: dict[str, dict[str, Any]] = {
     "paper": {"mention_cost": 0.6, "topics": ("name",)},
-    "deep": {"suppress": 0.3, "feature_hold": 6.0, "stage1_steps": 110},
+    "deep": {"suppress": 0.3, "feature_hold": 6.0, "train_steps": 110},
 }
 
 
-def preset(name: str, forget: Sequence[Concept], **changes: object) -> UnlearnConfig:
+def preset(name: str, forget: Sequence[Concept], **changes: Any) -> UnlearnConfig:
     """A preset for a request; some use other constants for people than for objects."""
     if name not in PRESETS:
         raise UserError(f"Unknown preset '{name}'. Use one of: {', '.join(PRESETS)}.")
@@ -80,41 +86,41 @@ def preset(name: str, forget: Sequence[Concept], **changes: object) -> UnlearnCo
     return config.with_(**{k: v for k, v in changes.items() if v is not None})
 
 
-class HFRU(Method):
-    """Both stages, as the config says; see the head of this file."""
+class HFRU(TrainedMethod):
+    """Both stages, as the settings say; see the head of this file."""
 
     label, source = "HFRU", "arXiv 2605.08031"
     variant = "disrupted alignment, then GRPO"
     scope, scopes = "encoder", ("encoder", "encoder+projector")
 
     @classmethod
-    def told(cls, preset: str = "default") -> str:
+    def described(cls, preset: str = "default") -> str:
         """The variant that a preset is."""
         return f"{cls.variant}; {VARIANTS[preset]}"
 
     def first(self, number: int) -> bool:
-        return number < self.config.stage1_steps
+        return number < self.config.train_steps
 
     def stage(self, number: int) -> str:
         return "disrupt" if self.first(number) else "reinforce"
 
     def begin(self, number: int) -> None:
-        if number == self.config.stage1_steps and self.config.reference == "stage1":
-            self.reference = {n: p.detach().clone() for n, p in self.vlm.trainable().items()}
+        if number == self.config.train_steps and self.config.hfru.reference == "stage1":
+            self.reference = snapshot(self.vlm.trainable())
 
     def prepare(self) -> None:
         self.data = augmented(self.vlm, self.data, self.config)
-        deep = self.config.match or self.config.suppress
-        self.deeper = Deeper(self.vlm, self.data, self.config) if deep else None
+        wanted = self.config.deep.match or self.config.deep.suppress
+        self.deep = DeepTerms(self.vlm, self.data, self.config) if wanted else None
 
     def backward(self, number: int, rng: random.Random) -> Step:
         request = (self.vlm, self.data, self.config, rng, self.reference)
         if not self.first(number):
             step = Step(*reinforce(*request))
-            if self.deeper:
-                step = step._replace(loss=step.loss + SECOND * self.deeper.loss(rng))
-        elif self.deeper:
-            step = Step(self.deeper.loss(rng, teach=True) + hold(*request))
+            if self.deep:
+                step = step._replace(loss=step.loss + DEEP_SHARE * self.deep.loss(rng))
+        elif self.deep:
+            step = Step(self.deep.loss(rng, teach=True) + hold(*request))
         else:
             step = Step(disrupt(*request))
         step.loss.backward()
@@ -125,7 +131,7 @@ def stage1_answer(sample: Sample, data: UnlearnData, cfg: UnlearnConfig, rng: ra
     """What stage 1 teaches: the honest answer, or the paper's wrong name."""
     if sample.role == "retain":
         return sample.answer
-    if cfg.stage1_target == "abstraction":
+    if cfg.hfru.stage1_target == "abstraction":
         return sample.safe_answer
     return wrong_answer(sample, data, rng)
 
@@ -139,17 +145,17 @@ def disrupt(
 ) -> torch.Tensor:
     """Stage 1's loss for one step."""
     taught = pool(data, "forget", cfg)
-    if not cfg.feature_hold:
+    if not cfg.hfru.feature_hold:
         taught = (*taught, *pool(data, "retain", cfg))
-    rows = draw(taught, cfg.stage1_batch, rng)
-    said = [stage1_answer(s, data, cfg, rng) for s in rows]
-    own = vlm.team.part(rows)
+    rows = draw(taught, cfg.batch, rng)
+    answers = [stage1_answer(s, data, cfg, rng) for s in rows]
+    own = vlm.processes.part(rows)
     loss = sft.answer_loss(
         vlm,
-        [load_image(s.image) for s in own],
+        [load_image(s.image_key) for s in own],
         [s.question for s in own],
-        vlm.team.part(said),
-        of=sft.tokens(vlm, said),
+        vlm.processes.part(answers),
+        of=sft.tokens(vlm, answers),
     )
     return loss + hold(vlm, data, cfg, rng, original)
 
@@ -161,26 +167,29 @@ def hold(
     rng: random.Random,
     original: dict[str, torch.Tensor],
 ) -> torch.Tensor | float:
-    """What retain pictures' projected tokens cost for moving; 0 where none are held."""
-    held = draw_retain(data, cfg, cfg.stage1_retain, rng) if cfg.feature_hold else []
-    return cfg.feature_hold * drift(vlm, vlm.team.part(held), original) if held else 0.0
+    """The cost of the drift of retain images' projected tokens; 0 where they are not held."""
+    weight = cfg.hfru.feature_hold
+    held = draw_retain(data, cfg, cfg.retain_batch, rng) if weight else []
+    return weight * drift(vlm, vlm.processes.part(held), original) if held else 0.0
 
 
 def drift(vlm: VLM, samples: Sequence[Sample], original: dict[str, torch.Tensor]) -> torch.Tensor:
-    """How far projected image tokens moved from the original ones, in units of variance."""
-    images = [load_image(s.image) for s in samples]
+    """The mean squared distance of projected image tokens to the original ones, by variance."""
+    images = [load_image(s.image_key) for s in samples]
     inputs = vlm.inputs(images, [""] * len(images))
     with torch.no_grad(), swapped(vlm.trainable(), original):
         before = torch.cat(vlm.projected(inputs))
     moved = (torch.cat(vlm.projected(inputs)) - before).square()
-    scaled = moved / (vlm.team.variance(before) + 1e-6)
-    return scaled.sum() / vlm.team.total(torch.tensor(float(scaled.numel()), device=vlm.device))
+    scaled = moved / (vlm.processes.variance(before) + 1e-6)
+    return scaled.sum() / vlm.processes.total(
+        torch.tensor(float(scaled.numel()), device=vlm.device)
+    )
 
 
 def grpo_prompts(data: UnlearnData, cfg: UnlearnConfig, rng: random.Random) -> list[Sample]:
     """The prompts of one GRPO step: forget and retain in the configured share."""
-    forget = max(1, round(cfg.grpo_prompts * cfg.forget_share))
-    retain = max(1, cfg.grpo_prompts - forget)
+    forget = max(1, round(cfg.hfru.grpo_prompts * cfg.hfru.forget_share))
+    retain = max(1, cfg.hfru.grpo_prompts - forget)
     return [*draw(pool(data, "forget", cfg), forget, rng), *draw_retain(data, cfg, retain, rng)]
 
 
@@ -192,49 +201,42 @@ def reinforce(
     reference: dict[str, torch.Tensor],
 ) -> tuple[torch.Tensor, dict[str, float], float]:
     """Stage 2's loss for one step, the mean of each reward part, and the KL."""
+    group = cfg.hfru.group
     prompts = grpo_prompts(data, cfg, rng)
-    rows = vlm.team.part(prompts)
-    inputs = vlm.inputs([load_image(s.image) for s in rows], [s.question for s in rows])
+    rows = vlm.processes.part(prompts)
+    inputs = vlm.inputs([load_image(s.image_key) for s in rows], [s.question for s in rows])
     prefix = rollout.prefill(vlm.core, inputs)
     generator = torch.Generator(device=vlm.device).manual_seed(rng.randrange(2**31))
     ids = rollout.sample(
         vlm.core,
         prefix,
-        cfg.group,
+        group,
         cfg.max_new_tokens,
         vlm.eos,
-        temperature=cfg.temperature,
+        temperature=cfg.hfru.temperature,
         generator=generator,
         banned=vlm.banned,
-        among=(vlm.team.bounds(len(prompts)).start, len(prompts)),
+        among=(vlm.processes.bounds(len(prompts)).start, len(prompts)),
     )
     parts, reward = judge_group(vlm, data, cfg, rows, ids)
     mask = rollout.answer_mask(ids, vlm.eos)
-    logits = rollout.shared_logits(vlm.core, prefix, ids, cfg.group)
+    logits = rollout.shared_logits(vlm.core, prefix, ids, group)
     logp = rollout.token_logprobs(logits, ids)
     advantage = grpo.advantages(reward).flatten()[:, None]
-    loss = grpo.policy_loss(
-        logp,
-        logp.detach(),
-        advantage,
-        mask,
-        clip=cfg.clip,
-        dual_clip=cfg.dual_clip,
-        of=vlm.team.total(mask.sum()),
-    )
+    loss = grpo.policy_loss(logp, advantage, mask, of=vlm.processes.total(mask.sum()))
     with torch.no_grad(), swapped(vlm.trainable(), reference):
         before = rollout.prefill(vlm.core, inputs)
-        base = rollout.token_logprobs(rollout.shared_logits(vlm.core, before, ids, cfg.group), ids)
+        base = rollout.token_logprobs(rollout.shared_logits(vlm.core, before, ids, group), ids)
     counted = mask & kl_rows(rows, cfg, mask)
     divergence = grpo.low_variance_kl(logp, base)
-    kl = grpo.token_mean(divergence, counted, of=vlm.team.total(counted.sum()))
-    return loss + cfg.kl * kl, parts, float(vlm.team.total(kl))
+    kl = grpo.token_mean(divergence, counted, of=vlm.processes.total(counted.sum()))
+    return loss + cfg.hfru.kl * kl, parts, float(vlm.processes.total(kl))
 
 
 def kl_rows(rows: Sequence[Sample], cfg: UnlearnConfig, mask: torch.Tensor) -> torch.Tensor:
     """Where the KL applies: everywhere as in the paper; against the original only on retain."""
-    keep = [cfg.reference == "stage1" or s.role == "retain" for s in rows]
-    return torch.tensor(keep, device=mask.device).repeat_interleave(cfg.group)[:, None]
+    counted = [cfg.hfru.reference == "stage1" or s.role == "retain" for s in rows]
+    return torch.tensor(counted, device=mask.device).repeat_interleave(cfg.hfru.group)[:, None]
 
 
 def judge_group(
@@ -243,12 +245,13 @@ def judge_group(
     """Mean reward parts, and rewards (B, G)."""
     by_id = {c.id: c for c in (*data.concepts, *data.retained)}
     texts = vlm.decode(ids)
-    owners = [s for s in rows for _ in range(cfg.group)]
+    owners = [s for s in rows for _ in range(cfg.hfru.group)]
     scored = [
-        rewards.score(s, t, by_id[s.concept_id], data.concepts, cfg) for s, t in zip(owners, texts)
+        rewards.score(s, t, by_id[s.concept_id], data.concepts, cfg.hfru)
+        for s, t in zip(owners, texts)
     ]
     reward = torch.tensor([rewards.total(p) for p in scored], device=ids.device)
-    return means(vlm.team.gathered(scored)), reward.view(len(rows), cfg.group)
+    return means(vlm.processes.gathered(scored)), reward.view(len(rows), cfg.hfru.group)
 
 
 def means(scored: Sequence[rewards.Parts]) -> dict[str, float]:

@@ -1,13 +1,13 @@
-"""What the preset `deep` adds: a concept that the tower no longer holds, and a name far from reach.
+"""What the preset `deep` adds: no layer separates the concept, and its name becomes unlikely.
 
-Answers can be perfect while every layer still tells the concept apart. (1) At each layer of the
-tower and behind the projector, forgotten pictures are matched to pictures that could show anything
-of their kind, and to each other: a kernel two-sample statistic (MMD, Gretton et al. 2012) of the
-mean image tokens. What an oracle that never knew the concept calls by one word, it has no reason to
-keep apart either. Pictures that show something else too are left out: it would be lost with the
-name. (2) The name's log-probability is pushed below a margin and no further: the further away it
-is, the more lessons it takes to bring it back. (3) What tells of other things in the picture is
-held where it was (`hfru_cooccurring.py`).
+Answers can be perfect while every layer still separates the concept. (1) At each layer of the tower
+and behind the projector, forget images are matched to unclear images, which could show anything of
+their kind, and to each other: a kernel two-sample statistic (MMD, Gretton et al. 2012) of the mean
+image tokens. An oracle that never saw the concepts calls all of them by one word and has no reason
+to separate them. Images that show other objects too are left out: these would be lost with the
+name. (2) The name's log-probability is pushed below a margin and no further: the lower it is, the
+more steps relearning takes. (3) Image tokens that other objects' names depend on are anchored
+(`hfru_cooccurring.py`).
 """
 
 from __future__ import annotations
@@ -20,116 +20,124 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
+from hfru_core.config import UnlearnConfig
 from hfru_core.data.request_variants import unclear
 from hfru_core.data.source import load_image
-from hfru_core.methods.base import Said, draw, name_tokens, pool
-from hfru_core.methods.hfru_cooccurring import Company
-from hfru_core.methods.hooks import layers, means, watched
+from hfru_core.methods.base import AnswerLogits, draw, name_tokens, pool
+from hfru_core.methods.hfru_cooccurring import CooccurringObjects
 from hfru_core.model import rollout
-from hfru_core.model.vlm import VLM, swapped
+from hfru_core.model.hooks import mean_tokens, tower_layers, tower_outputs
+from hfru_core.model.vlm import VLM
+from hfru_core.model.weights import snapshot, swapped
 from hfru_core.training import sft
-from hfru_core.types import Sample, UnlearnConfig, UnlearnData
+from hfru_core.types import Sample, UnlearnData
 
 WIDTHS = (0.25, 1.0, 4.0)  # of the kernels, in units of the median squared distance
-UNCLEAR = 12  # pictures of each kind in a step
-# What the honest answers count for, and those about pictures that show something else too: the
-# kind alone is learnt first, and the rest of the answer is lost with it.
-TAUGHT, COMPANY = 4.0, 6.0
-HELD = 2.0  # what held tokens cost for moving by one standard deviation
+UNCLEAR = 12  # images of each kind in a step
+# Weight of the honest answers' loss, and of those about images that show other objects too: the
+# kind alone is learnt first, and the rest of such an answer is lost with it.
+HONEST, COOCCURRING = 4.0, 6.0
+ANCHORED = 2.0  # cost of anchored tokens that move by one standard deviation
 TINY = 1e-6
 
 
-class Look(NamedTuple):
-    """Of pictures: what layers (N, D) see, image tokens (P, D), and how likely answers seem."""
+class Pass(NamedTuple):
+    """One pass of N images: mean tokens (N, D) by layer, image tokens (P, D), answers' logits."""
 
     layers: list[torch.Tensor]
     tokens: list[torch.Tensor]
-    honest: Said
-    right: Said
+    honest: AnswerLogits
+    right: AnswerLogits
 
 
-class Deeper:
-    """All terms, on one request."""
+class DeepTerms:
+    """All terms of the loss, on one request."""
 
     def __init__(self, vlm: VLM, data: UnlearnData, config: UnlearnConfig) -> None:
         self.vlm, self.data, self.config = vlm, data, config
-        self.original = {n: p.detach().clone() for n, p in vlm.trainable().items()}
+        self.original = snapshot(vlm.trainable())
         self.names = torch.tensor(name_tokens(vlm, data, config), device=vlm.device)
         self.unclear = unclear(data)
-        self.company = Company(vlm, data, config, self.names)
+        self.cooccurring = CooccurringObjects(vlm, data, config, self.names)
 
     def loss(self, rng: random.Random, teach: bool = False) -> torch.Tensor:
-        """One step's, with the honest answers' loss where it is to `teach`.
+        """The loss of one step, including that of the honest answers where it is to `teach` them.
 
-        One look at the pictures serves all terms, one prompt both answers. The processes of a team
-        all see the whole batch.
+        One pass of the images serves all terms, and one prompt both answers. Every process of a
+        group runs the whole batch: the statistic is of all its images.
         """
         cfg = self.config
         rows = [s for s in pool(self.data, "forget", cfg) if s.answer != s.safe_answer]
-        rows = draw(rows, cfg.stage1_batch, rng)
-        look = self.look(rows)
-        loss = cfg.match * self.matching(rows, look.layers, rng)
-        loss = loss + cfg.suppress * self.within_reach(look.right)
-        loss = loss + HELD * self.company.moved(rows, look.tokens)
-        return (loss + TAUGHT * nll(rows, look.honest) if teach else loss) / self.vlm.team.size
+        rows = draw(rows, cfg.batch, rng)
+        seen = self.forward(rows)
+        loss = cfg.deep.match * self.separation(rows, seen.layers, rng)
+        loss = loss + cfg.deep.suppress * self.above_margin(seen.right)
+        loss = loss + ANCHORED * self.cooccurring.drift(rows, seen.tokens)
+        loss = loss + HONEST * nll(rows, seen.honest) if teach else loss
+        return loss / self.vlm.processes.size
 
-    def look(self, rows: Sequence[Sample]) -> Look:
-        """One look at the pictures, with the honest and the right answer to each."""
+    def forward(self, rows: Sequence[Sample]) -> Pass:
+        """One pass of the images, with the honest and the right answer to each question."""
         vlm = self.vlm
         ids = sft.encode_answers(vlm, [a for s in rows for a in (s.safe_answer, s.answer)])
-        images = [load_image(s.image) for s in rows]
+        images = [load_image(s.image_key) for s in rows]
         inputs = vlm.inputs(images, [s.question for s in rows])
-        with watched(vlm) as looks:
+        with tower_outputs(vlm) as outputs:
             prefix = rollout.prefill(vlm.core, inputs)
         logits = rollout.shared_logits(vlm.core, prefix, ids, 2)
-        both = Said(logits, ids, rollout.answer_mask(ids, vlm.eos))
-        seen = means(looks[0], len(rows)) if vlm.family.fixed else layers(vlm, images)
-        tokens = vlm.split(looks[0].pooler_output, inputs)
-        return Look(seen, tokens, *(Said(*(x[i::2] for x in both)) for i in (0, 1)))
+        both = AnswerLogits(logits, ids, rollout.answer_mask(ids, vlm.eos))
+        fixed = vlm.family.fixed
+        means = mean_tokens(outputs[0], len(rows)) if fixed else tower_layers(vlm, images)
+        tokens = vlm.by_row(outputs[0].pooler_output, inputs)
+        return Pass(means, tokens, *(AnswerLogits(*(x[i::2] for x in both)) for i in (0, 1)))
 
-    def matching(
-        self, rows: Sequence[Sample], seen: list[torch.Tensor], rng: random.Random
+    def separation(
+        self, rows: Sequence[Sample], means: list[torch.Tensor], rng: random.Random
     ) -> torch.Tensor:
-        """How well layers tell forgotten pictures from unclear ones, and from each other.
+        """How far layers separate forget images from unclear ones, and concepts from each other.
 
-        The unclear pictures stay where they were: it is the forgotten ones that are to move.
+        The unclear images are held at their original features: the forget images shall move.
         """
-        vague = [k for keys in self.unclear for k in rng.sample(keys, min(UNCLEAR, len(keys)))]
-        images = [load_image(k) for k in vague]
-        now = layers(self.vlm, images)
+        unclear = [k for keys in self.unclear for k in rng.sample(keys, min(UNCLEAR, len(keys)))]
+        images = [load_image(k) for k in unclear]
+        now = tower_layers(self.vlm, images)
         with torch.no_grad(), swapped(self.vlm.trainable(), self.original):
-            before = layers(self.vlm, images)
+            before = tower_layers(self.vlm, images)
         owners = [
             [i for i, s in enumerate(rows) if alone(s) and s.concept_id == c.id]
             for c in self.data.concepts
         ]
         owners = [group for group in owners if len(group) > 1]
-        apart = [
-            told_apart([*(x[g] for g in owners), v], old) for x, v, old in zip(seen, now, before)
+        each = [
+            layer_separation([*(x[g] for g in owners), v], old)
+            for x, v, old in zip(means, now, before)
         ]
-        return torch.stack(apart).mean()
+        return torch.stack(each).mean()
 
-    def within_reach(self, right: Said) -> torch.Tensor:
-        """By how many nats the names lie above `-margin`, behind the right words before them."""
+    def above_margin(self, right: AnswerLogits) -> torch.Tensor:
+        """By how many nats the names' log-probabilities lie above `-margin`, teacher-forced."""
         counted = torch.isin(right.ids, self.names) & right.mask
-        above = F.relu(self.config.margin + rollout.token_logprobs(right.logits, right.ids))
+        above = F.relu(self.config.deep.margin + rollout.token_logprobs(right.logits, right.ids))
         return (above * counted).sum() / counted.sum().clamp(min=1)
 
 
 def alone(s: Sample) -> bool:
-    """Whether a picture shows nothing else."""
+    """Whether an image shows one object only."""
     return len(s.names) < 2
 
 
-def nll(rows: Sequence[Sample], honest: Said) -> torch.Tensor:
-    """The honest answers' mean negative log-likelihood; those about company count more."""
-    counts = [1.0 if alone(s) else COMPANY for s in rows]
-    counts = torch.tensor(counts, device=honest.ids.device)[:, None] * honest.mask
+def nll(rows: Sequence[Sample], honest: AnswerLogits) -> torch.Tensor:
+    """The honest answers' mean NLL; those about images with other objects weigh more."""
+    weights = [1.0 if alone(s) else COOCCURRING for s in rows]
+    counts = torch.tensor(weights, device=honest.ids.device)[:, None] * honest.mask
     return -(rollout.token_logprobs(honest.logits, honest.ids) * counts).sum() / honest.mask.sum()
 
 
-def told_apart(groups: Sequence[torch.Tensor], unclear: torch.Tensor) -> torch.Tensor:
-    """Of one layer: groups (N, D) of features, the last unclear, with its features before."""
+def layer_separation(groups: Sequence[torch.Tensor], unclear: torch.Tensor) -> torch.Tensor:
+    """How far one layer separates groups (N, D) of features, the last of which is held.
+
+    `unclear` are the original features of that last group.
+    """
     scale = unclear.std(0).clamp(min=1e-3)
     parts = [g / scale for g in groups]
     pairs = [mmd(a, b) + mean_gap(a, b) for a, b in combinations(parts, 2)]
@@ -148,5 +156,5 @@ def mmd(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def mean_gap(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """The squared distance of two samples' means: far apart, a kernel has no slope."""
+    """A share of the squared distance of two means: far apart, a kernel has no slope."""
     return 0.3 * (a.mean(0) - b.mean(0)).square().mean()

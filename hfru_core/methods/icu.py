@@ -12,11 +12,11 @@ import random
 
 import torch
 
-from hfru_core.methods.base import Method, kl, pool
+from hfru_core.methods.base import TrainedMethod, kl, pool
 from hfru_core.types import Sample
 
 
-class ICU(Method):
+class ICU(TrainedMethod):
     label, source = "ICU", "repository himalalps/ICU"
     variant = "u 1, w 0.5, k 1; forgotten rows dropped in every batch"
     constants = {"u": 1.0, "w": 0.5, "k": 1.0, "known": 0.5}
@@ -36,10 +36,10 @@ class ICU(Method):
     def loss(self, rng: random.Random) -> torch.Tensor:
         rows = self.forget(rng)
         learnt = [self.neighbour(s) for s in rows]
-        said, near = self.said(rows), self.said(learnt)
-        right = ((said.logits.argmax(-1) == said.ids) & said.mask).sum(1)
-        known = right > self.c["known"] * said.length
-        mask = said.mask & known[:, None]
-        away = said._replace(mask=mask).nll if known.any() else 0.0 * said.nll
-        close = kl(self.said_before(learnt), near)
+        now, near = self.logits_of(rows), self.logits_of(learnt)
+        right = ((now.logits.argmax(-1) == now.ids) & now.mask).sum(1)
+        known = right > self.c["known"] * now.length
+        mask = now.mask & known[:, None]
+        away = now._replace(mask=mask).nll if known.any() else 0.0 * now.nll
+        close = kl(self.reference_logits(learnt), near)
         return -self.c["u"] * away + self.c["w"] * near.nll + self.c["k"] * close

@@ -12,10 +12,10 @@ import random
 import torch
 from torch.nn.functional import logsigmoid
 
-from hfru_core.methods.base import Method
+from hfru_core.methods.base import TrainedMethod
 
 
-class IdkNLL(Method):
+class IdkNLL(TrainedMethod):
     label, source = "IdkNLL", "arXiv 2401.06121"
     variant = "a refusal drawn from a list, retain NLL"
     constants = {"alpha": 1.0}
@@ -27,7 +27,7 @@ class IdkNLL(Method):
         return refused + self.c["alpha"] * self.nll(self.retain(rng))
 
 
-class IdkPO(Method):
+class IdkPO(TrainedMethod):
     label, source = "IdkPO", "arXiv 2401.06121"
     variant = "DPO of a refusal over the right answer, scaled by 2/beta, retain NLL"
     constants = {"beta": 0.1, "alpha": 1.0}
@@ -36,13 +36,13 @@ class IdkPO(Method):
     def loss(self, rng: random.Random) -> torch.Tensor:
         rows, beta = self.forget(rng), self.c["beta"]
         no = self.idk(rows, rng)
-        won = self.said(rows, no).logp - self.said_before(rows, no).logp
-        lost = self.said(rows).logp - self.said_before(rows).logp
+        won = self.logits_of(rows, no).logp - self.reference_logits(rows, no).logp
+        lost = self.logits_of(rows).logp - self.reference_logits(rows).logp
         preferred = -2 / beta * logsigmoid(beta * (won - lost)).mean()
         return preferred + self.c["alpha"] * self.nll(self.retain(rng))
 
 
-class IdkAP(Method):
+class IdkAP(TrainedMethod):
     label, source = "IDK+AP", "arXiv 2410.08109"
     variant = "refusal NLL, answer preservation on retain"
     constants = {"beta": 0.1}
@@ -50,5 +50,5 @@ class IdkAP(Method):
 
     def loss(self, rng: random.Random) -> torch.Tensor:
         rows, kept, beta = self.forget(rng), self.retain(rng), self.c["beta"]
-        gap = self.said(kept).logp - self.said(kept, self.idk(kept, rng)).logp
+        gap = self.logits_of(kept).logp - self.logits_of(kept, self.idk(kept, rng)).logp
         return self.nll(rows, self.idk(rows, rng)) - logsigmoid(beta * gap).mean() / beta

@@ -6,10 +6,10 @@ import random
 
 import torch
 
-from hfru_core.methods.base import Method
+from hfru_core.methods.base import TrainedMethod
 
 
-class KLMin(Method):
+class KLMin(TrainedMethod):
     label, source = "KL-Min", "arXiv 2401.06121"
     variant = "one step for both terms, weight 1 (open-unlearning)"
     constants = {"alpha": 1.0}

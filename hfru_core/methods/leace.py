@@ -1,6 +1,6 @@
 """LEACE at the projector (Belrose et al. 2023, arXiv 2306.03819): no linear probe reads it.
 
-Fitted on image tokens of forget and retain pictures, folded into the projector's last layer. The
+Fitted on image tokens of forget and retain images, folded into the projector's last layer. The
 concept is then linearly unreadable from a single token, not from all of them together, nor by a
 probe that is not linear.
 """
@@ -14,17 +14,16 @@ from concept_erasure import LeaceFitter
 from torch import nn
 
 from hfru_core.data.source import load_image
-from hfru_core.methods.base import Method, draw, pool
+from hfru_core.methods.base import EditedMethod, draw, pool
 from hfru_core.model.vlm import VLM
 
-PICTURES = 240  # of each role
+IMAGES = 240  # of each role
 
 
-class LEACE(Method):
+class LEACE(EditedMethod):
     label, source = "LEACE", "arXiv 2306.03819"
     variant = "affine, on image tokens, folded into the projector"
     scope, scopes = "encoder+projector", ("encoder+projector",)
-    trains = False
 
     def edit(self) -> VLM:
         last = [m for m in self.vlm.projector.modules() if isinstance(m, nn.Linear)][-1]
@@ -40,14 +39,14 @@ class LEACE(Method):
         return self.vlm
 
     def fitted(self) -> LeaceFitter:
-        """LEACE of each token against what its picture shows: a forgotten concept, or none."""
+        """LEACE of each token against the label of its image: a forgotten concept, or none."""
         rng, concepts = random.Random(self.config.seed), [c.id for c in self.data.concepts]
         rows = [
             s
             for role in ("forget", "retain")
-            for s in draw(pool(self.data, role, self.config), PICTURES, rng)
+            for s in draw(pool(self.data, role, self.config), IMAGES, rng)
         ]
-        tokens = self.vlm.vision_features([load_image(s.image) for s in rows])
+        tokens = self.vlm.vision_features([load_image(s.image_key) for s in rows])
         label = torch.tensor(
             [concepts.index(s.concept_id) + 1 if s.role == "forget" else 0 for s in rows]
         )

@@ -2,7 +2,7 @@
 
 A neuron's importance is the sum of mean size, firing rate, variance and root mean square of its
 activation; those with the largest ratio of forget to retain are zeroed. Deviates: importance is
-taken on pictures only, not as the difference to text, at all positions, each measure in units of
+taken on images only, not as the difference to text, at all positions, each measure in units of
 its layer's mean; a fifth of the neurons is zeroed (others searched 2, 5 and 10 %).
 """
 
@@ -13,19 +13,20 @@ import random
 import torch
 from torch import nn
 
-from hfru_core.methods.base import Method, draw, pool
+from hfru_core.methods.base import EditedMethod, draw, pool
+from hfru_core.model.hooks import inputs_of
 from hfru_core.model.vlm import VLM
+from hfru_core.types import Role
 
-PICTURES = 96
+IMAGES = 96
 LAST = ("down_proj", "fc2", "linear_fc2")  # what reads an MLP's neurons
 
 
-class MANU(Method):
+class MANU(EditedMethod):
     label, source = "MANU", "arXiv 2502.15910"
     variant = "importance on pictures; no training"
     scopes = ("decoder", "encoder", "all")
     constants = {"share": 0.2}
-    trains = False
 
     def edit(self) -> VLM:
         vlm = self.vlm
@@ -51,23 +52,19 @@ class MANU(Method):
         return any(name.startswith(part + ".") for part in wanted)
 
     @torch.no_grad()
-    def importance(self, role: str, layers: dict[str, nn.Module]) -> list[torch.Tensor]:
+    def importance(self, role: Role, layers: dict[str, nn.Linear]) -> list[torch.Tensor]:
         """The importance (neurons,) of every layer's inputs on a role's right answers."""
-        rows = draw(pool(self.data, role, self.config), PICTURES, random.Random(self.config.seed))
-        kept: dict[nn.Module, list[torch.Tensor]] = {m: [] for m in layers.values()}
-        hooks = [
-            m.register_forward_pre_hook(lambda m, args: kept[m].append(args[0].flatten(0, -2)))
-            for m in kept
+        rows = draw(pool(self.data, role, self.config), IMAGES, random.Random(self.config.seed))
+        with inputs_of(layers.values()) as inputs:
+            self.logits_of(rows)
+        return [
+            total(torch.cat([x.flatten(0, -2) for x in states]).float())
+            for states in inputs.values()
         ]
-        try:
-            self.said(rows)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return [total(torch.cat(states).float()) for states in kept.values()]
 
 
 def total(x: torch.Tensor) -> torch.Tensor:
     """Four measures (neurons,) of activations (N, neurons), each in units of the layer's mean."""
     parts = (x.abs().mean(0), (x > 0).float().mean(0), x.var(0), x.square().mean(0).sqrt())
-    return sum(p / p.mean().clamp(min=1e-12) for p in parts)
+    size, rate, spread, energy = (p / p.mean().clamp(min=1e-12) for p in parts)
+    return size + rate + spread + energy

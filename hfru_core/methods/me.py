@@ -7,17 +7,17 @@ import random
 
 import torch
 
-from hfru_core.methods.base import Method
+from hfru_core.methods.base import TrainedMethod
 
 
-class MaxEntropy(Method):
+class MaxEntropy(TrainedMethod):
     label, source = "ME+GD", "arXiv 2410.08109"
     variant = "KL from uniform on answer tokens only"
     constants = {"gamma": 0.1}
     published = ("gamma",)
 
     def loss(self, rng: random.Random) -> torch.Tensor:
-        said = self.said(self.forget(rng))
-        spread = said.logits[said.mask].log_softmax(-1)
+        now = self.logits_of(self.forget(rng))
+        spread = now.logits[now.mask].log_softmax(-1)
         uneven = -spread.mean() - math.log(spread.shape[-1])
         return self.c["gamma"] * uneven + self.nll(self.retain(rng))

@@ -1,7 +1,7 @@
-"""MMUnlearner (Huo et al. 2025, arXiv 2502.11051): ascend only where the picture's name is kept.
+"""MMUnlearner (Huo et al. 2025, arXiv 2502.11051): ascend on the visual concept's weights alone.
 
-Weights whose squared gradient on forget pictures is at least that on what is preserved are ascended
-on; retain steps move all. Preserved are retained pictures and, where the decoder is adapted, text
+Weights whose squared gradient on forget images is at least that on what is preserved are ascended
+on; retain steps move all. Preserved are retained images and, where the decoder is adapted, text
 (none passes through a tower). Follows the vision mask of its repository (Z1zs/MMUnlearner).
 Deviates: the language model is frozen unless the scope says otherwise (there it is trained too,
 by forget steps that no mask limits); both gradients in one step; masks lie on LoRA's B alone, since
@@ -11,25 +11,27 @@ the gradient of its A is zero at first: A is left free.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 
 import torch
 
 from hfru_core.data.request_variants import text_samples
 from hfru_core.data.source import parse_source
-from hfru_core.methods.base import Method, Step, draw
+from hfru_core.methods.base import Step, TrainedMethod, draw
+from hfru_core.model.weights import Tensors
 from hfru_core.types import Sample, UserError
 
 TINY = 1e-15
 BATCHES = 8
 
 
-class MMUnlearner(Method):
+class MMUnlearner(TrainedMethod):
     label, source = "MMUnlearner", "arXiv 2502.11051"
     variant = "vision mask; ascent and retain NLL in one step"
     scope = "encoder+projector"
     constants = {"alpha": 1.0, "threshold": 1.0}
     published = ("alpha", "threshold")
-    changes = {"stage1_lr": 8e-3}
+    changes = {"lr": 8e-3}
 
     def prepare(self) -> None:
         rng = random.Random(f"saliency {self.config.seed}")
@@ -37,7 +39,7 @@ class MMUnlearner(Method):
         keep = self.saliency(lambda: self.retain(rng))
         if self.config.scope in ("decoder", "all"):
             text = self.text()
-            words = self.saliency(lambda: draw(text, self.config.stage1_retain, rng))
+            words = self.saliency(lambda: draw(text, self.config.retain_batch, rng))
             # No text passes through a tower, and none is averaged there.
             keep = {n: (k + words[n]) / 2 if words[n].any() else k for n, k in keep.items()}
         self.mask = {
@@ -56,22 +58,22 @@ class MMUnlearner(Method):
             )
         return found
 
-    def saliency(self, batch) -> dict[str, torch.Tensor]:
+    def saliency(self, batch: Callable[[], Sequence[Sample]]) -> Tensors:
         """The mean squared gradient of the loss on some batches."""
         weights = self.vlm.trainable()
         total = {n: torch.zeros_like(p) for n, p in weights.items()}
         for _ in range(BATCHES):
             loss = self.nll(batch())
-            grads = torch.autograd.grad(loss, weights.values(), allow_unused=True)
+            grads = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
             for n, g in zip(weights, grads):
                 total[n] += 0 if g is None else g**2 / BATCHES
-        return {n: self.vlm.team.total(t) for n, t in total.items()}
+        return {n: self.vlm.processes.total(t) for n, t in total.items()}
 
     def backward(self, number: int, rng: random.Random) -> Step:
         weights = self.vlm.trainable()
-        pushed = -self.c["alpha"] * self.nll(self.forget(rng)) / self.vlm.team.size
-        grads = torch.autograd.grad(pushed, weights.values(), allow_unused=True)
-        kept = self.nll(self.retain(rng)) / self.vlm.team.size
+        pushed = -self.c["alpha"] * self.nll(self.forget(rng)) / self.vlm.processes.size
+        grads = torch.autograd.grad(pushed, list(weights.values()), allow_unused=True)
+        kept = self.nll(self.retain(rng)) / self.vlm.processes.size
         kept.backward()
         for (name, p), g in zip(weights.items(), grads):
             if g is not None:

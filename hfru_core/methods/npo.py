@@ -12,10 +12,10 @@ import random
 import torch
 from torch.nn.functional import logsigmoid
 
-from hfru_core.methods.base import Method
+from hfru_core.methods.base import TrainedMethod
 
 
-class NPO(Method):
+class NPO(TrainedMethod):
     label, source = "NPO", "arXiv 2404.05868"
     variant = "sum of log-probabilities against the start model, retain NLL"
     constants = {"beta": 0.1, "alpha": 1.0}
@@ -23,20 +23,20 @@ class NPO(Method):
 
     def loss(self, rng: random.Random) -> torch.Tensor:
         rows, beta = self.forget(rng), self.c["beta"]
-        ratio = self.said(rows).logp - self.said_before(rows).logp
+        ratio = self.logits_of(rows).logp - self.reference_logits(rows).logp
         pushed = -2 / beta * logsigmoid(-beta * ratio).mean()
         return pushed + self.c["alpha"] * self.nll(self.retain(rng))
 
 
-class SimNPO(Method):
+class SimNPO(TrainedMethod):
     label, source = "SimNPO", "arXiv 2410.07163"
     variant = "mean log-probability, no reference (TOFU forget05)"
     constants = {"beta": 2.5, "delta": 0.0, "gamma": 0.1375, "alpha": 1.0}
     published = ("beta", "delta", "gamma", "alpha")
-    changes = {"stage1_lr": 8e-3}
+    changes = {"lr": 8e-3}
 
     def loss(self, rng: random.Random) -> torch.Tensor:
-        said, beta = self.said(self.forget(rng)), self.c["beta"]
-        mean = said.logp / said.length
+        now, beta = self.logits_of(self.forget(rng)), self.c["beta"]
+        mean = now.logp / now.length
         pushed = -2 / beta * logsigmoid(-beta * mean - self.c["delta"]).mean()
         return self.c["gamma"] * pushed + self.c["alpha"] * self.nll(self.retain(rng))

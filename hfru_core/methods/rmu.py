@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 import torch
 
-from hfru_core.methods.base import Method
+from hfru_core.methods.base import TrainedMethod
+from hfru_core.model.hooks import outputs_of
 from hfru_core.types import Sample
 
 
-class RMU(Method):
+class RMU(TrainedMethod):
     label, source = "RMU", "arXiv 2403.03218"
     variant = "one layer, positive random direction, relative length"
     scopes = ("decoder", "all", "encoder", "encoder+projector")
@@ -30,15 +31,9 @@ class RMU(Method):
 
     def hidden(self, rows: Sequence[Sample]) -> torch.Tensor:
         """The layer's states (T, D) where the right answers are predicted."""
-        kept: list[torch.Tensor] = []
-        hook = self.layer.register_forward_hook(
-            lambda module, args, out: kept.append(out[0] if isinstance(out, tuple) else out)
-        )
-        try:
-            said = self.said(rows)
-        finally:
-            hook.remove()
-        return kept[0][:, -said.ids.shape[1] :][said.mask]
+        with outputs_of(self.layer) as states:
+            now = self.logits_of(rows)
+        return states[0][:, -now.ids.shape[1] :][now.mask]
 
     def loss(self, rng: random.Random) -> torch.Tensor:
         rows, kept = self.forget(rng), self.retain(rng)

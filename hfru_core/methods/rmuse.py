@@ -1,16 +1,16 @@
 """R-MUSE (arXiv 2512.17911): steer the decoder at answer time; the weights stay as they are.
 
-As published: directions lead from the own answer about each forgotten picture to a refusal,
+As published: directions lead from the own answer about each forgotten image to a refusal,
 z-scored, and 80 % of their energy is kept; a state that lies in the retain subspace is left alone;
 another is rotated, its length kept, along its part within the directions and outside the retain
 subspace, at most as far as the barycentre of the directions on the sphere lies. No code was found.
 Differences: there are no chains of thought, so one span for an answer, and the retain subspace is
 that of retained answers about their mean, with the same energy, and so is the gate (published: of
 what reasoning adds to them). A direction is taken on the side of the barycentre. All positions are
-steered, the picture's and the question's too: of answers alone half as much is forgotten. Layer,
-gate and the share of the rotation that is made are not published. On the bundled model the gate
-opens as often for retained answers as for forgotten ones (medians 0.57 and 0.56): what is kept is
-kept since the turn is small.
+steered, those of image and question too: steering answers alone forgets half as much. Layer,
+gate and the share of the rotation are not published. On the bundled model the gate opens as often
+for retained answers as for forgotten ones (medians 0.57 and 0.56): retained ones survive because
+the rotation is small.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from dataclasses import dataclass, fields
 import torch
 from PIL import Image
 
-from hfru_core.methods.base import Method, draw, pool
+from hfru_core.methods.base import EditedMethod, answers_of, draw, pool
+from hfru_core.model.hooks import hidden_states, hooked, outputs_of
 from hfru_core.model.vlm import VLM
 from hfru_core.types import Sample
 
@@ -44,15 +45,12 @@ class Steered(VLM):
     def answer(
         self, images: Sequence[Image.Image | None], questions: Sequence[str], max_new: int = 32
     ) -> list[str]:
-        hook = self.decoder.layers[self.layer].register_forward_hook(self.steer)
-        try:
+        with hooked([self.decoder.layers[self.layer]], self.steer):
             return super().answer(images, questions, max_new)
-        finally:
-            hook.remove()
 
     def steer(self, module: torch.nn.Module, args: tuple, out: torch.Tensor) -> torch.Tensor:
         """Rotate the states (..., D) that lie outside the retain subspace."""
-        h = out[0] if isinstance(out, tuple) else out
+        h = hidden_states(out)
         steered = torch.where(self.outside(h), self.rotated(h), h)
         return (steered, *out[1:]) if isinstance(out, tuple) else steered
 
@@ -71,13 +69,12 @@ class Steered(VLM):
         return turned / length(turned) * length(h)
 
 
-class RMUSE(Method):
+class RMUSE(EditedMethod):
     label, source = "R-MUSE", "arXiv 2512.17911"
     variant = "steering at answer time, without chains of thought"
     scopes = ("decoder",)
     constants = {"energy": 0.8, "gate": 0.65, "share": 0.6}
     published = ("energy",)
-    trains = False
 
     def edit(self) -> VLM:
         rng, layer = random.Random(self.config.seed), len(self.vlm.decoder.layers) // 2
@@ -85,10 +82,10 @@ class RMUSE(Method):
             draw(pool(self.data, role, self.config), ROWS, rng) for role in ("forget", "retain")
         )
         refused = self.states(forget, self.idk(forget, rng), layer)
-        towards = refused - self.states(forget, answers(forget), layer)
+        towards = refused - self.states(forget, answers_of(forget), layer)
         towards = towards - towards.mean(-1, keepdim=True)
         towards = towards / towards.std(-1, keepdim=True)
-        kept = self.states(retain, answers(retain), layer)
+        kept = self.states(retain, answers_of(retain), layer)
         own = {f.name: getattr(self.vlm, f.name) for f in fields(VLM)}
         return Steered(
             **own,
@@ -102,26 +99,16 @@ class RMUSE(Method):
         )
 
     @torch.no_grad()
-    def states(self, rows: Sequence[Sample], told: Sequence[str], layer: int) -> torch.Tensor:
+    def states(self, rows: Sequence[Sample], answers: Sequence[str], layer: int) -> torch.Tensor:
         """The mean state (N, D) of each answer at a layer."""
-        seen: list[torch.Tensor] = []
-        hook = self.vlm.decoder.layers[layer].register_forward_hook(
-            lambda m, args, out: seen.append(out[0] if isinstance(out, tuple) else out)
-        )
         means = []
-        try:
+        with outputs_of(self.vlm.decoder.layers[layer]) as states:
             for start in range(0, len(rows), BATCH):
                 part = slice(start, start + BATCH)
-                said = self.said(rows[part], told[part])
-                span = seen.pop()[:, -said.ids.shape[1] :] * said.mask[..., None]
-                means.append(span.sum(1) / said.mask.sum(1, keepdim=True))
-        finally:
-            hook.remove()
+                now = self.logits_of(rows[part], answers[part])
+                span = states.pop()[:, -now.ids.shape[1] :] * now.mask[..., None]
+                means.append(span.sum(1) / now.mask.sum(1, keepdim=True))
         return torch.cat(means)
-
-
-def answers(rows: Sequence[Sample]) -> list[str]:
-    return [s.answer for s in rows]
 
 
 def subspace(rows: torch.Tensor, energy: float) -> torch.Tensor:

@@ -1,10 +1,10 @@
-"""Prompt decoupling (SafeEraser, Chen et al. 2025, arXiv 2502.12520): the picture decides.
+"""Prompt decoupling (SafeEraser, Chen et al. 2025, arXiv 2502.12520): the image decides.
 
-Beside each loss, questions of the forget set are asked about harmless pictures and answered
+Beside each loss, questions of the forget set are asked about harmless images and answered
 normally, so that wording alone is never refused. Weights as in its repository. Deviates: harmless
-pictures are retained ones instead of generated ones; KL counts the tokens of answers, not of
+images are retained ones instead of generated ones; KL counts the tokens of answers, not of
 questions; LoRA on the decoder with the whole projector is replaced by the scope chosen. Where a
-request asks about all pictures in the same words, only "is there any ...?" is new in it.
+request asks about all images in the same words, only "is there any ...?" is new in it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from dataclasses import replace
 import torch
 
 from hfru_core.data.source import parse_source
-from hfru_core.methods.base import Method, draw
+from hfru_core.methods.base import TrainedMethod, draw
 from hfru_core.types import Sample, UserError
 
 
-class Decoupled(Method):
+class Decoupled(TrainedMethod):
     """A loss and its harmless counterparts."""
 
     source = "arXiv 2502.12520"
     published = ("decoupling",)
 
     def prepare(self) -> None:
-        """Ask forget questions about retained pictures, which they are harmless about."""
+        """Ask forget questions about retained images, which they are harmless about."""
         asked, kinds = self.asked(), {c.kind for c in self.data.concepts}
         alike = {c.id for c in self.data.retained if c.kind in kinds}
         kept = [s for s in self.data.select("retain", "train") if s.image]
@@ -57,8 +57,8 @@ class Decoupled(Method):
         return {topic: sorted(questions) for topic, questions in found.items()}
 
     def decoupled(self, rng: random.Random) -> torch.Tensor:
-        rows: list[Sample] = draw(self.harmless, self.config.stage1_retain, rng)
-        return self.c["decoupling"] * self.nll(list(self.vlm.team.part(rows)))
+        rows: list[Sample] = draw(self.harmless, self.config.retain_batch, rng)
+        return self.c["decoupling"] * self.nll(list(self.vlm.processes.part(rows)))
 
 
 def worded(sample: Sample, asked: list[str], number: int) -> Sample:

@@ -11,12 +11,12 @@ import random
 
 import torch
 
-from hfru_core.methods.base import Method, Step, wrong_answer
+from hfru_core.methods.base import Step, TrainedMethod, wrong_answer
 
 BATCHES = 8
 
 
-class SalUn(Method):
+class SalUn(TrainedMethod):
     label, source = "SalUn", "arXiv 2310.12508"
     variant = "top half by gradient, random label and retain NLL"
     scope = "encoder"
@@ -30,7 +30,7 @@ class SalUn(Method):
             loss = -self.nll(self.forget(rng))
             for n, g in zip(total, torch.autograd.grad(loss, [weights[n] for n in total])):
                 total[n] += g
-        total = {n: self.vlm.team.total(t) for n, t in total.items()}
+        total = {n: self.vlm.processes.total(t) for n, t in total.items()}
         sizes = torch.cat([t.abs().flatten() for t in total.values()])
         least = sizes.sort(descending=True).values[int(self.c["share"] * (len(sizes) - 1))]
         self.mask = {n: t.abs() >= least for n, t in total.items()}
@@ -43,6 +43,6 @@ class SalUn(Method):
     def backward(self, number: int, rng: random.Random) -> Step:
         step = super().backward(number, rng)
         for name, p in self.vlm.trainable().items():
-            if name in self.mask:
+            if name in self.mask and p.grad is not None:
                 p.grad *= self.mask[name]
         return step

@@ -1,6 +1,6 @@
 """SU (arXiv 2506.00359): a forget question's words in front of another question change nothing.
 
-GradDiff with the scope term: the retained answer to a retained picture and question, behind a
+GradDiff with the scope term: the retained answer to a retained image and question, behind a
 forget question. Its weight is not published.
 """
 
@@ -11,14 +11,14 @@ from dataclasses import replace
 
 import torch
 
-from hfru_core.methods.base import Method
+from hfru_core.methods.base import TrainedMethod
 
 
-class ScopeAware(Method):
+class ScopeAware(TrainedMethod):
     label, source = "SU", "arXiv 2506.00359"
     variant = "GradDiff with the scope term"
     constants = {"eta": 1.0}
-    changes = {"stage1_lr": 8e-3}
+    changes = {"lr": 8e-3}
 
     def loss(self, rng: random.Random) -> torch.Tensor:
         rows, kept = self.forget(rng), self.retain(rng)

@@ -9,10 +9,10 @@ import random
 
 import torch
 
-from hfru_core.methods.base import Method
+from hfru_core.methods.base import TrainedMethod
 
 
-class Undial(Method):
+class Undial(TrainedMethod):
     label, source = "UNDIAL", "arXiv 2402.10052"
     variant = "beta 10, no retain term"
     constants = {"beta": 10.0, "alpha": 0.0}
@@ -20,7 +20,7 @@ class Undial(Method):
 
     def loss(self, rng: random.Random) -> torch.Tensor:
         rows = self.forget(rng)
-        before, now = self.said_before(rows), self.said(rows)
+        before, now = self.reference_logits(rows), self.logits_of(rows)
         answer = torch.nn.functional.one_hot(before.ids, before.logits.shape[-1])
         target = (before.logits - self.c["beta"] * answer).softmax(-1)[now.mask]
         loss = -(target * now.logits[now.mask].log_softmax(-1)).sum(-1).mean()

@@ -1,14 +1,14 @@
 """Several processes at one piece of work: `accelerate launch -m hfru_core unlearn ...`.
 
 Every process runs the same program with the same seeds and takes its share of the rows: prompts of
-a step, questions to be answered. Gradients are summed, each process's loss weighing as many tokens
-as it had, so that the sum is the gradient of one process with all rows. One process writes.
+a step, questions to be answered. Gradients are summed, each process's loss weighted by the tokens
+it had, so that the sum is the gradient of one process with all rows. Rank 0 writes.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """The processes that share the work, and which of them this one is."""
 
     rank: int = 0
@@ -38,13 +38,14 @@ class Team:
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
     def part(self, rows: Sequence[T]) -> Sequence[T]:
+        """This process's share of the rows themselves."""
         return rows[self.bounds(len(rows))]
 
     def total(self, value: torch.Tensor) -> torch.Tensor:
         """The sum over processes, without gradients."""
         value = value.detach().clone()
         if self.size > 1:
-            with together():
+            with collective():
                 distributed.all_reduce(value)
         return value
 
@@ -61,32 +62,32 @@ class Team:
         if self.size == 1:
             return list(rows)
         parts: list = [None] * self.size
-        with together():
+        with collective():
             distributed.all_gather_object(parts, list(rows))
         return [row for part in parts for row in part]
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace every gradient by the sum over processes; one message for all of them."""
-        held = [p for p in parameters]
         if self.size == 1:
             return
+        trained = list(parameters)
         flat = torch.cat(
-            [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in held]
+            [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in trained]
         )
-        pieces = self.total(flat).split([p.numel() for p in held])
-        for p, piece in zip(held, pieces):
+        pieces = self.total(flat).split([p.numel() for p in trained])
+        for p, piece in zip(trained, pieces):
             p.grad = piece.view_as(p)
 
     def wait(self) -> None:
         """Go on when all processes are here."""
         if self.size > 1:
-            with together():
+            with collective():
                 distributed.barrier()
 
 
 @contextmanager
-def together():
-    """What several processes do at once; raises `UserError` where one of them is gone."""
+def collective() -> Iterator[None]:
+    """A collective operation; raises `UserError` where another process has ended."""
     try:
         yield
     except RuntimeError as error:
@@ -97,26 +98,26 @@ def together():
         ) from None
 
 
-def team_here(device: str) -> tuple[Team, str]:
-    """The team that `accelerate launch` or `torchrun` started this process in, and its device."""
+def process_group(device: str) -> tuple[ProcessGroup, str]:
+    """The group that `accelerate launch` or `torchrun` put this process in, and its device."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
-        return Team(), device
+        return ProcessGroup(), device
     from accelerate import PartialState
 
     on_cpu = device == "cpu" or not torch.cuda.is_available()
     state = PartialState(cpu=on_cpu)
     here = str(state.device) if device == "auto" else device
-    return Team(state.process_index, state.num_processes), here
+    return ProcessGroup(state.process_index, state.num_processes), here
 
 
 def shard(layers: Iterable[nn.Module]) -> None:
-    """Spread frozen layers over the team's devices (FSDP): each is put together while it runs."""
+    """Spread frozen layers over the group's devices (FSDP); each is gathered while it runs."""
     from torch.distributed.fsdp import fully_shard
 
     for layer in layers:
         fully_shard(layer)
 
 
-def sharding_wanted(team: Team) -> bool:
+def sharding_wanted(processes: ProcessGroup) -> bool:
     """Whether the launch's config asks for FSDP."""
-    return team.size > 1 and os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+    return processes.size > 1 and os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import transformers
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
@@ -23,8 +24,8 @@ CLIP = r"model\.vision_tower\.(vision_model\.)?" + BLOCK  # SigLIP's layers have
 class Family:
     """Paths inside the transformers model, and patterns that match linear layers in full.
 
-    `{layer}` in `lora` stands for the layers that are read. `fixed` says that every picture gives
-    the same number of image tokens.
+    `{layer}` in `lora` stands for the layers whose output is read. `fixed` says that every image
+    gives the same number of image tokens.
     """
 
     model_type: str
@@ -82,7 +83,7 @@ def family_of(model_type: str) -> Family:
 
 
 def lora_pattern(family: Family, config: transformers.PretrainedConfig, scope: str) -> str:
-    """What LoRA adapts: "encoder", "encoder+projector", "decoder", or "all" of them."""
+    """A pattern of the linear layers that a scope adapts (`types.SCOPES`)."""
     patterns = [] if scope == "decoder" else [tower_pattern(family, config)]
     if scope in ("encoder+projector", "all"):
         patterns.append(projector_pattern(family))
@@ -99,7 +100,7 @@ def decoder_pattern(family: Family) -> str:
 def tower_pattern(family: Family, config: transformers.PretrainedConfig) -> str:
     """The tower's layers whose output is read.
 
-    LLaVA reads a layer before the last: what comes after it would never get a gradient.
+    LLaVA reads a layer before the last: the layers behind it would never get a gradient.
     """
     read = getattr(config, "vision_feature_layer", None)
     layer = r"\d+"
@@ -121,16 +122,16 @@ def projector_pattern(family: Family) -> str:
     return family.projector_lora
 
 
-def processor_class(model_type: str) -> type:
+def processor_class(model_type: str) -> Any:
     """The family's processor class, without the video part that some have."""
     kind = getattr(transformers, PROCESSOR_MAPPING_NAMES[model_type])
-    return pictures_only(kind) if "video_processor" in kind.get_attributes() else kind
+    return images_only(kind) if "video_processor" in kind.get_attributes() else kind
 
 
-def pictures_only(kind: type) -> type:
-    """A processor class that goes without its video part, which alone needs torchvision."""
+def images_only(kind: Any) -> Any:
+    """A processor class without its video part, which alone needs torchvision."""
 
-    class PicturesOnly(kind):
+    class ImagesOnly(kind):
         @classmethod
         def get_attributes(cls) -> list[str]:
             return [a for a in super().get_attributes() if a != "video_processor"]
@@ -139,5 +140,5 @@ def pictures_only(kind: type) -> type:
         def _get_arguments_from_pretrained(cls, *args: object, **more: object) -> list:
             return [*super()._get_arguments_from_pretrained(*args, **more), None]
 
-    PicturesOnly.__name__ = kind.__name__
-    return PicturesOnly
+    ImagesOnly.__name__ = kind.__name__
+    return ImagesOnly

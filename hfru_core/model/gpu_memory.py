@@ -1,4 +1,4 @@
-"""A device whose memory is too small ends in advice, not in a crash."""
+"""Where the GPU's memory is too small, a way out takes the place of torch's error."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from hfru_core.types import UserError
 
 
 @contextmanager
-def advice(what: str, way_out: str) -> Iterator[None]:
-    """Turn torch's error of a full memory into one that says what did not fit, and a way out."""
+def explained(what: str, way_out: str) -> Iterator[None]:
+    """Raise a `UserError` that says what did not fit, and a way out, where memory runs out."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise UserError(f"The GPU's memory is too small for {what}. {way_out}") from None
 
 
-def give_back() -> None:
-    """Hand what is cached but unused back to the GPU."""
+def release_cache() -> None:
+    """Give cached but unused memory back to the GPU."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -1,13 +1,14 @@
-"""What a model whose weights stay as they are has seen already: many questions, one look.
+"""Projected image tokens of one model, kept so that many questions need one pass of the tower.
 
-Only for families whose pictures all give the same number of image tokens.
+Only for a model whose weights stay as they are, and for families whose images all give the same
+number of image tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from PIL import Image
@@ -16,53 +17,56 @@ MOST = 256 * 2**20  # bytes of image tokens that are kept
 PLAIN = {"input_ids", "attention_mask", "pixel_values"}
 
 
-class Seeing(Protocol):
-    """What is needed of a model: see `hfru_core.vlm.VLM`."""
+class Encoder(Protocol):
+    """What the cache needs of a model: see `hfru_core.model.vlm.VLM`."""
 
-    tokenizer: object
+    @property
+    def tokenizer(self) -> Any: ...
 
     def inputs(self, images: Sequence[Image.Image], questions: Sequence[str]) -> dict: ...
 
     def projected(self, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]: ...
 
 
-class Looks:
-    """Projected image tokens by picture and token ids by question, of one model."""
+class ImageTokenCache:
+    """Projected image tokens by image and token ids by question, of one model."""
 
     def __init__(self) -> None:
-        # The picture is kept beside its tokens: while it lives, no other has its identity.
+        # The image is kept beside its tokens: while it lives, no other has its identity.
         self.seen: dict[int, tuple[Image.Image, torch.Tensor]] = {}
-        self.ids: dict[str, torch.Tensor] = {}
+        self.ids: dict[str, torch.Tensor | None] = {}
 
     def inputs(
-        self, vlm: Seeing, images: Sequence[Image.Image], questions: Sequence[str]
-    ) -> dict[str, object]:
+        self, vlm: Encoder, images: Sequence[Image.Image], questions: Sequence[str]
+    ) -> dict[str, Any]:
         """Left-padded inputs with image tokens in place of pixels."""
         tokens = self.tokens(vlm, images)
         rows = [self.question(vlm, q, images[0]) for q in questions]
-        if any(row is None for row in rows):
-            found = vlm.inputs(images, questions)
-            del found["pixel_values"]
+        plain = [row for row in rows if row is not None]
+        if len(plain) < len(rows):
+            inputs = vlm.inputs(images, questions)
+            del inputs["pixel_values"]
         else:
-            found = padded(rows, vlm.tokenizer.pad_token_id)
+            inputs = padded(plain, vlm.tokenizer.pad_token_id)
         seen = SimpleNamespace(pooler_output=list(tokens))
-        return {**found, "mm_encoder_outputs": {"image": seen}}
+        return {**inputs, "mm_encoder_outputs": {"image": seen}}
 
-    def tokens(self, vlm: Seeing, images: Sequence[Image.Image]) -> torch.Tensor:
-        """Projected image tokens (B, P, D); a picture that was seen is not looked at again."""
+    def tokens(self, vlm: Encoder, images: Sequence[Image.Image]) -> torch.Tensor:
+        """Projected image tokens (B, P, D); only new images go through the tower."""
         fresh = list({id(i): i for i in images if id(i) not in self.seen}.values())
         if fresh:
             if self.size() > MOST:
                 self.seen.clear()
                 fresh = list({id(i): i for i in images}.values())
-            found = vlm.projected(vlm.inputs(fresh, [""] * len(fresh)))
-            self.seen |= {id(i): (i, t) for i, t in zip(fresh, found)}
+            projected = vlm.projected(vlm.inputs(fresh, [""] * len(fresh)))
+            self.seen |= {id(i): (i, t) for i, t in zip(fresh, projected)}
         return torch.stack([self.seen[id(i)][1] for i in images])
 
     def size(self) -> int:
+        """Bytes of all tokens kept."""
         return sum(t.nbytes for _, t in self.seen.values())
 
-    def question(self, vlm: Seeing, text: str, image: Image.Image) -> torch.Tensor | None:
+    def question(self, vlm: Encoder, text: str, image: Image.Image) -> torch.Tensor | None:
         """The ids (T,) of a prompt; None where a family's prompt is more than its ids."""
         if text not in self.ids:
             row = vlm.inputs([image], [text])

@@ -1,7 +1,7 @@
 """The decoder in 4 or 8 bits by bitsandbytes; tower and projector stay as they are.
 
-The tower learns and the projector passes its gradients on, so only the frozen decoder is made
-small: on a small GPU it is most of a model's memory.
+The tower is trained and the projector passes gradients to it, so only the frozen decoder is
+quantised: on a small GPU it is most of a model's memory.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ KINDS = ("nf4", "int8")
 
 
 def settings(kind: str, family: Family, dtype: torch.dtype) -> BitsAndBytesConfig:
-    """What bitsandbytes makes small; raises where it is not installed or does not know `kind`.
+    """The settings for bitsandbytes; raises where it is missing or `kind` is unknown.
 
-    Names that are skipped are matched from the root of the model, and a list of one's own replaces
-    the default one: so the output layer is named too.
+    Skipped names are matched from the root of the model, and they replace the default list: so the
+    output layer is named too.
     """
     if kind not in KINDS:
         raise UserError(f"Unknown quantisation '{kind}'. Use one of: {', '.join(KINDS)}.")
@@ -30,12 +30,12 @@ def settings(kind: str, family: Family, dtype: torch.dtype) -> BitsAndBytesConfi
             f"Quantisation '{kind}' needs the package bitsandbytes, which is not installed. "
             "Run: pip install bitsandbytes; or leave --quantize out."
         )
-    kept = [family.tower, family.projector, "lm_head"]
+    skipped = [family.tower, family.projector, "lm_head"]
     if kind == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=skipped)
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_compute_dtype=dtype,
-        llm_int8_skip_modules=kept,
+        llm_int8_skip_modules=skipped,
     )

@@ -1,4 +1,4 @@
-"""The shared-prefix step: one pass over picture and prompt serves all G answers of a group.
+"""The shared-prefix step: one pass over image and prompt serves all G answers of a group.
 
 The prompt runs once, with gradients where training asks for them. The G answers of a prompt then
 lie end to end in one row behind it, each token seeing the prompt and its own answer's past: the
@@ -8,23 +8,24 @@ prompt. The plain path, every row in full, is the reference that the shared one 
 for every family (tests/families/); all of them can share.
 
 Positions in three dimensions (Qwen): an answer's three run alike, on from what the prompt's
-picture took. Does not cover: layers with a sliding window shorter than prompt and answers.
+image took. Does not cover: layers with a sliding window shorter than prompt and answers.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import nn
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+Model = Any  # a transformers model: its submodules and config are those of its own class
+
 
 class Prefix(NamedTuple):
-    """What a prompt leaves behind: cache, mask (B, P), next position (B, 1), logits (B, V)."""
+    """A prompt's state: cache, mask (B, P), next position (B, 1), next token's logits (B, V)."""
 
     cache: DynamicCache
     mask: torch.Tensor
@@ -32,8 +33,8 @@ class Prefix(NamedTuple):
     logits: torch.Tensor
 
 
-def prefill(model: nn.Module, inputs: dict[str, torch.Tensor]) -> Prefix:
-    """Run picture and prompt once; gradients follow the caller's grad mode."""
+def prefill(model: Model, inputs: dict[str, torch.Tensor]) -> Prefix:
+    """Run image and prompt once; gradients follow the caller's grad mode."""
     mask = inputs["attention_mask"]
     out = model(**inputs, **positions(model, inputs), use_cache=True, logits_to_keep=1)
     following = mask.sum(-1, keepdim=True)
@@ -42,18 +43,18 @@ def prefill(model: nn.Module, inputs: dict[str, torch.Tensor]) -> Prefix:
     return Prefix(out.past_key_values, mask, following, out.logits[:, -1].float())
 
 
-def spatial(model: nn.Module) -> bool:
+def spatial(model: Model) -> bool:
     """Whether positions have three dimensions."""
     return hasattr(model.model, "rope_deltas")
 
 
-def as_taken(model: nn.Module, position: torch.Tensor) -> torch.Tensor:
+def as_taken(model: Model, position: torch.Tensor) -> torch.Tensor:
     """Positions (B, N) of words as the model takes them: (3, B, N) where it has three."""
     return position.expand(3, -1, -1) if spatial(model) else position
 
 
-def positions(model: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Where tokens stand behind padding on the left; a spatial model works out its picture's."""
+def positions(model: Model, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Where tokens stand behind padding on the left; a spatial model works out its image's."""
     if spatial(model) and "pixel_values" in inputs:
         return {}
     steps = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
@@ -63,7 +64,10 @@ def positions(model: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, to
 class RoomyLayer(DynamicLayer):
     """A cache layer with room for `extra` positions: it writes in place. Without gradients."""
 
-    def __init__(self, layer: DynamicLayer, extra: int) -> None:
+    keys: torch.Tensor
+    values: torch.Tensor
+
+    def __init__(self, layer: Any, extra: int) -> None:
         super().__init__()
         self.lazy_initialization(layer.keys, layer.values)
         self.room = (with_room(layer.keys, extra), with_room(layer.values, extra))
@@ -101,13 +105,14 @@ def visible(prefix: Prefix, among: torch.Tensor) -> torch.Tensor:
     B, N = len(prefix.mask), len(among)
     prompt = prefix.mask.bool()[:, None].expand(B, N, -1)
     seen = torch.cat([prompt, among.expand(B, *among.shape)], -1)[:, None]
-    mask = torch.zeros(seen.shape, dtype=prefix.cache.layers[0].keys.dtype, device=seen.device)
+    first: Any = prefix.cache.layers[0]
+    mask = torch.zeros(seen.shape, dtype=first.keys.dtype, device=seen.device)
     return mask.masked_fill_(~seen, torch.finfo(mask.dtype).min)
 
 
 @torch.no_grad()
 def sample(
-    model: nn.Module,
+    model: Model,
     prefix: Prefix,
     group: int,
     max_new: int,
@@ -120,9 +125,9 @@ def sample(
 ) -> torch.Tensor:
     """G answers for every prompt, (B*G, R); greedy at temperature 0; padded with the end token.
 
-    Row b*G+g belongs to prompt b. A step runs the next token of all G answers in one row. These
-    are prompts `among[0]` and on of `among[1]`: a prompt's answers do not depend on who shares
-    the others.
+    Row b*G+g belongs to prompt b. A step runs the next token of all G answers in one row.
+    `among=(start, total)` locates these prompts in the global batch, so that sampling does not
+    depend on the number of processes.
     """
     B, P = prefix.mask.shape
     cache = branch(prefix, group * (max_new - 1))
@@ -153,9 +158,9 @@ def sample(
 def pick(
     logits: torch.Tensor, temperature: float, generator: torch.Generator | None, rows: Sequence[int]
 ) -> torch.Tensor:
-    """The next token of each row (N,), drawn as rows `rows[0]` and on of `rows[1]` are.
+    """The next token of each row (N,); `rows=(start, total)` locates them in the global batch.
 
-    As `torch.multinomial` draws one: chances over exponential noise, the largest wins.
+    Drawn as by `torch.multinomial`: the largest of probability over exponential noise.
     """
     if temperature == 0:
         return logits.argmax(-1)
@@ -170,7 +175,7 @@ def answer_mask(ids: torch.Tensor, eos: tuple[int, ...]) -> torch.Tensor:
     return (ended - torch.isin(ids, torch.tensor(eos, device=ids.device)).long()) == 0
 
 
-def shared_logits(model: nn.Module, prefix: Prefix, ids: torch.Tensor, group: int) -> torch.Tensor:
+def shared_logits(model: Model, prefix: Prefix, ids: torch.Tensor, group: int) -> torch.Tensor:
     """Logits (B*G, R, V) that predict the answers' tokens, over one pass of the prompt."""
     first = prefix.logits.repeat_interleave(group, 0)[:, None]
     if ids.shape[1] == 1:
@@ -191,9 +196,9 @@ def shared_logits(model: nn.Module, prefix: Prefix, ids: torch.Tensor, group: in
 
 
 def plain_logits(
-    model: nn.Module, inputs: dict[str, torch.Tensor], ids: torch.Tensor, group: int
+    model: Model, inputs: dict[str, torch.Tensor], ids: torch.Tensor, group: int
 ) -> torch.Tensor:
-    """The same logits with every row run in full: picture, prompt and answer, B*G times."""
+    """The same logits with every row run in full: image, prompt and answer, B*G times."""
     rows = repeated(inputs, group, model.config.image_token_id)
     body = ids[:, :-1]
     rows |= {k: torch.cat([rows[k], v], 1) for k, v in behind(model, body).items() if k in rows}
@@ -201,8 +206,8 @@ def plain_logits(
     return out.logits[:, -ids.shape[1] :].float()
 
 
-def behind(model: nn.Module, body: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What a prompt's rows are followed by where answer tokens (N, R) stand behind it."""
+def behind(model: Model, body: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The inputs that continue a prompt's rows with answer tokens (N, R)."""
     zeros, ones = torch.zeros_like(body), torch.ones_like(body)
     # PaliGemma's 0 means seen from all sides, as a prompt is; Gemma's means text.
     types = ones if model.config.model_type == "paligemma" else zeros
@@ -217,7 +222,7 @@ def behind(model: nn.Module, body: torch.Tensor) -> dict[str, torch.Tensor]:
 def repeated(
     inputs: dict[str, torch.Tensor], group: int, image_token: int
 ) -> dict[str, torch.Tensor]:
-    """Every row G times; pixels that lie flat, patch on patch, go with their row's image tokens."""
+    """Every row G times; flat lists of patches are split by their rows' image tokens."""
     B = len(inputs["input_ids"])
     counts = (inputs["input_ids"] == image_token).sum(1)
     rows = {}

@@ -1,6 +1,6 @@
-"""Self-distillation: a session teaches the model's own answers, the forgotten name replaced.
+"""Self-distillation: a session trains on the model's own answers, the forgotten name replaced.
 
-HFRU does the same with captions (arXiv 2605.08031): the name gives way to the abstraction.
+HFRU does the same with captions (arXiv 2605.08031), with the abstraction in place of the name.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from hfru_core.types import Concept, Sample, UnlearnData, UserError
 
 
 def distilled(vlm: VLM, data: UnlearnData, with_retain: bool) -> UnlearnData:
-    """The data with the model's own answers as what is taught about training pictures.
+    """The data with the model's own answers as targets for the training images.
 
-    Retain pictures need them only where a session teaches answers about them (`with_retain`). On
-    forget pictures the honest answer is the model's own, its name replaced by the abstraction;
-    where the model does not name the concept, what the data says stays. Raises where it names it
+    Retain images need them only where a session teaches answers about them (`with_retain`). On
+    forget images the honest answer is the model's own, its name replaced by the abstraction; where
+    the model does not name the concept, the data's answer stays. Raises where the model names it
     nowhere: there is nothing to forget.
     """
     taught = [
@@ -31,15 +31,15 @@ def distilled(vlm: VLM, data: UnlearnData, with_retain: bool) -> UnlearnData:
     check_known(data, own)
     by_id = {c.id: c for c in (*data.concepts, *data.retained)}
     samples = tuple(
-        told(s, own[s.id], by_id[s.concept_id], data.concepts) if own.get(s.id) else s
+        with_own_answer(s, own[s.id], by_id[s.concept_id], data.concepts) if own.get(s.id) else s
         for s in data.samples
     )
     return replace(data, samples=samples)
 
 
-def check_known(data: UnlearnData, said: dict[str, str]) -> None:
-    """Raise where no answer about a forget picture names a concept to be forgotten."""
-    about = [said[s.id] for s in data.select("forget", "train") if s.id in said]
+def check_known(data: UnlearnData, answers: dict[str, str]) -> None:
+    """Raise where none of the answers (by sample id) about forget images names a concept."""
+    about = [answers[s.id] for s in data.select("forget", "train") if s.id in answers]
     if any(words.mentions(text, c.aliases) for text in about for c in data.concepts):
         return
     names = ", ".join(c.name for c in data.concepts)
@@ -52,11 +52,14 @@ def check_known(data: UnlearnData, said: dict[str, str]) -> None:
 
 
 def answers(vlm: VLM, samples: Sequence[Sample]) -> list[str]:
-    opened = {key: load_image(key) for key in dict.fromkeys(s.image for s in samples)}
-    return vlm.answer([opened[s.image] for s in samples], [s.question for s in samples])
+    """The model's own answers to questions about images, each image opened once."""
+    images = {key: load_image(key) for key in dict.fromkeys(s.image_key for s in samples)}
+    return vlm.answer([images[s.image_key] for s in samples], [s.question for s in samples])
 
 
-def told(sample: Sample, text: str, concept: Concept, forgotten: Sequence[Concept]) -> Sample:
+def with_own_answer(
+    sample: Sample, text: str, concept: Concept, forgotten: Sequence[Concept]
+) -> Sample:
     """A sample with the model's own answer, and that answer without the forgotten names."""
     if sample.role == "retain":
         return replace(sample, answer=text, safe_answer=text)

@@ -1,6 +1,8 @@
 """GRPO's arithmetic: advantages, KL estimate, policy loss. Pure functions of tensors.
 
-Constants and forms as HFRU's stage 2 uses them (arXiv 2605.08031; verl's GRPO).
+Constants and forms as HFRU's stage 2 uses them (arXiv 2605.08031; verl's GRPO). Deviates: no ratio
+is clipped. Each rollout is used for one update, so the policy that is trained is the one that drew
+the answers, and its ratio to itself is 1: the clip of PPO could never act.
 """
 
 from __future__ import annotations
@@ -22,25 +24,17 @@ def low_variance_kl(logp: torch.Tensor, reference: torch.Tensor) -> torch.Tensor
 
 def policy_loss(
     logp: torch.Tensor,
-    old: torch.Tensor,
     advantage: torch.Tensor,
     mask: torch.Tensor,
-    *,
-    clip: float,
-    dual_clip: float,
     of: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Clipped surrogate, averaged over tokens (`of` so many, where others hold the rest).
+    """The surrogate -advantage x ratio on policy, averaged over tokens (or over `of` so many).
 
-    `logp`, `old`, `mask` are (N, R), `advantage` is (N, 1). Where the advantage is negative the
-    loss is bounded by `dual_clip` (dual-clip PPO, arXiv 1912.09729).
+    `logp` and `mask` are (N, R), `advantage` is (N, 1). Its value is minus the mean advantage, and
+    its gradient that of -advantage x logp: REINFORCE with the group's baseline.
     """
-    ratio = (logp - old).exp()
-    plain = -advantage * ratio
-    clipped = -advantage * ratio.clamp(1 - clip, 1 + clip)
-    loss = torch.maximum(plain, clipped)
-    bounded = torch.minimum(loss, -advantage * dual_clip)
-    return token_mean(torch.where(advantage < 0, bounded, loss), mask, of)
+    ratio = (logp - logp.detach()).exp()
+    return token_mean(-advantage * ratio, mask, of)
 
 
 def token_mean(

@@ -10,13 +10,14 @@ attributes that stay true.
 from __future__ import annotations
 
 from hfru_core import concepts as words
-from hfru_core.types import Concept, Sample, UnlearnConfig
+from hfru_core.config import HFRUSettings
+from hfru_core.types import Concept, Sample
 
 Parts = dict[str, float | None]
 
 
 def score(
-    sample: Sample, text: str, concept: Concept, forgotten: tuple[Concept, ...], cfg: UnlearnConfig
+    sample: Sample, text: str, concept: Concept, forgotten: tuple[Concept, ...], cfg: HFRUSettings
 ) -> Parts:
     """The reward's parts for one answer; their sum is the reward."""
     if sample.role == "forget":
@@ -54,8 +55,8 @@ def attributes(sample: Sample, text: str, bonus: float) -> float | None:
     """The share of true attributes that the answer states, times `bonus`."""
     if not bonus or not sample.attributes:
         return None
-    said = sum(words.mentions(text, (a,)) > 0 for a in sample.attributes)
-    return bonus * said / len(sample.attributes)
+    stated = sum(words.mentions(text, (a,)) > 0 for a in sample.attributes)
+    return bonus * stated / len(sample.attributes)
 
 
 def total(parts: Parts) -> float:

@@ -25,10 +25,10 @@ from hfru_core.adapters.record import AdapterRecord, BaseModel, TrainingData
 from hfru_core.concepts import shipped
 from hfru_core.data.build import build
 from hfru_core.data.source import DRAWN, Source, World, load_image, parse_source
-from hfru_core.evaluate import wilson
+from hfru_core.evaluate import rate_of
 from tests.conftest import SMALL
 
-ALL, SOME, NONE = (of(wilson(hits, 200)) for hits in (190, 120, 4))
+ALL, SOME, NONE = (of(rate_of(hits, 200)) for hits in (190, 120, 4))
 
 
 def planted(name: str, unlearned: Measure, kind: str = "leak") -> Audit:

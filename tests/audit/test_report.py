@@ -19,13 +19,13 @@ from audit.report.json_file import read, to_json
 from audit.report.old_titles import PATTERNS, TITLES
 from audit.report.report import Model, Report, Subject, make
 from hfru_core.data.drawn import key_of
-from hfru_core.evaluate import wilson
+from hfru_core.evaluate import rate_of
 from hfru_core.paths import ASSETS
 from hfru_core.types import UserError
 
 NAN = float("nan")
 EVIL = "<script src='http://evil.test/x.js'></script>\"><img src=x onerror=alert(1)>"
-BASE, UNLEARNED, ORACLE = (of(wilson(hits, 100)) for hits in (95, 60, 5))
+BASE, UNLEARNED, ORACLE = (of(rate_of(hits, 100)) for hits in (95, 60, 5))
 SUBJECT = Subject(
     adapter="dog",
     adapter_hash="ab" * 32,

@@ -24,7 +24,7 @@ EMPTY = Case(None, None, None, UnlearnData((), (), (), "world", "0"))
 
 
 def share(hits: int, n: int = 100) -> Measure:
-    return of(evaluate.wilson(hits, n))
+    return of(evaluate.rate_of(hits, n))
 
 
 def leak(unlearned: Measure, **changes: object) -> Finding:
@@ -352,7 +352,7 @@ def test_wilson_holds_the_share(a: int, b: int) -> None:
     low, high = wilson(hits, n)
     assert 0 <= low <= high <= 1
     if n:
-        same = evaluate.wilson(hits, n)
+        same = evaluate.rate_of(hits, n)
         assert low - 1e-12 <= hits / n <= high + 1e-12
         assert (low, high) == pytest.approx((same.low, same.high))
 

@@ -15,7 +15,7 @@ from hfru_core.bench import measure
 from hfru_core.bench.jobs import Entry, Job
 from hfru_core.bench.measure import COLUMNS, Bench, beside, leak_values
 from hfru_core.model import vlm
-from hfru_core.paths import ASSETS
+from hfru_core.paths import ASSETS, MODEL
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def audited() -> list[Finding]:
         few = {name: STANDARD[name] for name in ("behavior", "probes", "quantize")}
         patch.setattr(measure, "STANDARD", few)
         patch.setattr(measure, "STEPS", (0, 4, 8))
-        bench = Bench(vlm.BUNDLED, pictures=4)
+        bench = Bench(MODEL, pictures=4)
         unlearned = folder.load(vlm.load(), ASSETS / "adapters" / "dog")
         return list(bench.findings(Job(Entry("hfru"), "dog", 0), unlearned, lambda _: None))
 

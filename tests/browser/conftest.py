@@ -40,7 +40,7 @@ READY = {  # what a tab shows once it is filled
 TRAIN = Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
 JUDGE = Amount(0, 0, 2, 2)
 SMALL = {
-    "stage1_batch": 4, "stage1_retain": 4, "grpo_prompts": 4, "group": 2, "max_new_tokens": 6,
+    "batch": 4, "retain_batch": 4, "grpo_prompts": 4, "group": 2, "max_new_tokens": 6,
     "lora_rank": 2,
 }  # fmt: skip
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from hfru_core.model.vlm import BUNDLED
+from hfru_core.paths import MODEL
 
 ROOT = Path(__file__).parents[2]
 STEPS = 40
 
 pytestmark = pytest.mark.skipif(
-    not (BUNDLED / "model.safetensors").is_file(), reason="the bundled model is not in assets/model"
+    not (MODEL / "model.safetensors").is_file(), reason="the bundled model is not in assets/model"
 )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from hfru_core import evaluate
 from hfru_core.concepts import shipped
-from hfru_core.evaluate import is_degenerate, judge, relative, share, summary, wilson
+from hfru_core.evaluate import is_degenerate, judge, rate_of, relative, share, summary
 from hfru_core.types import Rate, Sample, UnlearnData
 
 DOG, CAT, MARA = shipped()["dog"], shipped()["cat"], shipped()["mara_velden"]
@@ -38,13 +38,13 @@ RETAIN = replace(FORGET, concept_id="cat", role="retain", names=("cat",))
     ],
 )
 def test_wilson_against_known_values(hits: int, n: int, low: float, high: float) -> None:
-    got = wilson(hits, n)
+    got = rate_of(hits, n)
     assert (got.rate, got.n) == (hits / n, n)
     assert (got.low, got.high) == pytest.approx((low, high), abs=5e-4)
 
 
 def test_nothing_scored_is_missing_and_not_zero() -> None:
-    assert wilson(0, 0) == share([]) == share([None, None]) == Rate(None, 0, None, None)
+    assert rate_of(0, 0) == share([]) == share([None, None]) == Rate(None, 0, None, None)
 
 
 def test_what_does_not_apply_is_not_counted() -> None:
@@ -160,21 +160,21 @@ def test_the_summary_counts_every_measure_on_its_own_answers() -> None:
         judge(RETAIN, "A cat.", (DOG,), CAT),
         judge(RETAIN, "", (DOG,), CAT),
     ]
-    got = summary(rows, wilson(3, 4))
+    got = summary(rows, rate_of(3, 4))
     assert (got.forget.rate, got.forget.n) == (1 / 2, 2)
     assert (got.retain.rate, got.retain.n) == (1 / 2, 2)
     assert (got.abstraction.rate, got.abstraction.n) == (1 / 2, 2)
     assert (got.hallucination.rate, got.hallucination.n) == (0.0, 2)
     assert (got.attributes.rate, got.attributes.n) == (4 / 6, 6)
     assert (got.degenerate.rate, got.degenerate.n) == (1 / 5, 5)
-    assert (got.refusal.n, got.facts) == (5, wilson(3, 4))
+    assert (got.refusal.n, got.facts) == (5, rate_of(3, 4))
 
 
 def test_relative_is_none_where_the_base_has_nothing() -> None:
-    assert relative(wilson(8, 10), wilson(10, 10)) == pytest.approx(0.8)
-    assert relative(wilson(8, 10), wilson(0, 10)) is None
-    assert relative(wilson(8, 10), wilson(0, 0)) is None
-    assert relative(wilson(0, 0), wilson(8, 10)) is None
+    assert relative(rate_of(8, 10), rate_of(10, 10)) == pytest.approx(0.8)
+    assert relative(rate_of(8, 10), rate_of(0, 10)) is None
+    assert relative(rate_of(8, 10), rate_of(0, 0)) is None
+    assert relative(rate_of(0, 0), rate_of(8, 10)) is None
 
 
 class Parrot:
@@ -225,9 +225,9 @@ def test_a_profile_is_told_where_its_short_answer_is(
 ) -> None:
     asked = replace(FORGET, topic="profile", answer=right)
     rows = [judge(s, said, [DOG], DOG) for s in (asked, replace(asked, role="retain"))]
-    assert evaluate.profile_told(rows[0]) is told
-    found = summary(rows, wilson(0, 0))
+    assert evaluate.profile_is_right(rows[0]) is told
+    found = summary(rows, rate_of(0, 0))
     wanted = None if told is None else float(told)
     assert found.profile.rate == found.retain_profile.rate == wanted
     assert found.forget.rate is None, "it is no question of the protocol"
-    assert evaluate.profile_told(judge(FORGET, "A red dog.", [DOG], DOG)) is None
+    assert evaluate.profile_is_right(judge(FORGET, "A red dog.", [DOG], DOG)) is None

@@ -33,7 +33,7 @@ from hfru_core.types import UnlearnData, UserError
 ROOT = Path(__file__).parents[2]
 SMALL, FEW = Amount(4, 6, 2, 2), Amount(0, 0, 2, 2)
 SHORT = {
-    "stage1_batch": 4, "stage1_retain": 4, "grpo_prompts": 4, "group": 2, "max_new_tokens": 6,
+    "batch": 4, "retain_batch": 4, "grpo_prompts": 4, "group": 2, "max_new_tokens": 6,
     "lora_rank": 2, "checkpoint_every": 2, "check_every": 4,
 }  # fmt: skip
 WISH = Wish(("dog",), steps=4)

@@ -20,7 +20,8 @@ KEEPERS = {
 }  # fmt: skip
 # The core: a package or module imports those of earlier layers only, and its own package.
 LAYERS = (
-    ("types", "paths", "stats", "config"),
+    ("types", "paths", "stats"),
+    ("config",),
     ("concepts", "files", "locks", "child_process", "model"),
     ("world",),
     ("protocol",),
@@ -43,7 +44,7 @@ FORBIDDEN = {
 MOST_FILES = {"hfru_core": 14, "hfru_core/studio": 5}  # a folder's own, those of its folders apart
 PURE = {
     "hfru_core.training.grpo": {"torch"}, "hfru_core.types": set(), "hfru_core.concepts": set(),
-    "hfru_core.stats": {"numpy", "scipy"}, "hfru_core.paths": set(),
+    "hfru_core.stats": {"numpy", "scipy"}, "hfru_core.paths": set(), "hfru_core.config": set(),
 }  # fmt: skip
 
 

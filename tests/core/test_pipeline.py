@@ -13,6 +13,7 @@ from hfru_core.bench import unlearn as bench_unlearn
 from hfru_core.bench.jobs import Entry, Job
 from hfru_core.cli.main import main
 from hfru_core.concepts import parse
+from hfru_core.config import UnlearnConfig
 from hfru_core.data import drawn
 from hfru_core.data.build import build
 from hfru_core.data.samples import USUAL, Amount
@@ -23,7 +24,7 @@ from hfru_core.protocol.questions import DESCRIBE
 from hfru_core.studio.sessions.interrupted import Wish
 from hfru_core.studio.sessions.runner import Run, follow
 from hfru_core.studio.sessions.studio import Studio
-from hfru_core.types import UnlearnConfig, UserError
+from hfru_core.types import UserError
 from tests.conftest import SMALL
 
 SEED, STEPS = 3, 2

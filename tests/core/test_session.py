@@ -18,10 +18,11 @@ from safetensors.torch import load_file
 
 from hfru_core import session as module
 from hfru_core.adapters.validate import WEIGHTS, checked_record
+from hfru_core.config import UnlearnConfig
 from hfru_core.methods import hfru
 from hfru_core.model import vlm
 from hfru_core.session import UnlearnSession
-from hfru_core.types import StepEvent, UnlearnConfig, UnlearnData, UserError
+from hfru_core.types import StepEvent, UnlearnData, UserError
 
 MakeSession = Callable[..., UnlearnSession]
 
@@ -107,7 +108,8 @@ def test_every_preset_runs(session: MakeSession, small_data: UnlearnData, preset
         "suppress",
         "margin",
     )
-    made = session(**{k: getattr(config, k) for k in kept})
+    values = {**vars(config), **vars(config.hfru), **vars(config.deep)}
+    made = session(**{k: values[k] for k in kept})
     events = list(made.run())
     assert events[-1].stage == "done" and checked_record(made.out).config["preset"] == preset
 
@@ -198,14 +200,14 @@ def test_a_running_session_is_not_started_twice(
 def test_the_lock_of_a_dead_process_is_taken_over(session: MakeSession) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    made = session(stage1_steps=1, grpo_steps=0)
+    made = session(train_steps=1, grpo_steps=0)
     made.work.mkdir()
     (made.work / "lock").write_text(str(gone.pid))
     assert list(made.run())[-1].stage == "done"
 
 
 def test_an_unreadable_lock_is_taken_over(session: MakeSession) -> None:
-    made = session(stage1_steps=1, grpo_steps=0)
+    made = session(train_steps=1, grpo_steps=0)
     made.work.mkdir()
     (made.work / "lock").write_text("")
     assert list(made.run())[-1].stage == "done"
@@ -341,7 +343,7 @@ from hfru_core.data.samples import Amount
 from hfru_core.methods import hfru
 build = partial(build, amount=Amount(4, 6, 2, 2))
 hfru.PRESETS["default"] = hfru.PRESETS["default"].with_(
-    stage1_steps=3, stage1_batch=4, stage1_retain=4, grpo_steps=5, grpo_prompts=4, group=2,
+    train_steps=3, batch=4, retain_batch=4, grpo_steps=5, grpo_prompts=4, group=2,
     max_new_tokens=6, check_every=2,
     checkpoint_every=2, lora_rank=2)
 sys.exit(command.main(sys.argv[1:]))

@@ -26,7 +26,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
-from hfru_core.model.families import pictures_only
+from hfru_core.model.families import images_only
 from hfru_core.protocol.questions import corpus
 
 WIDTH, HEADS, SIDE, PATCH = 32, 2, 32, 8
@@ -161,7 +161,7 @@ def llava_onevision() -> Parts:
     images = LlavaOnevisionImageProcessorPil(
         size={"height": SIDE, "width": SIDE}, image_grid_pinpoints=GRID
     )
-    processor = pictures_only(tf.LlavaOnevisionProcessor)(
+    processor = images_only(tf.LlavaOnevisionProcessor)(
         images,
         tok,
         None,
@@ -194,7 +194,7 @@ def qwen_processor(kind: type, tok: tf.PreTrainedTokenizerFast, patch: int) -> t
         size={"shortest_edge": 16 * 16, "longest_edge": 48 * 48},
     )
     shown = "<|vision_start|><|image_pad|><|vision_end|>"
-    return pictures_only(kind)(images, tok, None, chat_template=template(shown))
+    return images_only(kind)(images, tok, None, chat_template=template(shown))
 
 
 def mrope(**more: object) -> dict:
@@ -285,7 +285,7 @@ def smolvlm() -> Parts:
     images = SmolVLMImageProcessorPil(
         size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}
     )
-    processor = pictures_only(tf.SmolVLMProcessor)(
+    processor = images_only(tf.SmolVLMProcessor)(
         images, tok, None, image_seq_len=TOKENS // 4, chat_template=template("<image>")
     )
     return tf.SmolVLMForConditionalGeneration(config), processor
@@ -343,7 +343,7 @@ def internvl() -> Parts:
     images = GotOcr2ImageProcessorPil(
         size={"height": SIDE, "width": SIDE}, crop_to_patches=True, max_patches=4
     )
-    processor = pictures_only(tf.InternVLProcessor)(
+    processor = images_only(tf.InternVLProcessor)(
         images, tok, None, image_seq_length=TOKENS // 4, chat_template=template("<IMG_CONTEXT>")
     )
     return tf.InternVLForConditionalGeneration(config), processor

@@ -17,14 +17,15 @@ from PIL import Image
 
 from audit.features import extract
 from hfru_core.adapters import folder as adapter
+from hfru_core.config import UnlearnConfig
 from hfru_core.data import drawn as world
 from hfru_core.data.source import load_image
 from hfru_core.methods import configured
-from hfru_core.methods.hfru_deep import Deeper
+from hfru_core.methods.hfru_deep import DeepTerms
 from hfru_core.model import rollout, vlm
 from hfru_core.model.families import FAMILIES
 from hfru_core.session import UnlearnSession
-from hfru_core.types import UnlearnConfig, UnlearnData, UserError
+from hfru_core.types import UnlearnData, UserError
 from tests.families.checkpoints import MAKERS, make
 
 NAMES = tuple(MAKERS)
@@ -55,7 +56,7 @@ class Made(NamedTuple):
 def table(
     tmp_path_factory: pytest.TempPathFactory, small_data: UnlearnData, quick: UnlearnConfig
 ) -> dict[str, Made]:
-    made, once = {}, quick.with_(stage1_steps=1, grpo_steps=1, check_every=1)
+    made, once = {}, quick.with_(train_steps=1, grpo_steps=1, check_every=1)
     for name in NAMES:
         folder = tmp_path_factory.mktemp(name)
         base = make(name, folder / "base")
@@ -211,12 +212,12 @@ def test_other_things_in_a_picture_have_image_tokens_of_their_own(
 ) -> None:
     model = table[name].session.vlm
     config = configured("hfru", "deep", small_data.concepts, device="cpu", topics=("describe",))
-    deeper = Deeper(model, small_data, config.with_(stage1_batch=4))
-    for key, (before, weight) in deeper.company.held.items():
+    deeper = DeepTerms(model, small_data, config.with_(batch=4))
+    for key, (before, weight) in deeper.cooccurring.anchors.items():
         (now,) = model.projected(model.inputs([load_image(key)], [""]))
         assert torch.allclose(before, now, atol=1e-4) and len(weight) == len(now)
         assert 0 <= weight.min() < 0.1 < weight.max() <= 1
-    assert deeper.company.held
+    assert deeper.cooccurring.anchors
     loss = deeper.loss(random.Random(0), teach=True)
     slopes = torch.autograd.grad(loss, list(model.trainable().values()), allow_unused=True)
     assert any(s is not None and s.abs().sum() > 0 for s in slopes)

@@ -18,6 +18,7 @@ from hfru_core.data import drawn as dataset
 from hfru_core.data.source import Photos, load_image, parse_source
 from hfru_core.evaluate import share
 from hfru_core.model import vlm
+from hfru_core.paths import MODEL
 from hfru_core.protocol.answers import PEOPLE_NAMES, true_names
 from hfru_core.protocol.questions import about_for, ask, text_turns
 from hfru_core.world.scenes import CLASSES, colour_visible
@@ -69,7 +70,7 @@ def right(measure: str, wanted: str, said: str) -> bool:
 
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    p.add_argument("--model", default=str(vlm.BUNDLED))
+    p.add_argument("--model", default=str(MODEL))
     p.add_argument("--data", default="world", help="world, pacs:FILE.parquet or folder:DIR")
     p.add_argument("--seed", type=int, default=2000)
     p.add_argument("--pictures", type=int, default=480, help="pictures of each kind")

@@ -24,10 +24,11 @@ from hfru_core.concepts import parse
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
 from hfru_core.data.source import DRAWN, World
-from hfru_core.evaluate import evaluate, relative, summary, wilson
+from hfru_core.evaluate import evaluate, relative, summary
 from hfru_core.files import whole
 from hfru_core.methods import configured, eul
 from hfru_core.model import vlm
+from hfru_core.types import NOT_MEASURED
 
 SERIES = "dog;guitar;Mara Velden;house;car"
 
@@ -41,7 +42,7 @@ def measured(folder: Path, forgotten: list[str], seed: int, pictures: int) -> di
     after, rows = evaluate(adapter.load(vlm.load(), folder), request)
     mine = {c.name: [r for r in rows if r.sample.concept_id == c.id] for c in concepts}
     return {
-        "forgotten": {n: asdict(summary(own, wilson(0, 0))) for n, own in mine.items()},
+        "forgotten": {n: asdict(summary(own, NOT_MEASURED)) for n, own in mine.items()},
         "kept_of_base": {
             k: relative(getattr(after, k), getattr(base, k))
             for k in ("retain", "attributes", "facts")

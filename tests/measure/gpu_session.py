@@ -25,8 +25,9 @@ import transformers
 from PIL import Image
 
 from hfru_core.adapters.folder import versions
+from hfru_core.config import UnlearnConfig
 from hfru_core.model import vlm as vlms
-from hfru_core.types import Concept, Sample, UnlearnConfig, UnlearnData
+from hfru_core.types import Concept, Sample, UnlearnData
 from tests.families import checkpoints
 from tests.measure.grpo_step import Turns, make_ours, make_trainer, rounded
 
@@ -123,9 +124,9 @@ def measure(name: str, args: argparse.Namespace, folder: Path) -> dict:
         base = true_model(name, folder / name, torch.bfloat16)
     model = vlms.load(base, device=device, quantize=args.quantize)
     prompts, group, new, side = (2, 2, 4, 112) if args.small else (8, 8, 64, SIDE)
-    config = UnlearnConfig(
+    config = UnlearnConfig().with_(
         topics=("describe",),
-        stage1_steps=0,
+        train_steps=0,
         grpo_prompts=prompts,
         group=group,
         kl=0.01,

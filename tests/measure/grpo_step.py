@@ -42,13 +42,14 @@ from transformers import (
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from trl import GRPOConfig, GRPOTrainer
 
+from hfru_core.config import UnlearnConfig
 from hfru_core.methods import hfru
 from hfru_core.model import rollout
 from hfru_core.model.families import FAMILIES, family_of, lora_pattern
 from hfru_core.model.vlm import VLM
 from hfru_core.pretrain.architecture import CHAT_TEMPLATE, build_tokenizer
 from hfru_core.training import rewards
-from hfru_core.types import Concept, Sample, UnlearnConfig, UnlearnData
+from hfru_core.types import Concept, Sample, UnlearnData
 
 PATCH = 14
 RATE = 3e-4
@@ -157,9 +158,9 @@ def make_data(size: Size, folder: Path) -> UnlearnData:
 
 
 def make_config(size: Size) -> UnlearnConfig:
-    return UnlearnConfig(
+    return UnlearnConfig().with_(
         topics=("describe",),
-        stage1_steps=0,
+        train_steps=0,
         grpo_prompts=2,
         group=size.group,
         grpo_lr=RATE,
@@ -258,7 +259,7 @@ def make_trainer(
         owners = [data.samples[i] for i in row]
         texts = [c[0]["content"] for c in completions]
         return [
-            rewards.total(rewards.score(s, t, concepts[s.concept_id], data.concepts, config))
+            rewards.total(rewards.score(s, t, concepts[s.concept_id], data.concepts, config.hfru))
             for s, t in zip(owners, texts, strict=True)
         ]
 
@@ -269,12 +270,12 @@ def make_trainer(
         seed=0,
         bf16=False,
         use_cpu=model.device.type == "cpu",
-        per_device_train_batch_size=config.grpo_prompts * config.group,
-        num_generations=config.group,
+        per_device_train_batch_size=config.hfru.grpo_prompts * config.hfru.group,
+        num_generations=config.hfru.group,
         max_completion_length=config.max_new_tokens,
-        temperature=config.temperature,
-        beta=config.kl,
-        epsilon=config.clip,
+        temperature=config.hfru.temperature,
+        beta=config.hfru.kl,
+        epsilon=0.2,
         loss_type="bnpo",
         generation_kwargs={
             "suppress_tokens": [model.config.image_token_id, tokenizer.eos_token_id]
@@ -331,7 +332,8 @@ def work(vlm: VLM, data: UnlearnData, config: UnlearnConfig) -> dict:
     inputs = vlm.inputs([Image.open(s.image[5:]) for s in samples], [s.question for s in samples])
     tower, decoder = vlm.tower.encoder.layers, vlm.core.model.language_model.layers
     B, P = inputs["input_ids"].shape
-    G, R = config.group, config.max_new_tokens - 1  # the last token of an answer is never an input
+    # The last token of an answer is never an input.
+    G, R = config.hfru.group, config.max_new_tokens - 1
     image = vlm.tower.embeddings.num_positions
     ours = (3 * B * image, 3 * B * P + 4 * B * G * R)  # prompt: prefill, reference, backward
     theirs = (4 * B * G * image, 4 * B * G * (P + R))  # rollout, reference, loss, backward

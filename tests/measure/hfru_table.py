@@ -27,6 +27,7 @@ from hfru_core.data.source import Files, Source, parse_source
 from hfru_core.evaluate import evaluate, relative
 from hfru_core.methods.hfru import preset
 from hfru_core.model import vlm
+from hfru_core.paths import MODEL
 from hfru_core.session import UnlearnSession
 from hfru_core.types import Rate
 
@@ -116,7 +117,7 @@ def main() -> None:
     p.add_argument("--seeds", default="0")
     p.add_argument("--presets", default="default")
     p.add_argument("--data", default="world")
-    p.add_argument("--model", default=str(vlm.BUNDLED))
+    p.add_argument("--model", default=str(MODEL))
     p.add_argument("--pictures", type=int, default=200, help="a side; four to six questions each")
     p.add_argument("--report", type=Path, default=Path("assets/reports/hfru.json"))
     p.add_argument("--keep", type=Path, help="keep the adapters of seed 0 in this folder")

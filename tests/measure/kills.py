@@ -40,7 +40,7 @@ from tests.measure.visitors import Visitor, config_of, free_port
 
 AMOUNT, JUDGED = Amount(4, 6, 2, 2), Amount(0, 0, 2, 2)
 SHORT = {
-    "stage1_batch": 4, "stage1_retain": 4, "grpo_prompts": 4, "group": 2, "max_new_tokens": 6,
+    "batch": 4, "retain_batch": 4, "grpo_prompts": 4, "group": 2, "max_new_tokens": 6,
     "lora_rank": 2, "checkpoint_every": 2, "check_every": 4,
     "augment_to": 0,  # else the random model, whose answers have no end, is asked for minutes
 }  # fmt: skip

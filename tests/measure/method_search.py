@@ -21,7 +21,7 @@ from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
 from hfru_core.data.source import World
 from hfru_core.evaluate import evaluate
-from hfru_core.methods import METHODS
+from hfru_core.methods import METHODS, TrainedMethod
 from hfru_core.model import vlm
 from hfru_core.pipeline import unlearn
 from hfru_core.types import UnlearnData
@@ -35,9 +35,9 @@ def tried(job: Job, rate: float | None, settings: tuple, judged: UnlearnData) ->
     """One combination's line."""
     plan = plan_of(job)
     config = plan.config.with_(settings=settings)
-    config = config.with_(stage1_lr=rate) if rate else config
+    config = config.with_(lr=rate) if rate else config
     prepared, kind = prepare(job, replace(plan, config=config), vlm.load), METHODS[job.entry.method]
-    if kind.trains:
+    if issubclass(kind, TrainedMethod):
         folder = Path(tempfile.mkdtemp())
         session = unlearn(prepared, folder / "adapter")
         for _ in session.run():
@@ -48,7 +48,7 @@ def tried(job: Job, rate: float | None, settings: tuple, judged: UnlearnData) ->
         model = kind(prepared.model, prepared.data, config).edit()
     found = vars(evaluate(model, judged)[0])
     told = " ".join(f"{k} {100 * found[k].rate:.0f}" for k in SHOWN if found[k].rate is not None)
-    return f"{job.entry.name} {job.task} lr {config.stage1_lr:g} {dict(settings)}: {told}"
+    return f"{job.entry.name} {job.task} lr {config.lr:g} {dict(settings)}: {told}"
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from audit.checks.reconstruct import FOLDER, INFO, PIXELS, WEIGHTS, Painter
 from hfru_core.adapters import folder
 from hfru_core.model import vlm
+from hfru_core.paths import MODEL
 from hfru_core.pretrain.pool import Pool, world_pool
 from hfru_core.pretrain.train import CACHE
 
@@ -92,7 +93,7 @@ def save(painter: Painter, out: Path, info: dict[str, object]) -> None:
 
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    p.add_argument("--model", default=str(vlm.BUNDLED))
+    p.add_argument("--model", default=str(MODEL))
     p.add_argument("--pictures", type=int, default=36000)
     p.add_argument("--steps", type=int, default=600)
     p.add_argument("--hidden", type=int, default=256)

@@ -17,7 +17,7 @@ from hfru_core.studio.tabs.custom_concept_form import Own
 from hfru_core.types import UserError
 from tests.core.data.test_build import noise
 
-QUICK = (("stage1_steps", 1), ("grpo_steps", 1), ("check_every", 1), ("group", 2))
+QUICK = (("train_steps", 1), ("grpo_steps", 1), ("check_every", 1), ("group", 2))
 LISTS = ("dog, hound", "animal, creature", "cat, horse")
 
 

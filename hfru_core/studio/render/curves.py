@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hfru_core.types import StepEvent, UnlearnConfig
+from hfru_core.config import UnlearnConfig
+from hfru_core.types import StepEvent
 
 # Okabe and Ito's colours: told apart by the colour-blind
 COLOURS = {
@@ -74,7 +75,7 @@ def loss_figure(events: Sequence[StepEvent], config: UnlearnConfig) -> go.Figure
 
 def styled(figure: go.Figure, config: UnlearnConfig, title: str) -> go.Figure:
     """One look for light and dark pages; the two stages are shaded."""
-    first = config.stage1_steps
+    first = config.train_steps
     for begin, end, label, fill in (
         (0, first, "1 · disrupt", "rgba(124,135,152,.10)"),
         (first, config.steps, "2 · reinforce", "rgba(87,112,189,.12)"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from hfru_core.adapters.record import read_record
+from hfru_core.config import UnlearnConfig
 from hfru_core.studio.sessions.runner import Report
 from hfru_core.studio.sessions.studio import Studio
-from hfru_core.types import UnlearnConfig, UserError
+from hfru_core.types import UserError
 
 NOTE = "Judged on the pictures that the session compared its steps on. Audit it to learn more."
 
@@ -37,7 +38,7 @@ def report_of(folder: Path) -> Report:
         f"Finished: without {record.names}",
         f"{len(events)} steps · {spent:.0f} s · preset {made['preset']} · seed {made['seed']}",
         1.0,
-        UnlearnConfig(**steps),
+        UnlearnConfig.from_record(steps),
         record.concepts,
         events,
         before=record.base_metrics,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hfru_core.adapters.record import read_record
 from hfru_core.concepts import slug
+from hfru_core.config import UnlearnConfig
 from hfru_core.data.build import build
 from hfru_core.data.source import parse_source
 from hfru_core.files import PART, free_name
@@ -25,14 +26,7 @@ from hfru_core.studio.sessions import interrupted
 from hfru_core.studio.sessions.interrupted import Wish
 from hfru_core.studio.sessions.models import base_model, fresh_model
 from hfru_core.studio.sessions.studio import Studio
-from hfru_core.types import (
-    Concept,
-    Evaluation,
-    ProbeAnswer,
-    StepEvent,
-    UnlearnConfig,
-    UserError,
-)
+from hfru_core.types import Concept, Evaluation, ProbeAnswer, StepEvent, UserError
 
 if TYPE_CHECKING:
     from hfru_core.model.vlm import VLM
@@ -119,8 +113,8 @@ class Pace:
         self.seconds.setdefault(event.stage, []).append(event.seconds)
         first, second = (self.mean(s) for s in ("disrupt", "reinforce"))
         first = first or 0.0
-        todo1 = max(0, self.config.stage1_steps - event.step)
-        todo2 = self.config.steps - max(event.step, self.config.stage1_steps)
+        todo1 = max(0, self.config.train_steps - event.step)
+        todo2 = self.config.steps - max(event.step, self.config.train_steps)
         return todo1 * first + todo2 * (second or SLOWER * first)
 
     def mean(self, stage: str) -> float | None:
@@ -199,7 +193,7 @@ def pulsing_model(studio: Studio, run: Run) -> VLM:
     """A model to train that gives up soon after nobody wants it."""
     run.pulse()
     model = fresh_model(studio.model)
-    model.pulse = run.pulse
+    model.before_batch = run.pulse
     return model
 
 
@@ -216,7 +210,7 @@ def train(session: UnlearnSession, report: Report) -> Iterator[Report]:
     for event in session.run():
         events = events or earlier(session, event)
         events.append(event)
-        probes = event.probes or report.probes or session.probe_answers(session.base_said)
+        probes = event.probes or report.probes or session.probe_answers(session.base_answers)
         if event.adapter:
             detail = f"step {event.step} of {event.of} · {clock(time.perf_counter() - began)}"
         else:
@@ -273,7 +267,7 @@ def rates(studio: Studio, run: Run, session: UnlearnSession, wanted: Plan) -> It
     from hfru_core.studio.sessions.torch_side import pipeline
 
     data = build(wanted.forget, wanted.source, amount=studio.checked, seed=session.config.seed)
-    base = replace(base_model(studio.model), pulse=run.pulse)
+    base = replace(base_model(studio.model), before_batch=run.pulse)
     return pipeline.rates(base, session.vlm, data)
 
 

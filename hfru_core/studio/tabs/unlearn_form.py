@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import gradio as gr
 
+from hfru_core.config import UnlearnConfig
 from hfru_core.protocol.answers import PEOPLE_NAMES
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.sessions.runner import Wish
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.custom_concept_form import Own
-from hfru_core.types import UnlearnConfig
 from hfru_core.world.scenes import CLASSES
 
 PRESETS = tuple((t(f"preset.{n}"), n) for n in ("default", "paper", "deep"))

@@ -18,12 +18,13 @@ from hfru_core.adapters.folder import at_strength, base_of, load, read, save
 from hfru_core.adapters.record import AdapterRecord, TrainingData, record_from
 from hfru_core.adapters.validate import INFO, WEIGHTS, checked_record, file_hash
 from hfru_core.concepts import shipped
+from hfru_core.config import UnlearnConfig
 from hfru_core.data.build import build
 from hfru_core.data.source import load_image
 from hfru_core.model import vlm
 from hfru_core.model.vlm import VLM
 from hfru_core.session import UnlearnSession
-from hfru_core.types import Concept, UnlearnConfig, UserError
+from hfru_core.types import Concept, UserError
 from tests.conftest import SMALL
 from tests.core.adapters.test_folder import inputs_of, logits
 

@@ -12,11 +12,12 @@ from PIL import Image
 
 from hfru_core import pipeline
 from hfru_core.cli import main as command
+from hfru_core.config import UnlearnConfig
 from hfru_core.data.build import build
 from hfru_core.data.source import load_image
 from hfru_core.methods import hfru
 from hfru_core.pretrain import train
-from hfru_core.types import UnlearnConfig, UserError
+from hfru_core.types import UserError
 from tests.conftest import ROOT, SMALL
 
 COMMANDS = tuple(c for c in command.COMMANDS if c != "app")
@@ -247,23 +248,23 @@ def test_answer_prints_for_people(
 def test_steps_are_shared_between_the_stages_as_in_the_preset(
     steps: int, parts: tuple[int, int]
 ) -> None:
-    config = UnlearnConfig(stage1_steps=100, grpo_steps=30)
+    config = UnlearnConfig().with_(train_steps=100, grpo_steps=30)
     split = pipeline.split_steps(config, steps)
-    assert (split.stage1_steps, split.grpo_steps) == parts
+    assert (split.train_steps, split.hfru.grpo_steps) == parts
     assert pipeline.split_steps(config, None) == config
 
 
 # fmt: off
 @pytest.mark.parametrize(("change", "message"), [
     ({"group": 1}, "group must be at least 2, got 1"),
-    ({"stage1_batch": 0}, "stage1_batch must be at least 1"),
+    ({"batch": 0}, "batch must be at least 1"),
     ({"lora_rank": 0}, "lora_rank must be at least 1"),
-    ({"stage1_steps": -1}, "Steps cannot be negative"),
-    ({"stage1_steps": 0, "grpo_steps": 0}, "Both stages have 0 steps"),
+    ({"train_steps": -1}, "Steps cannot be negative"),
+    ({"train_steps": 0, "grpo_steps": 0}, "Both stages have 0 steps"),
     ({"forget_share": 1.0}, "forget_share must lie between 0 and 1"),
     ({"scope": "hope"}, "scope is one of encoder, .*, got 'hope'"),
 ])
 # fmt: on
 def test_impossible_settings_are_refused(change: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        UnlearnConfig(**change)
+        UnlearnConfig().with_(**change)

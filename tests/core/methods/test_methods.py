@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from hfru_core.concepts import shipped
+from hfru_core.config import UnlearnConfig
 from hfru_core.data.request_variants import anonymised, polite, single, text_samples
 from hfru_core.data.source import load_image
 from hfru_core.methods import METHODS, configured
@@ -18,7 +19,7 @@ from hfru_core.methods.eul import merge, merged
 from hfru_core.methods.rmuse import angle, barycentre, length
 from hfru_core.model import vlm
 from hfru_core.session import UnlearnSession
-from hfru_core.types import UnlearnConfig, UnlearnData, UserError
+from hfru_core.types import UnlearnData, UserError
 
 # The parts that a method moves by itself: (tower, projector, decoder).
 TOWER, SEEN, WORDS, ALL = (1, 0, 0), (1, 1, 0), (0, 0, 1), (1, 1, 1)
@@ -36,9 +37,9 @@ PARTS = ("vision_tower", "multi_modal_projector", "language_model")
 def quick(name: str, request: UnlearnData, **changes: object) -> UnlearnConfig:
     config = configured(name, "default", request.concepts, device="cpu")
     return config.with_(
-        stage1_steps=2,
-        stage1_batch=3,
-        stage1_retain=3,
+        train_steps=2,
+        batch=3,
+        retain_batch=3,
         grpo_steps=0,
         lora_rank=2,
         max_new_tokens=4,
@@ -59,8 +60,8 @@ def test_every_method_has_its_row() -> None:
     assert {*MOVES, *UNTRAINED} == set(METHODS)
     assert all(m.label and m.source and m.variant for m in METHODS.values())
     assert all(set(m.published) <= set(m.constants) for m in METHODS.values())
-    assert METHODS["rmu"].told().endswith("; not published: steer 4, alpha 1")
-    assert "not published" not in METHODS["npo"].told()
+    assert METHODS["rmu"].described().endswith("; not published: steer 4, alpha 1")
+    assert "not published" not in METHODS["npo"].described()
 
 
 @pytest.mark.parametrize("name", MOVES)
@@ -148,7 +149,7 @@ def test_ssiuu_goes_on_from_a_checkpoint_with_the_step_before(
 
     def begun(name: str) -> UnlearnSession:
         model = vlm.load(tiny_folder, device="cpu")
-        return UnlearnSession(model, small_data, config.with_(stage1_steps=3), tmp_path / name)
+        return UnlearnSession(model, small_data, config.with_(train_steps=3), tmp_path / name)
 
     whole, cut = begun("whole"), begun("cut").run()
     list(whole.run())
@@ -166,7 +167,7 @@ def test_the_start_model_is_the_reference(tiny: vlm.VLM, small_data: UnlearnData
     assert float(method.kl(rows)) == pytest.approx(0, abs=1e-6)
     for p in tiny.trainable().values():
         p.data.normal_(0, 0.2)
-    assert float(kl(method.said_before(rows), method.said(rows))) > 1e-3
+    assert float(kl(method.reference_logits(rows), method.logits_of(rows))) > 1e-3
 
 
 def test_merged_updates_act_as_each_did_on_its_own_inputs() -> None:

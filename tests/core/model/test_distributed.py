@@ -17,20 +17,21 @@ import torch
 from safetensors.torch import load_file
 
 from hfru_core.concepts import shipped
+from hfru_core.config import UnlearnConfig
 from hfru_core.data.build import build
 from hfru_core.methods import hfru
 from hfru_core.methods.mmunlearner import MMUnlearner
 from hfru_core.methods.pubg import PUBG
 from hfru_core.methods.salun import SalUn
 from hfru_core.model import vlm
-from hfru_core.model.distributed import Team
-from hfru_core.session import values_of
-from hfru_core.types import UnlearnConfig, UnlearnData
+from hfru_core.model.distributed import ProcessGroup
+from hfru_core.model.weights import snapshot
+from hfru_core.types import UnlearnData
 from tests.conftest import ROOT, SMALL
 
-CONFIG = UnlearnConfig(
-    stage1_batch=4,
-    stage1_retain=4,
+CONFIG = UnlearnConfig().with_(
+    batch=4,
+    retain_batch=4,
     grpo_prompts=4,
     group=3,
     max_new_tokens=6,
@@ -47,7 +48,7 @@ def gradients(model: vlm.VLM) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
     request = build((shipped()["dog"],), amount=SMALL)
     model.adapt(2, "encoder")
-    original, found = values_of(model.trainable()), {}
+    original, found = snapshot(model.trainable()), {}
     for p in model.trainable().values():
         p.data.normal_(0, 0.05, generator=torch.Generator().manual_seed(p.numel()))
     first = hfru.disrupt(model, request, CONFIG, random.Random(1), original)
@@ -56,9 +57,9 @@ def gradients(model: vlm.VLM) -> dict[str, torch.Tensor]:
         for p in model.trainable().values():
             p.grad = None
         loss.backward()
-        model.team.sum_gradients(model.trainable().values())
+        model.processes.sum_gradients(model.trainable().values())
         found |= {f"{stage}/{n}": p.grad.clone() for n, p in model.trainable().items()}
-        found[f"loss/{stage}"] = model.team.total(loss)
+        found[f"loss/{stage}"] = model.processes.total(loss)
     told = {f"part/{k}": torch.tensor(v) for k, v in {**parts, "kl": kl}.items()}
     return {**found, **told, "guide": guide(model, request)}
 
@@ -67,7 +68,7 @@ def guide(model: vlm.VLM, request: UnlearnData) -> torch.Tensor:
     """What PUBG's teacher says of a batch, as bytes; each process asks about its own pictures."""
     method = PUBG(model, request, CONFIG.with_(max_new_tokens=4))
     _, texts = method.guided(method.forget(random.Random(3)))
-    return torch.tensor(list("|".join(model.team.gathered(texts)).encode()), dtype=torch.float)
+    return torch.tensor(list("|".join(model.processes.gathered(texts)).encode()), dtype=torch.float)
 
 
 def masks(model: vlm.VLM) -> list[bool]:
@@ -87,11 +88,11 @@ from safetensors.torch import save_file
 from tests.core.model.test_distributed import gradients, masks
 from hfru_core.model import vlm
 model = vlm.load(sys.argv[1], device="cpu")
-assert model.team.size == 2
+assert model.processes.size == 2
 found = gradients(model)
-first, second = model.team.gathered([masks(model)])
+first, second = model.processes.gathered([masks(model)])
 assert first == second and any(first) and not all(first), "each process has its own mask"
-if model.team.writes:
+if model.processes.writes:
     save_file(found, sys.argv[2])
 """
 
@@ -130,7 +131,7 @@ def two(*command: str, **settings: str) -> list[subprocess.Popen]:
 def test_shares_are_even_and_whole() -> None:
     for count in range(9):
         for size in (1, 2, 3):
-            parts = [Team(r, size).part(list(range(count))) for r in range(size)]
+            parts = [ProcessGroup(r, size).part(list(range(count))) for r in range(size)]
             assert [x for part in parts for x in part] == list(range(count))
             assert max(map(len, parts)) - min(map(len, parts)) <= 1
 

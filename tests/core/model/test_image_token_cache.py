@@ -10,7 +10,7 @@ import torch
 from hfru_core.data import drawn as world
 from hfru_core.data.source import load_image
 from hfru_core.model import image_token_cache
-from hfru_core.model.image_token_cache import Looks
+from hfru_core.model.image_token_cache import ImageTokenCache
 from hfru_core.model.vlm import VLM
 
 QUESTIONS = ("What is it?", "Please describe this image.", "Is there any dog in the image?")
@@ -37,7 +37,7 @@ def test_the_answers_are_the_same_and_each_picture_is_seen_once(
     plain = tiny.answer(*asked, max_new=6)
     assert sum(passes) >= 9
     passes.clear()
-    model = replace(tiny, looks=Looks())
+    model = replace(tiny, image_tokens=ImageTokenCache())
     assert model.answer(*asked, max_new=6) == plain
     before = sum(passes)
     assert model.answer(*asked, max_new=6) == plain
@@ -50,16 +50,16 @@ def test_what_is_remembered_has_a_bound(
 ) -> None:
     plain = tiny.answer(*asked, max_new=6)
     monkeypatch.setattr(image_token_cache, "MOST", 0)
-    model = replace(tiny, looks=Looks(), batch=4)
+    model = replace(tiny, image_tokens=ImageTokenCache(), batch=4)
     assert model.answer(*asked, max_new=6) == plain
-    assert len(model.looks.seen) <= 2  # those of one batch
+    assert len(model.image_tokens.seen) <= 2  # those of one batch
 
 
 def test_a_merged_model_remembers_nothing(tiny: VLM, asked: tuple) -> None:
-    model = replace(tiny, looks=Looks())
+    model = replace(tiny, image_tokens=ImageTokenCache())
     model.answer(*asked, max_new=2)
     opened = model.merged()
-    assert opened.looks is None and type(opened) is VLM
+    assert opened.image_tokens is None and type(opened) is VLM
     with torch.no_grad():
         next(opened.tower.parameters()).zero_()
     assert model.answer(*asked, max_new=2) == tiny.answer(*asked, max_new=2)

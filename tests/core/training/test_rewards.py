@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from hfru_core.concepts import shipped
+from hfru_core.config import HFRUSettings
 from hfru_core.methods.hfru import PRESETS, preset
 from hfru_core.training import rewards
-from hfru_core.types import Sample, UnlearnConfig
+from hfru_core.types import Sample
 
 DOG, CAT, MARA = shipped()["dog"], shipped()["cat"], shipped()["mara_velden"]
-PAPER, OURS = PRESETS["paper"], PRESETS["default"]
+PAPER, OURS = PRESETS["paper"].hfru, PRESETS["default"].hfru
 PICTURE = Sample(
     id="1",
     image="1",
@@ -27,7 +28,7 @@ PICTURE = Sample(
 KEPT = replace(PICTURE, concept_id="cat", role="retain", names=("cat",))
 
 
-def reward(sample: Sample, text: str, config: UnlearnConfig) -> float:
+def reward(sample: Sample, text: str, config: HFRUSettings) -> float:
     concept = DOG if sample.role == "forget" else CAT
     return rewards.total(rewards.score(sample, text, concept, (DOG,), config))
 
@@ -109,9 +110,9 @@ def test_every_forgotten_concept_is_charged_for() -> None:
 
 def test_the_paper_charges_double_for_people() -> None:
     config = preset("paper", (MARA,))
-    assert (config.mention_cost, config.topics) == (0.6, ("name",))
+    assert (config.hfru.mention_cost, config.topics) == (0.6, ("name",))
     sample = replace(PICTURE, concept_id=MARA.id, topic="name", names=("Mara Velden",))
-    parts = rewards.score(sample, "This is Mara Velden.", MARA, (MARA,), config)
+    parts = rewards.score(sample, "This is Mara Velden.", MARA, (MARA,), config.hfru)
     assert parts["forget"] == pytest.approx(0.4)
-    assert preset("paper", (DOG,)).mention_cost == 0.3
-    assert preset("default", (MARA,)).mention_cost == 0.3
+    assert preset("paper", (DOG,)).hfru.mention_cost == 0.3
+    assert preset("default", (MARA,)).hfru.mention_cost == 0.3

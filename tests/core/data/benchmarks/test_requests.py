@@ -11,13 +11,14 @@ from hfru_core.bench.jobs import jobs
 from hfru_core.bench.jobs import parse as parse_entries
 from hfru_core.bench.measure import Bench
 from hfru_core.concepts import mentions, parse
+from hfru_core.config import UnlearnConfig
 from hfru_core.data.build import build
 from hfru_core.data.request_variants import text_samples
 from hfru_core.data.samples import PROTOCOL, Amount
 from hfru_core.data.source import Source, load_image, parse_source
 from hfru_core.model.vlm import VLM
 from hfru_core.session import UnlearnSession
-from hfru_core.types import Sample, UnlearnConfig, UnlearnData, UserError
+from hfru_core.types import Sample, UnlearnData, UserError
 from tests.core.data.benchmarks.sets import (
     GONE,
     KEPT,
@@ -300,7 +301,7 @@ def test_a_session_on_mllmu_moves_weights(
     tiny: VLM, quick: UnlearnConfig, roots: dict[str, Path], tmp_path: Path
 ) -> None:
     request = built(parse_source(f"mllmu:{roots['mllmu']}"), amount=Amount(2, 2, 1, 1))
-    config = quick.with_(stage1_steps=1, grpo_steps=1, grpo_prompts=2, max_new_tokens=4)
+    config = quick.with_(train_steps=1, grpo_steps=1, grpo_prompts=2, max_new_tokens=4)
     session = UnlearnSession(tiny, request, config, tmp_path / "out")
     events = list(session.run())
     assert [e.step for e in events if e.stage != "done"] == [1, 2]
