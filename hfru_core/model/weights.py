@@ -1,4 +1,4 @@
-"""Parameter values of a model: copied, exchanged for a while, digested, checked."""
+"""Parameter values of a model: copied, exchanged for a while, digested."""
 
 from __future__ import annotations
 
@@ -28,11 +28,6 @@ def swapped(parameters: Mapping[str, nn.Parameter], values: Tensors) -> Iterator
     finally:
         for name, parameter in parameters.items():
             parameter.data = own[name]
-
-
-def not_finite(model: nn.Module) -> str | None:
-    """The name of the first parameter that holds NaN or infinity; None where all are finite."""
-    return next((n for n, p in model.named_parameters() if not p.isfinite().all()), None)
 
 
 def digest(model: nn.Module, model_type: str) -> str:
