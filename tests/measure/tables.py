@@ -192,8 +192,8 @@ def deep(rows: Sequence[Row]) -> Table:
     for title, objects in (("dog + elephant", True), ("three people", False)):
         for method, name in DEEP.items():
             own = [r for r in plain(rows) if r.method == method and (r.task == OBJECTS) == objects]
-            told = (spread(own, k) for k in (*ANSWERS[:5], *LEAKAGE))
-            made.append(line(f"{title}, {name}", len(own), *told, halfway(own), verdicts(own)))
+            cells = (spread(own, k) for k in (*ANSWERS[:5], *LEAKAGE))
+            made.append(line(f"{title}, {name}", len(own), *cells, halfway(own), verdicts(own)))
     return made
 
 
@@ -245,8 +245,8 @@ def continual(methods: dict) -> Table:
     for method, run in methods.items():
         last = run["rows"][-1]
         gone = (f"{100 * c['forget']['rate']:.0f}" for c in last["forgotten"].values())
-        kept = (f"{100 * last['kept_of_base'][k]:.0f}" for k in ("retain", "attributes", "facts"))
-        made.append(line(f"`{method}`", *gone, *kept))
+        shares = (f"{100 * last['kept_of_base'][k]:.0f}" for k in ("retain", "attributes", "facts"))
+        made.append(line(f"`{method}`", *gone, *shares))
     return made
 
 
