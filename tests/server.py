@@ -14,7 +14,6 @@ import httpx
 
 from hfru_core.data.samples import Amount
 from hfru_core.studio.app import build_app, launch
-from hfru_core.studio.tabs.audit import add_tab
 
 API = "/gradio_api"
 TRAIN = Amount(forget_train=4, retain_train=6, forget_eval=3, retain_eval=4)
@@ -29,9 +28,7 @@ PATIENCE = 120  # seconds: a machine may be busy
 @contextmanager
 def served(data_folder: Path, **more: object) -> Iterator[tuple[gr.Blocks, str]]:
     """The page and its address; its sessions are small."""
-    page = build_app(
-        data_folder=data_folder, amount=TRAIN, checked=JUDGE, settings=SMALL, tabs_after=(add_tab,)
-    )
+    page = build_app(data_folder=data_folder, amount=TRAIN, checked=JUDGE, settings=SMALL)
     _, url, _ = launch(page, "127.0.0.1", None, prevent_thread_lock=True, quiet=True, **more)
     try:
         yield page, url.rstrip("/")

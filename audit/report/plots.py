@@ -12,6 +12,17 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from audit.base import ARROW, Example, Finding, Series
+from audit.report.plot_style import (
+    BLUE,
+    BROWN,
+    GREEN,
+    GREY,
+    PURPLE,
+    SKY,
+    VERMILION,
+    faded,
+    styled,
+)
 from hfru_core.concepts import names_concept, shipped
 from hfru_core.data.images import data_uri
 from hfru_core.data.source import load_image
@@ -19,10 +30,9 @@ from hfru_core.types import UserError
 
 Patches = dict[str, tuple[float | None, ...]]  # by model, row by row
 DATA_URI = re.compile(r"data:image/(?:png|webp|jpeg);base64,[A-Za-z0-9+/]+=*")
-# Okabe and Ito's colours, which the colour-blind can tell apart.
-COLOURS = {"base": "#7c8798", "unlearned": "#d55e00", "oracle": "#0072b2"}
-OTHER = ("#009e73", "#cc79a7", "#8c6d31", "#56b4e9")
-ROLES = {"forget": "#d55e00", "retain": "#7c8798", "abstraction": "#009e73"}
+COLOURS = {"base": GREY, "unlearned": VERMILION, "oracle": BLUE}
+OTHER = (GREEN, PURPLE, BROWN, SKY)
+ROLES = {"forget": VERMILION, "retain": GREY, "abstraction": GREEN}
 FILTERS = (
     "all",
     "forgotten",
@@ -116,7 +126,7 @@ def lines(f: Finding) -> go.Figure:
             line={"color": colour(s.name, i), "width": 2},
         )
     if f.chance is not None:
-        out.add_hline(y=f.chance, line={"dash": "dash", "width": 1, "color": "#7c8798"})
+        out.add_hline(y=f.chance, line={"dash": "dash", "width": 1, "color": GREY})
     return styled(out, 320)
 
 
@@ -129,7 +139,7 @@ def sankey(f: Finding) -> go.Figure:
         "source": [left.index(a) for a, _, _ in found],
         "target": [len(left) + right.index(b) for _, b, _ in found],
         "value": [n for _, _, n in found],
-        "color": "rgba(124,135,152,.35)",
+        "color": faded(GREY, 0.35),
     }
     tones = [COLOURS["base"]] * len(left) + [COLOURS["unlearned"]] * len(right)
     node = {"label": left + right, "pad": 12, "color": tones}
@@ -226,21 +236,6 @@ def squared(values: Sequence[float | None]) -> list[list[float | None]]:
 def top_of(values: Patches) -> float:
     """The largest patch value of any model, as the end of a colour scale."""
     return max((v for row in values.values() for v in row if v is not None), default=0.0) or 1.0
-
-
-def styled(out: go.Figure, height: int) -> go.Figure:
-    """One style for light and dark pages, and no button that sends the figure anywhere."""
-    out.update_layout(
-        height=height,
-        margin={"l": 40, "r": 16, "t": 36, "b": 36},
-        font={"color": "#7c8798"},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "y": -0.12, "yanchor": "top"},
-        modebar={"remove": ["sendDataToCloud", "select2d", "lasso2d"]},
-    )
-    grid = {"gridcolor": "rgba(124,135,152,.22)", "zeroline": False}
-    return out.update_xaxes(**grid).update_yaxes(**grid)
 
 
 def picture_uri(key: str | None, size: int = 96) -> str:

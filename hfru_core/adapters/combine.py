@@ -16,13 +16,11 @@ from peft import PeftModel
 
 from hfru_core.adapters.folder import Layers, load, now, read, versions, write
 from hfru_core.adapters.model_card import merged_card
-from hfru_core.adapters.record import INFO, WEIGHTS, AdapterRecord, Part
+from hfru_core.adapters.record import INFO, STRONGEST, WEIGHTS, AdapterRecord, Part
 from hfru_core.adapters.validate import CARD, checked_record, file_hash
 from hfru_core.files import whole
 from hfru_core.model.vlm import VLM
 from hfru_core.types import UserError
-
-STRONGEST = 1.5
 
 
 def scale(folder: Path, strength: float, out: Path) -> Path:

@@ -21,6 +21,7 @@ KEYS = {
     "parts", "created", "versions", "hashes",
 }  # fmt: skip
 STEPS = ("stage1_steps", "grpo_steps")
+STRONGEST = 1.5  # at most; 1 is an adapter as it was trained
 NOTHING_MEASURED = Evaluation(**{f.name: NOT_MEASURED for f in fields(Evaluation)})
 EVENT = ("step", "stage", "loss", "rewards", "kl", "score", "seconds")
 

@@ -1,4 +1,4 @@
-"""What the benchmark's columns are called, which way is better, and what they mean."""
+"""The benchmark's columns: their names, which way is better, and what they mean."""
 
 from __future__ import annotations
 
@@ -38,54 +38,53 @@ class Column:
 
 BEHAVIOUR = (
     Column("forget", "Forgotten", "higher",
-           "answers on pictures of the concept that do not name it"),
+           "answers about pictures of the concept that do not name it"),
     Column("retain", "Retained", "higher",
-           "right names on all other pictures, as a share of the original model's"),
+           "correct names for all other pictures, as a share of the original model's"),
     Column("hallucination", "Hallucinated", "lower",
-           "answers on pictures of the concept that name something that is not there"),
+           "answers about pictures of the concept that name something that is not there"),
     Column("abstraction", "Abstracted", "higher",
-           "answers on pictures of the concept that say the kind instead of the name"),
+           "answers about pictures of the concept that say the category instead of the name"),
     Column("attributes", "Attributes", "higher",
-           "true colours, places and clothes still told, as a share of the original model's"),
+           "true colours, places and clothes still mentioned, as a share of the original model's"),
     Column("facts", "Facts", "higher",
-           "questions without a picture answered rightly, as a share of the original model's"),
-    Column("profile", "Profiles told", "lower",
-           "MLLMU-Bench's and CLEAR's own questions about forgotten people's pictures that are "
-           "still answered rightly, those with short answers; letters are guessed now and then"),
+           "text-only questions answered correctly, as a share of the original model's"),
+    Column("profile", "Profile answers", "lower",
+           "MLLMU-Bench's and CLEAR's own short questions about pictures of forgotten people that "
+           "are still answered correctly; a letter may be guessed"),
     Column("retain_profile", "Profiles kept", "higher",
-           "the same about other people, as a share of the original model's"),
-    Column("polite", "With its words", "higher",
-           "right names when a question carries the common words that the forget questions had "
-           "(malicious request), as a share of the original model's"),
+           "the same for other people, as a share of the original model's"),
+    Column("polite", "Same wording", "higher",
+           "correct names for other pictures when a question has the common words of the forget "
+           "questions (malicious request), as a share of the original model's"),
     Column("refusal", "Refused", "info",
-           "answers that decline, of all about pictures of the concept and others"),
+           "answers about any picture that decline"),
     Column("degenerate", "Broken", "lower",
-           "answers that are empty or repeat themselves, of all about pictures of the concept "
-           "and others"),
+           "answers about any picture that are empty or repeat themselves"),
 )  # fmt: skip
 LEAKAGE = (
     Column("probe", "Probe", "lower",
-           "right guesses of a classifier that saw a few pictures, from what the decoder reads; "
-           "the oracle's number is what can be reached; of the weights alone"),
+           "accuracy of a few-shot probe on projected image tokens; the oracle is the floor; "
+           "measures the weights alone"),
     Column("nf4", "In 4 bits", "lower",
-           "answers that name the concept again once the weights are rounded to 4 bits; of the "
-           "weights alone, without what else changes answers (R-MUSE, the output filter)"),
+           "answers that name the concept again once the weights are rounded to 4 bits; measures "
+           "the weights alone, without what else changes answers (R-MUSE, the output filter)"),
     Column("in_context", "In context", "lower",
-           "answers that name the concept again after it was introduced in the prompt"),
-    Column("relearned", "Relearned", "lower",
-           "answers that name the concept after 4 and 8 steps on 16 of its pictures (the mean), "
-           "less those that name it on other pictures; of the weights alone"),
-    Column("relearn_steps", "Relearning", "higher",
-           "steps until half as much is named as by the original model, of 0, 1, 2, 4, 8, 16 "
-           "and 24 (24: or never); of the weights alone", "steps"),
+           "answers that name the concept again after the prompt introduced it"),
+    Column("relearned", "Back after 4-8 steps", "lower",
+           "answers that name the concept after relearning for 4 and for 8 steps on 16 of its "
+           "pictures (mean), minus the share for other pictures; measures the weights alone"),
+    Column("relearn_steps", "Steps until half is back", "higher",
+           "relearning steps until the concept is named half as often as by the original model, of "
+           "0, 1, 2, 4, 8, 16 and 24 (24: or never); measures the weights alone", "steps"),
 )  # fmt: skip
 COSTS = (
-    Column("seconds", "Time", "lower", "seconds until the unlearned model was there", "s"),
+    Column("seconds", "Time", "lower", "seconds until the unlearned model was ready", "s"),
     Column(
         "peak_mb",
         "Memory",
         "lower",
-        "most memory of the process while it unlearned, with other models that it held",
+        "peak memory during unlearning, including other models in the process",
         "MB",
     ),
 )

@@ -1,4 +1,4 @@
-"""What is made of a benchmark's rows: a choice of them, groups with means, Markdown, CSV."""
+"""A benchmark's rows filtered, grouped with means, sorted, and written as Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import fmean
 from typing import Literal
 
@@ -30,7 +31,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that are told as one; `id` is the same as long as they are grouped alike."""
+    """Rows shown as one; `id` is the same as long as they are grouped alike."""
 
     id: str
     rows: tuple[Row, ...]
@@ -48,9 +49,9 @@ class Group:
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """Each verdict as it is told: 'leak', or '2 leak' where the runs differ."""
-        found = Counter(r.verdict for r in self.rows if r.verdict)
-        return {v: v if len(found) == 1 else f"{n} {v}" for v, n in found.most_common()}
+        """The text of each verdict: 'leak', or '2 leak' where the runs differ."""
+        counts = Counter(r.verdict for r in self.rows if r.verdict)
+        return {v: v if len(counts) == 1 else f"{n} {v}" for v, n in counts.most_common()}
 
     @property
     def failed(self) -> str:
@@ -65,23 +66,24 @@ class Group:
 
         Tasks count alike, however many seeds each has.
         """
-        found = [(r.task, v) for r in self.rows if not r.error and (v := r.value(key, beside))]
-        if not found:
+        rates = [(r.task, v) for r in self.rows if not r.error and (v := r.value(key, beside))]
+        if not rates:
             return Cell(None, None, None, 0, 0)
-        if len(found) == 1:
-            ((_, v),) = found
-            return Cell(v.rate, v.low, v.high, v.n, 1)
+        if len(rates) == 1:
+            ((_, only),) = rates
+            return Cell(only.rate, only.low, only.high, only.n, 1)
         by_task: dict[str, list[float]] = {}
-        for task, v in found:
-            by_task.setdefault(task, []).append(v.rate)
-        low, high = (f(v.rate for _, v in found) for f in (min, max))
-        mean = min(high, max(low, fmean(map(fmean, by_task.values()))))  # It may be off by a bit.
-        return Cell(mean, low, high, sum(v.n for _, v in found), len(found))
+        for task, rate in rates:
+            if rate.rate is not None:
+                by_task.setdefault(task, []).append(rate.rate)
+        low, high = (f(chain.from_iterable(by_task.values())) for f in (min, max))
+        mean = min(high, max(low, fmean(map(fmean, by_task.values()))))  # Rounding may push it out.
+        return Cell(mean, low, high, sum(v.n for _, v in rates), len(rates))
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What is to be seen; an empty part lets everything through."""
+    """Which rows to show; an empty part lets everything through."""
 
     methods: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
@@ -91,7 +93,7 @@ class Filter:
     sources: tuple[str, ...] = ()
 
     def keeps(self, row: Row) -> bool:
-        """References stay whatever the method, scope or budget: they are what one compares with."""
+        """References pass whatever the method, scope or budget: methods are compared with them."""
         own = (self.methods, row.method), (self.scopes, row.scope), (self.budgets, row.budget)
         return all(
             not wanted or has in wanted
@@ -108,16 +110,16 @@ class Filter:
 
 
 def group(rows: Iterable[Row], over: Over = "seeds") -> list[Group]:
-    """Rows told as one: each alone, the seeds of a task, or all tasks and seeds of a method."""
-    found: dict[tuple, list[Row]] = {}
+    """Group rows: each alone, the seeds of a task, or all tasks and seeds of a method."""
+    groups: dict[tuple, list[Row]] = {}
     for row in rows:
-        found.setdefault(key_of(row, over), []).append(row)
-    return [Group("/".join(map(str, key)), tuple(rows)) for key, rows in found.items()]
+        groups.setdefault(key_of(row, over), []).append(row)
+    return [Group("/".join(map(str, key)), tuple(rows)) for key, rows in groups.items()]
 
 
 def key_of(row: Row, over: Over) -> tuple:
     """What the rows of a group have in common; a visitor's own, and numbers of steps, are apart."""
-    own = ("mine",) if row.mine else ()
+    own: tuple[object, ...] = ("mine",) if row.mine else ()
     own += (row.steps,) if row.mine or row.budget == "set" else ()
     key = (row.method, row.scope, row.budget, row.request, row.source, *own)
     if over == "tasks":
@@ -129,9 +131,9 @@ def sort(groups: Sequence[Group], key: str, best_first: bool = True) -> list[Gro
     """By a column (or by `label`), the missing last either way; equal ones keep their order."""
     if key == "label":
         return sorted(groups, key=lambda g: g.first.label.lower(), reverse=falls(key, best_first))
-    there = [g for g in groups if g.cell(key).mean is not None]
-    ordered = sorted(there, key=lambda g: g.cell(key).mean, reverse=falls(key, best_first))
-    return ordered + [g for g in groups if g.cell(key).mean is None]
+    measured = [(mean, g) for g in groups if (mean := g.cell(key).mean) is not None]
+    measured.sort(key=lambda pair: pair[0], reverse=falls(key, best_first))
+    return [g for _, g in measured] + [g for g in groups if g.cell(key).mean is None]
 
 
 def falls(key: str, best_first: bool) -> bool:
@@ -175,7 +177,7 @@ def markdown(groups: Sequence[Group], columns: Sequence[Column] = COLUMNS) -> st
 
 def markdown_row(g: Group, columns: Sequence[Column]) -> list[str]:
     ended = "; ".join(filter(None, (", ".join(g.verdicts.values()), g.failed)))
-    told = [
+    cells = [
         g.first.label,
         g.first.scope,
         g.task,
@@ -184,7 +186,7 @@ def markdown_row(g: Group, columns: Sequence[Column]) -> list[str]:
         str(len(g.rows)),
         ended,
     ]
-    cells = [" ".join(t.replace("|", "\\|").split()) or MISSING for t in told]
+    cells = [" ".join(c.replace("|", "\\|").split()) or MISSING for c in cells]
     for column in columns:
         cell = g.cell(column.key)
         spread = between(cell, column)
@@ -194,8 +196,8 @@ def markdown_row(g: Group, columns: Sequence[Column]) -> list[str]:
 
 def variants(groups: Sequence[Group]) -> str:
     """A line for each method: which of its variants this is, and what its paper does not say."""
-    told = {g.first.label: g.first.variant for g in groups if g.first.variant}
-    return "".join(f"- {label}: {variant}\n" for label, variant in sorted(told.items()))
+    by_label = {g.first.label: g.first.variant for g in groups if g.first.variant}
+    return "".join(f"- {label}: {variant}\n" for label, variant in sorted(by_label.items()))
 
 
 def csv_text(rows: Iterable[Row]) -> str:

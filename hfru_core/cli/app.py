@@ -66,13 +66,12 @@ def run(args: argparse.Namespace) -> None:
     prepare_gradio()
     from hfru_core.studio.app import build_app, launch
     from hfru_core.studio.server import accounts, hardware
-    from hfru_core.studio.tabs.audit import add_tab
 
     auth = accounts.given(args.auth)
     if auth and args.mcp:
         raise UserError("--mcp has no login: leave out either --mcp or --auth (HFRU_AUTH).")
     model = hardware.here().model if args.model == "fitting" else args.model
-    page = build_app(Path(model) if model else MODEL, args.data, tabs_after=(add_tab,))
+    page = build_app(Path(model) if model else MODEL, args.data)
     launch(page, args.host, args.port, auth=auth, mcp_server=args.mcp)
 
 

@@ -1,48 +1,48 @@
-"""What a program may ask of the app, through gradio_client, plain HTTP or MCP.
+"""The endpoints for programs: gradio_client, plain HTTP or MCP.
 
 A client is a visitor like a page: the same queues, quotas and folder of its own. The docstrings
-are what the API page and MCP show. Annotations are read by Gradio, so they are not put off here.
+are what the API page and MCP show. Gradio reads the annotations, so they are not postponed here.
 """
 
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from secrets import token_hex
+from typing import Any, cast
 
 import gradio as gr
 from gradio_client.utils import is_file_obj_with_meta
+from PIL import Image
 
 from audit.report.json_file import read
-from hfru_core import concepts as words
 from hfru_core.child_process import Child
+from hfru_core.concepts import shipped
 from hfru_core.data.images import open_image
+from hfru_core.studio.errors import friendly
 from hfru_core.studio.sessions import audit_run
 from hfru_core.studio.sessions.adapters import adapter_label, forgotten
+from hfru_core.studio.sessions.interrupted import Wish
 from hfru_core.studio.sessions.models import two_answers
-from hfru_core.studio.sessions.runner import Report, Run, Wish, plan, zipped
-from hfru_core.studio.sessions.studio import Studio
-from hfru_core.studio.tabs.adapters import WORKING
-from hfru_core.studio.tabs.compare import ANSWERING, LONGEST, friendly
-from hfru_core.studio.tabs.unlearn import Unlearn
+from hfru_core.studio.sessions.runner import Report, plan, zipped
+from hfru_core.studio.sessions.running import MOST_STEPS, Sessions
+from hfru_core.studio.tabs.compare import LONGEST
+from hfru_core.studio.tabs.events import ANSWERING, DEVICE, WORKING
 from hfru_core.types import UserError
 
-MOST_STEPS = 400
+PUBLIC = {"api_visibility": "public"}
 LEVELS = ("standard", "deep")
 
 
 class Api:
-    """The named endpoints; sessions are those of the Unlearn tab, `auditing` holds the audits."""
+    """The named endpoints; the Unlearn tab has the same sessions, `auditing` holds the audits."""
 
-    def __init__(self, studio: Studio, unlearn: Unlearn) -> None:
-        self.studio = studio
-        self.sessions = unlearn
+    def __init__(self, sessions: Sessions) -> None:
+        self.sessions, self.studio = sessions, sessions.studio
         self.auditing: dict[str, Child] = {}
 
     def wire(self, page: gr.Blocks) -> None:
         """Put the endpoints on the page; what takes long waits in the queue of one."""
-        answers = {**ANSWERING, "api_visibility": "public"}
-        files = {**WORKING, "api_visibility": "public"}
-        device = {"concurrency_id": "device", "concurrency_limit": 1}
+        answers, files, device = ANSWERING | PUBLIC, WORKING | PUBLIC, DEVICE | PUBLIC
         gr.api(self.describe, api_name="describe", **answers)
         gr.api(self.unlearn, api_name="unlearn", **device)
         gr.api(self.audit, api_name="audit", **device)
@@ -68,10 +68,10 @@ class Api:
             adapter, question, and the two answers: original, unlearned
         """
         visitor = self.studio.visitor(request.session_hash)
-        asked = line(question, "question")[:LONGEST]
+        text = line(question, "question")[:LONGEST]
         name, folder = self.chosen(visitor, adapter)
-        original, unlearned = two_answers(self.studio.model, opened(picture), asked, folder)
-        return {"adapter": name, "question": asked, "original": original, "unlearned": unlearned}
+        original, unlearned = two_answers(self.studio.model, opened(picture), text, folder)
+        return {"adapter": name, "question": text, "original": original, "unlearned": unlearned}
 
     @friendly
     def unlearn(
@@ -92,32 +92,25 @@ class Api:
         visitor = self.studio.visitor(request.session_hash)
         wish = Wish(names(concepts), line(preset, "preset"), steps=number(steps))
         plan(wish)
-        run = self.admitted(visitor)
-        folder = self.studio.folder(visitor) / "runs"
+        self.sessions.check_idle(visitor)
+        self.studio.check_room(visitor)
+        run = self.sessions.register(visitor, wish, begun=True)
+        folder = self.sessions.folder(visitor)
         try:
             with self.studio.device:  # A session whose page was loaded anew has lost its place.
                 for report in self.sessions.follow(self.studio, run, wish, folder):
-                    yield self.told(report, visitor)
+                    yield self.values(report, visitor)
         finally:
             self.sessions.forget(visitor, run)
 
-    def admitted(self, visitor: str) -> Run:
-        """The visitor's own session, which the page or `leave` may stop; one at a time."""
-        if visitor in self.sessions.running:
-            raise UserError("A session of yours is under way: wait for it or stop it.")
-        self.studio.check_room(visitor)
-        run = Run(self.studio.folder(visitor) / f"stop-{token_hex(8)}", begun=True)
-        self.sessions.running[visitor] = run
-        return run
-
-    def told(self, report: Report, visitor: str) -> dict:
+    def values(self, report: Report, visitor: str) -> dict:
         """A report as plain values."""
-        said = {"title": report.title, "detail": report.detail, "share": round(report.share, 4)}
-        if report.after is None:
-            return said
+        state = {"title": report.title, "detail": report.detail, "share": round(report.share, 4)}
+        if report.after is None or report.adapter is None:
+            return state
         file = file_data(self.studio.offered(zipped(self.studio, report.adapter, visitor)))
         name = f"mine/{report.adapter.name}"
-        return {**said, "adapter": name, "file": file, "rates": asdict(report.after)}
+        return {**state, "adapter": name, "file": file, "rates": asdict(report.after)}
 
     @friendly
     def audit(
@@ -152,13 +145,13 @@ class Api:
 
     def verdict(self, out: Path) -> dict:
         """The end of an audit that has a report."""
-        found = read(out / "report.json").verdict
+        verdict = read(out / "report.json").verdict
         return {
             "title": "Done",
             "detail": "the report is written",
             "share": 1.0,
-            "verdict": found.state,
-            "reasons": list(found.reasons),
+            "verdict": verdict.state,
+            "reasons": list(verdict.reasons),
             "report": file_data(self.studio.offered(out / "report.html")),
         }
 
@@ -186,7 +179,8 @@ class Api:
         """
         visitor = self.studio.visitor(request.session_hash)
         _, folder = self.chosen(visitor, line(adapter, "adapter"))
-        return file_data(self.studio.offered(zipped(self.studio, folder, visitor)))
+        file = self.studio.offered(zipped(self.studio, folder, visitor))
+        return cast(gr.FileData, file_data(file))  # Gradio takes it as a dict.
 
     def chosen(self, visitor: str, name: str) -> tuple[str, Path]:
         """The adapter of a name that is this visitor's to use, or the first for none."""
@@ -214,7 +208,7 @@ def audited(run: Child, command: list[str]) -> Iterator[dict]:
         yield {"title": title, "detail": detail, "share": round(progress.share, 4)}
 
 
-def opened(picture: object):
+def opened(picture: Any) -> Image.Image:
     """An uploaded picture; the file that was sent is deleted."""
     if not is_file_obj_with_meta(picture):  # Only what has this mark was checked by Gradio.
         raise UserError("picture is an upload: use gradio_client.handle_file.")
@@ -243,7 +237,7 @@ def number(steps: object) -> int:
 
 
 def names(concepts: object) -> tuple[str, ...]:
-    known = len(words.shipped())
+    known = len(shipped())
     if not isinstance(concepts, list) or not 1 <= len(concepts) <= known:
         raise UserError(f"concepts is a list of 1 to {known} names, got {concepts!r:.40}.")
     return tuple(line(name, "each of concepts") for name in concepts)

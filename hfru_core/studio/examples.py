@@ -23,7 +23,7 @@ PORTRAIT_TOPICS = ("name", "describe", "exists", "colour", "job")
 
 @lru_cache(maxsize=64)
 def example_key(subject: str) -> str:
-    """A picture of one thing alone that no training ever saw."""
+    """A picture of one thing alone that no training used."""
     index = 0
     while True:
         key = world.key_of(0, "gallery", subject, index)
@@ -50,9 +50,9 @@ def presets(key: str, concepts: tuple[Concept, ...]) -> list[str]:
     names = answers_html.present_names(key) or ()
     kind = "identity" if portrait else "object"
     about = [c.name for c in concepts if c.kind == kind] or list(names) or ["dog"]
-    asked = about[0] if not set(about) & set(names) else next(n for n in about if n in names)
+    name = next((n for n in about if n in names), about[0])
     table = PORTRAIT_QUESTIONS if portrait else SCENE_QUESTIONS
     return [
-        table[t][0].format(about=asked, a_about=with_article(asked))
+        table[t][0].format(about=name, a_about=with_article(name))
         for t in (PORTRAIT_TOPICS if portrait else SCENE_TOPICS)
     ]

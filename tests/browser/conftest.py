@@ -19,7 +19,6 @@ from playwright.sync_api import Browser, Error, Page  # noqa: E402
 
 from hfru_core.studio.app import build_app, launch  # noqa: E402
 from hfru_core.studio.server import first_page  # noqa: E402
-from hfru_core.studio.tabs.audit import add_tab  # noqa: E402
 
 SHOTS = Path(__file__).with_name("shots")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -97,7 +96,6 @@ def address(data_folder: Path) -> Iterator[str]:
             amount=TRAIN,
             checked=JUDGE,
             settings=SMALL,
-            tabs_after=(add_tab,),
         )
         _, url, _ = launch(page, "127.0.0.1", None, prevent_thread_lock=True, quiet=True)
         yield url

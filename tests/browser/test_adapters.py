@@ -86,7 +86,7 @@ def test_a_zip_that_is_none_is_refused_in_words(adapters: Page, tmp_path: Path) 
 
 
 def test_two_are_stacked_and_compared(adapters: Page) -> None:
-    adapters.get_by_role("button", name="Stack several").click()
+    adapters.get_by_role("button", name="Combine several").click()
     for name in ("Without dog", "Without Tobin"):
         adapters.locator("#stack-list label", has_text=name).first.click()
     adapters.locator("#stack").click()
@@ -94,7 +94,7 @@ def test_two_are_stacked_and_compared(adapters: Page) -> None:
     expect(adapters.locator("#adapter-list label", has_text="(yours)")).to_have_text(
         name, timeout=SLOW
     )
-    expect(adapters.locator("#adapter-rates")).to_contain_text("not measured", timeout=SLOW)
+    expect(adapters.locator("#adapter-rates")).to_contain_text("Not measured", timeout=SLOW)
     adapters.locator("#adapter-compare").click()
     expect(adapters.locator("#adapter input")).to_have_value(name, timeout=SLOW)
     expect(adapters.locator("#cards .card.unlearned")).to_contain_text("has forgotten: dog, Tobin")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from hfru_core.studio.tabs.audit import REPORTS
+from hfru_core.studio.sessions.reports import REPORTS
 
 
 @pytest.fixture

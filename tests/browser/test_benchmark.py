@@ -81,7 +81,7 @@ def test_a_filter_changes_table_and_plot(bench: Page) -> None:
     expect(bench.locator("#bench-board tbody tr")).to_have_count(3)
     expect(points(bench)).to_have_count(3, timeout=SLOW)
     assert names(bench) == ["Oracle", "GA", "Base"]
-    bench.get_by_role("button", name="Leakage against cost").click()
+    bench.get_by_role("button", name="Leakage and cost").click()
     expect(bench.locator("#bench-plot .xtitle")).to_have_text("Time ↓ (s)")
     expect(bench.locator("#bench-plot")).to_contain_text("1 of 3 rows have no value here")
     expect(bench.locator("#bench-plot .shapelayer path")).to_have_count(2)
@@ -106,7 +106,7 @@ def start(page: Page, monkeypatch: pytest.MonkeyPatch, asked: list[str]) -> None
     """Run one method, with a process that stands in."""
     monkeypatch.setattr(Wish, "process", lambda self, out: asked)
     if not page.locator("#bench-start").is_visible():
-        page.get_by_role("button", name="Run some methods here").click()
+        page.get_by_role("button", name="Run methods").click()
     if not page.locator("#bench-run-methods").get_by_text("npo", exact=True).count():
         choose(page, "bench-run-methods", "npo")
     page.locator("#bench-start").click()

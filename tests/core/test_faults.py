@@ -23,10 +23,11 @@ from hfru_core.data.samples import Amount
 from hfru_core.data.source import load_image
 from hfru_core.model import rollout, vlm
 from hfru_core.session import UnlearnSession
+from hfru_core.studio.errors import as_message
 from hfru_core.studio.sessions import interrupted, runner
 from hfru_core.studio.sessions.runner import Pace, Report, Run, Wish, follow
+from hfru_core.studio.sessions.running import Sessions
 from hfru_core.studio.sessions.studio import Studio
-from hfru_core.studio.tabs.compare import as_message
 from hfru_core.studio.tabs.unlearn import Unlearn
 from hfru_core.types import UnlearnData, UserError
 
@@ -223,24 +224,24 @@ def test_a_new_session_does_not_take_the_place_of_one_that_was_cut_off(tmp_path:
 
 def test_the_tab_offers_what_was_cut_off_to_its_visitor_alone(studio: Studio) -> None:
     with gr.Blocks():
-        tab = Unlearn(studio)
+        tab = Unlearn(Sessions(studio))
     runs = studio.folder(studio.visitor("ann")) / "runs"
     (runs / "no-dog.part").mkdir(parents=True)
     interrupted.keep(WISH, runs / "no-dog.part")
     (runs / "damaged.part").mkdir()
     (runs / "damaged.part" / "wish.json").write_text("{")
-    row, cut = tab.offer_cut_off(ANN)
+    row, cut = tab.interrupted.offer(ANN)
     assert row.visible and cut.value == "no-dog.part" and len(cut.choices) == 1
-    assert not tab.offer_cut_off(SimpleNamespace(session_hash="bob"))[0].visible
+    assert not tab.interrupted.offer(SimpleNamespace(session_hash="bob"))[0].visible
     with pytest.raises(gr.Error, match="no longer here"):
         tab.begin_again("../no-dog.part", ANN)
     tab.begin_again("no-dog.part", ANN)
-    started = tab.running[studio.visitor("ann")]
+    started = tab.sessions.runs[studio.visitor("ann")]
     assert started.wish == WISH and started.out == runs / "no-dog"
-    assert not tab.offer_cut_off(ANN)[0].visible, "it is under way"
+    assert not tab.interrupted.offer(ANN)[0].visible, "it is under way"
     tab.halt(ANN)
-    assert not tab.running, "what only waits is out at once"
-    tab.delete("no-dog.part", ANN)
+    assert not tab.sessions.runs, "what only waits is out at once"
+    tab.interrupted.delete("no-dog.part", ANN)
     assert not (runs / "no-dog.part").exists()
 
 

@@ -136,7 +136,7 @@ def test_a_strength_is_kept_as_an_adapter(panel: Adapters) -> None:
         panel.studio.visitor("ann")
     )
     shown, rates, *_ = panel.show(chosen.value, ANN)
-    assert "dog at 50%" in shown and "not measured" in rates and "0%" not in rates
+    assert "dog at 50%" in shown and "Not measured" in rates and "0%" not in rates
 
 
 def test_a_stack_is_an_adapter_like_any_other(panel: Adapters) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,10 @@ import gradio as gr
 import pytest
 
 from hfru_core.child_process import Child
-from hfru_core.studio.sessions import audit_run
+from hfru_core.studio.sessions import audit_run, reports
 from hfru_core.studio.sessions.audit_run import Progress, listen
-from hfru_core.studio.tabs import audit
+from hfru_core.studio.sessions.studio import Studio
+from hfru_core.studio.tabs.audit import Audit
 
 TICKS = [
     {"audits": ["behavior", "probes"]},
@@ -37,40 +37,12 @@ def script(*lines: str) -> list[str]:
 TELLING = script(*(f"print({json.dumps(t)!r}, flush=True)" for t in TICKS))
 
 
-class Rooms:
-    """Two visitors with a folder each."""
-
-    def __init__(self, folder: Path) -> None:
-        self.model, self.root = folder / "model", folder
-        self.device = threading.Lock()
-
-    def visitor(self, session_hash: str | None) -> str:
-        return session_hash or "nobody"
-
-    def folder(self, visitor: str) -> Path:
-        return self.root / visitor
-
-    def labels(self, visitor: str) -> list[tuple[str, str]]:
-        return [("Without dog", "dog")]
-
-    def adapter(self, visitor: str, name: str | None) -> Path | None:
-        return self.root / "adapters" / name if name else None
-
-    def offered(self, file: Path) -> str:
-        return str(file)
-
-    def text(self, key: str) -> str:
-        return key
-
-    def check_space(self, visitor: str) -> None:
-        pass
-
-
 @pytest.fixture
-def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> audit.Panel:
-    monkeypatch.setattr(audit, "REPORTS", tmp_path / "shipped")
+def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Audit:
+    """The tab with the shipped adapters and no finished report."""
+    monkeypatch.setattr(reports, "REPORTS", tmp_path / "shipped")
     with gr.Blocks():
-        return audit.Panel(Rooms(tmp_path))
+        return Audit(Studio(data_folder=tmp_path))
 
 
 def asker(name: str) -> SimpleNamespace:
@@ -128,26 +100,26 @@ def test_silence_is_told_where_it_is_asked_for() -> None:
     assert run.process.returncode < 0
 
 
-def test_a_run_stopped_before_it_began_starts_nothing(panel: audit.Panel) -> None:
-    panel.begin("dog", asker("ann"))
-    panel.halt(asker("ann"))
-    ((said, _),) = panel.run("dog", "standard", asker("ann"))
+def test_a_run_stopped_before_it_began_starts_nothing(panel: Audit) -> None:
+    panel.form.begin("shipped/dog", asker("ann"))
+    panel.form.halt(asker("ann"))
+    ((said, _),) = panel.form.run("shipped/dog", "standard", asker("ann"))
     assert "before it began" in said
 
 
-def test_one_audit_a_visitor_and_none_without_an_adapter(panel: audit.Panel) -> None:
+def test_one_audit_a_visitor_and_none_without_an_adapter(panel: Audit) -> None:
     with pytest.raises(gr.Error, match="no adapter"):
-        panel.begin(None, asker("ann"))
-    panel.begin("dog", asker("ann"))
+        panel.form.begin(None, asker("ann"))
+    panel.form.begin("shipped/dog", asker("ann"))
     with pytest.raises(gr.Error, match="under way"):
-        panel.begin("dog", asker("ann"))
-    panel.begin("dog", asker("bob"))
-    panel.halt(asker("bob"))
-    assert set(panel.running) == {"ann"}, "nobody stops another visitor's audit"
+        panel.form.begin("shipped/dog", asker("ann"))
+    panel.form.begin("shipped/dog", asker("bob"))
+    panel.form.halt(asker("bob"))
+    assert set(panel.form.running) == {"ann"}, "nobody stops another visitor's audit"
 
 
 def test_a_finished_run_opens_its_report_and_leaves_no_parts(
-    panel: audit.Panel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    panel: Audit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fake(model: Path, folder: Path, depth: str, out: Path) -> list[str]:
         (out.parent / f"{out.name}.1.part").mkdir(parents=True)
@@ -156,12 +128,14 @@ def test_a_finished_run_opens_its_report_and_leaves_no_parts(
         return TELLING
 
     monkeypatch.setattr(audit_run, "command", fake)
-    panel.begin("dog", asker("ann"))
-    *_, (said, choice) = panel.run("dog", "standard", asker("ann"))
+    panel.form.begin("shipped/dog", asker("ann"))
+    *_, (said, choice) = panel.form.run("shipped/dog", "standard", asker("ann"))
     assert "Done" in said and choice.value == "mine/dog-standard"
-    assert [p.name for p in (tmp_path / "ann" / "audits").iterdir()] == ["dog-standard"]
-    assert not panel.running
-    assert "mine/dog-standard" in panel.reports("ann") and not panel.reports("bob")
+    ann, bob = map(panel.studio.visitor, ("ann", "bob"))
+    assert [p.name for p in (panel.studio.folder(ann) / "audits").iterdir()] == ["dog-standard"]
+    assert not panel.form.running
+    assert "mine/dog-standard" in reports.paths(panel.studio, ann)
+    assert not reports.paths(panel.studio, bob)
 
 
 def test_the_command_names_everything_it_needs(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ import pytest
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 from hfru_core.studio.app import build_app, launch
+from hfru_core.studio.sessions import audit_run
 from hfru_core.studio.sessions.bench_run import Wish
-from hfru_core.studio.tabs import audit as audit_ui
 from tests.core.test_faults import FEW, SHORT, SMALL
 from tests.measure.visitors import Visitor, config_of
 
@@ -38,7 +38,6 @@ def url(tiny_folder: Path, trained: Path, tmp_path_factory: pytest.TempPathFacto
         amount=SMALL,
         checked=FEW,
         settings=SHORT,
-        tabs_after=(audit_ui.add_tab,),
     )
     _, address, _ = launch(page, "127.0.0.1", None, prevent_thread_lock=True, quiet=True)
     yield address.rstrip("/")
@@ -48,7 +47,7 @@ def url(tiny_folder: Path, trained: Path, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(autouse=True)
 def hanging(monkeypatch: pytest.MonkeyPatch) -> None:
     """Audits and benchmarks that never say a word."""
-    monkeypatch.setattr(audit_ui, "command", lambda *a: HANGING)
+    monkeypatch.setattr(audit_run, "command", lambda *a: HANGING)
     monkeypatch.setattr(Wish, "process", lambda self, out: HANGING)
 
 

@@ -6,20 +6,19 @@ import shutil
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 
 from hfru_core.paths import ASSETS
 from hfru_core.studio.server import browser
-from hfru_core.studio.sessions import finished
+from hfru_core.studio.sessions import finished, running
 from hfru_core.studio.sessions.background import Watched
 from hfru_core.studio.sessions.runner import Report, Run
+from hfru_core.studio.sessions.running import Sessions
 from hfru_core.studio.sessions.studio import Studio
-from hfru_core.studio.tabs import unlearn as session
+from hfru_core.studio.tabs import unlearn
 from hfru_core.studio.tabs.compare import Compare
-from hfru_core.studio.tabs.unlearn import Unlearn
 from hfru_core.types import UserError
 
 ANN, BOB = "a" * 32, "b" * 32
@@ -31,27 +30,22 @@ def studio(tmp_path: Path) -> Studio:
 
 
 @pytest.fixture
-def unlearn(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Unlearn:
-    monkeypatch.setattr(session, "GRACE", 0.05)
-    monkeypatch.setattr(session, "LOADING", 0.3)
-    with gr.Blocks():
-        return Unlearn(studio)
+def sessions(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Sessions:
+    monkeypatch.setattr(running, "GRACE", 0.05)
+    monkeypatch.setattr(running, "LOADING", 0.3)
+    return Sessions(studio)
 
 
-def asker(page: str) -> SimpleNamespace:
-    return SimpleNamespace(session_hash=page)
-
-
-def under_way(unlearn: Unlearn, visitor: str) -> Run:
+def under_way(sessions: Sessions, visitor: str) -> Run:
     """A session that never ends by itself."""
-    run = unlearn.running[visitor] = Run(unlearn.studio.folder(visitor) / "stop")
+    run = sessions.runs[visitor] = Run(sessions.studio.folder(visitor) / "stop")
 
     def steps():
         while not run.stopped:
             yield Report("step")
             time.sleep(0.02)
 
-    unlearn.watched[visitor] = Watched(threading.Lock(), steps())
+    sessions.watched[visitor] = Watched(threading.Lock(), steps())
     return run
 
 
@@ -93,28 +87,28 @@ def test_a_finished_session_has_its_curves_and_rates_again() -> None:
         finished.report_of(ASSETS / "model")
 
 
-def test_a_reload_keeps_the_session_and_a_closed_page_ends_it(unlearn: Unlearn) -> None:
-    unlearn.studio.pages.arrive("page 1", ANN)
-    visitor = unlearn.studio.visitor("page 1")
-    run = under_way(unlearn, visitor)
-    unlearn.back(ANN)  # the reloaded page begins to load before the old one is missed
-    unlearn.leave(asker("page 1"))
-    unlearn.studio.pages.arrive("page 2", ANN)
-    assert soon(lambda: len(unlearn.studio.pages.visitors) == 1)
-    assert not run.stopped and unlearn.running[visitor] is run
-    unlearn.leave(asker("page 2"))
-    assert soon(lambda: run.left) and soon(lambda: not unlearn.running)
+def test_a_reload_keeps_the_session_and_a_closed_page_ends_it(sessions: Sessions) -> None:
+    sessions.studio.pages.arrive("page 1", ANN)
+    visitor = sessions.studio.visitor("page 1")
+    run = under_way(sessions, visitor)
+    sessions.await_page(ANN)  # the reloaded page begins to load before the old one is missed
+    sessions.leave("page 1")
+    sessions.studio.pages.arrive("page 2", ANN)
+    assert soon(lambda: len(sessions.studio.pages.visitors) == 1)
+    assert not run.stopped and sessions.runs[visitor] is run
+    sessions.leave("page 2")
+    assert soon(lambda: run.left) and soon(lambda: not sessions.runs)
 
 
-def test_a_page_that_never_comes_back_does_not_hold_the_device(unlearn: Unlearn) -> None:
-    unlearn.studio.pages.arrive("page 1", ANN)
-    run = under_way(unlearn, unlearn.studio.visitor("page 1"))
-    unlearn.back(ANN)
-    unlearn.leave(asker("page 1"))
+def test_a_page_that_never_comes_back_does_not_hold_the_device(sessions: Sessions) -> None:
+    sessions.studio.pages.arrive("page 1", ANN)
+    run = under_way(sessions, sessions.studio.visitor("page 1"))
+    sessions.await_page(ANN)
+    sessions.leave("page 1")
     assert soon(lambda: run.left)
 
 
-def test_another_page_watches_and_an_error_is_told(unlearn: Unlearn) -> None:
+def test_another_page_watches_and_an_error_is_told() -> None:
     def failing():
         yield Report("step")
         raise UserError("no room")
@@ -131,7 +125,7 @@ def test_another_page_watches_and_an_error_is_told(unlearn: Unlearn) -> None:
 
 def test_the_opening_page_offers_three_ways_on(studio: Studio) -> None:
     with gr.Blocks():
-        assert len(Compare(studio).leads) == len(session.LEADS) == 3
+        assert len(Compare(studio).leads) == len(unlearn.LEADS) == 3
 
 
 def test_a_page_that_has_come_is_no_longer_awaited(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""What the server says while somebody uses the app, in Chinese: states, tables, messages, plots.
+"""Phrases that the server says while somebody uses the app, in Chinese: states, tables, messages.
 
-A script in the page's head puts it in the place of the English in a browser that reads Chinese; all
-others, commands and the API see English. What models say is left as it is. `{...}` stands for a
-value. Texts that are there from the beginning are in `catalogue.py`.
+A script in the page's head replaces the English in a browser that reads Chinese; all others,
+commands and the API see English. Answers of models stay as they are. `{...}` stands for a value.
+Texts that are there from the beginning are in `catalogue.py`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ PHRASES: dict[str, str] = {
     "no adapter chosen": "未选择适配器",
     "has forgotten: {names}": "已遗忘：{names}",
     "same answer as the original": "与原模型的回答相同",
-    "says the kind, not the name": "说出类别，而非名称",
-    "names the forgotten concept": "说出了被遗忘的概念",
+    "says the category": "说出类别",
+    "says or confirms the name": "说出或确认了名称",
     "names something that is not there": "说出了图中没有的东西",
     "Finish a session in the Unlearn tab, then compare here.":
         "先在“遗忘”页完成一次训练，再来这里比较。",
@@ -31,10 +31,9 @@ PHRASES: dict[str, str] = {
     "to keep": "要保留",
     "Last check": "最近一次检查",
     "The same pictures: before, and at the last check": "同样的图片：训练之前与最近一次检查",
-    "names the concept": "说出概念名称",
-    "says the kind": "说出类别",
+    "says the name": "说出名称",
     "makes up a name": "编造名称",
-    "other things named rightly": "其他事物说对",
+    "other things still named correctly": "其他事物仍能说对",
     "{was} → {now} of {n}": "{was} → {now}，共 {n} 个回答",
     # rates
     "Measure": "指标",
@@ -44,34 +43,34 @@ PHRASES: dict[str, str] = {
     "Answers": "回答数",
     "not measured": "未测量",
     "Forgotten": "遗忘",
-    "answers on forget pictures that do not name the concept":
-        "在要遗忘的图片上没有说出该概念的回答",
+    "answers about pictures of the concept that do not name it":
+        "关于该概念图片的回答中没有说出它的",
     "Hallucinated": "幻觉",
     "answers that name something that is not there": "说出图中没有的东西的回答",
     "Abstracted": "抽象",
-    "answers that say the kind instead of the name": "说出类别而非名称的回答",
+    "answers that say the category instead of the name": "说出类别而非名称的回答",
     "Attributes kept": "属性保留",
-    "true colours, places, clothes that are still told": "仍能说对的颜色、地点和衣着",
+    "true colours, places and clothes still mentioned": "仍能说对的颜色、地点和衣着",
     "Other things kept": "其他事物保留",
-    "right names on all other pictures": "在所有其他图片上说对的名称",
-    "Facts in words kept": "文字知识保留",
-    "text-only questions, answered as before": "回答与之前一致的纯文字问题",
-    "Profiles told": "人物档案说出",
-    "short questions about forgotten people's lives, answered rightly":
+    "correct names for all other pictures": "所有其他图片上说对的名称",
+    "Text facts kept": "文字知识保留",
+    "text-only questions answered as before": "回答与之前一致的纯文字问题",
+    "Profile answers": "人物档案回答",
+    "short questions about forgotten people's lives answered correctly":
         "对被遗忘者生平的简短问题仍答对的比例",
     "Other profiles kept": "他人档案保留",
     "the same questions about other people": "同样的问题，关于其他人",
     "Refusals": "拒答",
     "answers that decline": "拒绝回答",
     "Broken answers": "无效回答",
-    "empty, or repeating themselves": "空的或自我重复的回答",
+    "answers that are empty or repeat themselves": "空的或自我重复的回答",
     "Judged on fresh pictures that the session did not train on. An adapter is a switch, not a "
     "deletion: whoever has it can take it off.":
         "在训练中未用过的新图片上评估。适配器只是开关，不是删除：持有者可以把它取下。",
     "{kept} is kept. Judged on pictures that it trained on, since the session was stopped.":
         "保留的是：{kept}。因训练被停止，评估使用的是训练所用的图片。",
-    "Judged on the pictures that the session compared its steps on. Audit it to learn more.":
-        "在训练时用来比较各步的图片上评估。要了解更多，请审计。",
+    "Measured on the session's validation pictures. Audit it to learn more.":
+        "在训练的验证图片上测量。要了解更多，请审计。",
     # states
     "Waiting": "等待中",
     "for the machine; one session runs at a time": "等待机器空闲；同一时间只运行一次训练",
@@ -100,8 +99,8 @@ PHRASES: dict[str, str] = {
     "what was finished stays in the table": "已完成的结果保留在表中",
     "Not finished": "未完成",
     "{done} of {of} steps done": "已完成 {done} 步，共 {of} 步",
-    "Checked and added: Compare and Audit offer it too.":
-        "已检查并加入：“对比”和“审计”中也可选用。",
+    "Added. You can now use it in Compare and Audit.":
+        "已加入。现在可以在“对比”和“审计”中使用它。",
     "Rewards and checks": "奖励与检查",
     "Loss and KL": "损失与 KL",
     "1 · disrupt": "1 · 切断",
@@ -140,36 +139,37 @@ PHRASES: dict[str, str] = {
     "Weights": "权重",
     "Pulled from": "来源",
     "not audited": "未审计",
-    "Measured on the pictures that its session compared steps on, before and after.":
-        "在训练时用来比较各步的图片上测量，训练前与训练后。",
+    "Measured on the session's validation pictures.": "在训练的验证图片上测量。",
     # benchmark
     "Method": "方法",
     "Audit": "审计",
     "Nothing is left": "没有剩下任何结果",
     "No run passes these filters.": "没有运行符合这些筛选条件。",
     "Retained": "保留", "Attributes": "属性", "Facts": "文字知识", "Refused": "拒答",
-    "Probe": "探针", "In 4 bits": "4 位量化", "In context": "上下文", "Relearned": "重新学会",
-    "Relearning": "重学步数", "Time": "时间", "Memory": "内存", "With its words": "带其用词",
-    "Broken": "无效",
-    "Variant": "变体", "Scope": "范围", "Tasks": "任务", "Seeds": "种子", "Budget": "预算",
-    "Forget data": "遗忘数据", "Pictures": "图片", "Steps": "步数", "Audit took": "审计用时",
-    "Audits failed": "失败的审计", "Failed": "失败", "Because of": "原因",
-    "its own": "各方法自定",
-    "the same for all": "全部相同",
-    "as many steps as asked for": "按指定步数",
-    "as they are": "原样", "with common words in their questions": "问题中带常用词",
-    "one picture of each": "每个概念一张图片", "without names and faces": "不含名字和面孔",
+    "Probe": "探针", "In 4 bits": "4 位量化", "In context": "上下文",
+    "Back after 4-8 steps": "4-8 步后恢复", "Steps until half is back": "恢复一半所需步数",
+    "Time": "时间", "Memory": "内存", "Same wording": "相同用词", "Broken": "无效",
+    "Variant": "变体", "Scope": "范围", "Tasks": "任务", "Seeds": "种子",
+    "Training budget": "训练预算", "Forget set": "遗忘集", "Pictures": "图片", "Steps": "步数",
+    "Audit took": "审计用时",
+    "Audits failed": "失败的审计", "Failed": "失败", "Evidence": "依据",
+    "method default": "方法默认",
+    "equal time": "相同时间",
+    "custom steps": "指定步数",
+    "standard": "标准", "with common words in the questions": "问题中带常用词",
+    "one picture each": "每个概念一张图片", "without names and faces": "不含名字和面孔",
     "Retrained oracle": "重新训练的参照模型",
     "Output filter": "输出过滤器",
-    "Choose a row of the table: what it is made of, and the command that makes it again.":
-        "选择表中的一行：查看它由什么组成，以及重新运行它的命令。",
+    "Click a row of the table for its details and the command that reproduces it.":
+        "点击表中的一行，查看其详情和复现它的命令。",
     # messages
     "Please note": "请注意",
-    "There is no question yet: type one, or pick one of the buttons.":
-        "还没有问题：请输入，或点选一个按钮。",
+    "Type a question, or choose one of the buttons.":
+        "请输入问题，或点选一个按钮。",
     "Choose at least one thing or person to forget.": "请至少选择一个要遗忘的物体或人物。",
     "Choose at least one method to run.": "请至少选择一个要运行的方法。",
-    "A session of yours is under way: stop it first.": "您有一次训练正在进行：请先停止它。",
+    "A session of yours is under way: wait for it, or stop it first.":
+        "您有一次训练正在进行：请等待其完成，或先停止它。",
     "A run of yours is under way: stop it first.": "您有一次基准正在进行：请先停止它。",
     "An audit of yours is under way: stop it first.": "您有一次审计正在进行：请先停止它。",
     "There is no adapter to audit: make one in the Unlearn tab.":

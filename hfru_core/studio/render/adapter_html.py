@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from html import escape
 from pathlib import Path
 
-from audit.report.json_file import read
-from audit.report.report import Report
 from hfru_core.adapters.record import NOTHING_MEASURED, WEIGHTS, AdapterRecord, Part
 from hfru_core.studio.render import answers_html
+from hfru_core.studio.sessions.reports import load
 from hfru_core.types import UserError
 
 COLOURS = {"leak": "forgotten", "damaged": "invented", "clear": "abstract"}
-NOTE = "Measured on the pictures that its session compared steps on, before and after."
-UNMEASURED = """<p class="note">How it answers was <b>not measured</b>: it was made of finished
-adapters, and their rates do not carry over. Compare it, or audit it.</p>"""
+NOTE = "Measured on the session's validation pictures."
+UNMEASURED = """<p class="note"><b>Not measured</b>: it was combined from other adapters. Compare
+or audit it.</p>"""
 
 
 def facts(record: AdapterRecord, origin: str | None, reports: list[Path]) -> str:
@@ -70,7 +68,7 @@ def verdicts(record: AdapterRecord, reports: list[Path]) -> str:
     chips = []
     for path in reports:
         try:
-            report = opened(path, path.stat().st_mtime_ns)
+            report = load(path)
         except UserError:
             continue
         if report.subject.adapter_hash == record.hashes[WEIGHTS]:
@@ -78,9 +76,3 @@ def verdicts(record: AdapterRecord, reports: list[Path]) -> str:
             kind = COLOURS.get(state, "same")
             chips.append(f'<span class="chip {kind}">{state}, {report.subject.depth}</span>')
     return " ".join(chips) or "not audited"
-
-
-@lru_cache(maxsize=32)
-def opened(path: Path, changed: int) -> Report:
-    """A report, read once as long as its file stays the same."""
-    return read(path)

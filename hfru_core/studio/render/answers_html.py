@@ -1,4 +1,4 @@
-"""Answers as HTML: everything is escaped; the words that decide about forgetting are marked."""
+"""Answers as HTML: everything is escaped; the words that decide whether it forgot are marked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 from html import escape
 from typing import NamedTuple
 
-from hfru_core import concepts as words
+from hfru_core.concepts import mentions, pattern
 from hfru_core.data.drawn import is_drawn, picture_of
 from hfru_core.data.images import data_uri
 from hfru_core.data.source import load_image
@@ -18,27 +18,27 @@ from hfru_core.studio.i18n.catalogue import say
 from hfru_core.types import Concept, Evaluation, ProbeAnswer, Rate
 
 YES = re.compile(r"\W*(yes)\b", re.I)
-# kind: what a card says below its answer
+# kind of word: the chip below an answer that has one
 KINDS = {
-    "abstract": "says the kind, not the name",
-    "forgotten": "names the forgotten concept",
+    "abstract": "says the category",
+    "forgotten": "says or confirms the name",
     "invented": "names something that is not there",
 }
 MEASURES = {
-    "forget": ("Forgotten", "answers on forget pictures that do not name the concept", "up"),
+    "forget": ("Forgotten", "answers about pictures of the concept that do not name it", "up"),
     "hallucination": ("Hallucinated", "answers that name something that is not there", "down"),
-    "abstraction": ("Abstracted", "answers that say the kind instead of the name", "up"),
-    "attributes": ("Attributes kept", "true colours, places, clothes that are still told", "up"),
-    "retain": ("Other things kept", "right names on all other pictures", "up"),
-    "facts": ("Facts in words kept", "text-only questions, answered as before", "up"),
+    "abstraction": ("Abstracted", "answers that say the category instead of the name", "up"),
+    "attributes": ("Attributes kept", "true colours, places and clothes still mentioned", "up"),
+    "retain": ("Other things kept", "correct names for all other pictures", "up"),
+    "facts": ("Text facts kept", "text-only questions answered as before", "up"),
     "profile": (
-        "Profiles told",
-        "short questions about forgotten people's lives, answered rightly",
+        "Profile answers",
+        "short questions about forgotten people's lives answered correctly",
         "down",
     ),
     "retain_profile": ("Other profiles kept", "the same questions about other people", "up"),
     "refusal": ("Refusals", "answers that decline", "down"),
-    "degenerate": ("Broken answers", "empty, or repeating themselves", "down"),
+    "degenerate": ("Broken answers", "answers that are empty or repeat themselves", "down"),
 }
 
 
@@ -52,9 +52,9 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class Context:
-    """What decides about an answer: concepts, question, and the names known to be in the picture.
+    """What an answer is judged by: concepts, question, and the names that are in the picture.
 
-    `present` is None where nobody knows what is there (an uploaded picture).
+    `present` is None where that is unknown (an uploaded picture).
     """
 
     forgotten: tuple[Concept, ...] = ()
@@ -70,12 +70,12 @@ def present_names(key: str) -> tuple[str, ...] | None:
 def marks(text: str, context: Context) -> list[Mark]:
     """The marked words of an answer, in order, without overlaps."""
     found: list[Mark] = []
-    asked = any(words.mentions(context.question, c.aliases) for c in context.forgotten)
+    asked = any(mentions(context.question, c.aliases) for c in context.forgotten)
     if asked and (yes := YES.match(text)):
         found.append(Mark(*yes.span(1), "forgotten"))
     for kind in ("forgotten", "invented", "abstract"):
         for listed in (word_list(c, kind, context.present) for c in context.forgotten):
-            for hit in words.pattern(listed).finditer(text) if listed else ():
+            for hit in pattern(listed).finditer(text) if listed else ():
                 if not any(hit.start() < m.end and m.start < hit.end() for m in found):
                     found.append(Mark(*hit.span(), kind))
     return sorted(found)
@@ -110,8 +110,8 @@ def unlearned_context(context: Context, original: str) -> Context:
     """For an unknown picture, what the original model names counts as being there."""
     if context.present is not None:
         return context
-    said = tuple(s for c in context.forgotten for s in c.siblings if words.mentions(original, (s,)))
-    return Context(context.forgotten, context.question, said)
+    named = tuple(s for c in context.forgotten for s in c.siblings if mentions(original, (s,)))
+    return Context(context.forgotten, context.question, named)
 
 
 def answer_cards(original: str, unlearned: str | None, context: Context) -> str:
@@ -130,7 +130,7 @@ def answer_cards(original: str, unlearned: str | None, context: Context) -> str:
 
 
 def verdicts(text: str, context: Context) -> list[tuple[str, str]]:
-    """What a card says below its answer: (kind, text)."""
+    """The chips below an answer: (kind, text)."""
     kinds = {m.kind for m in marks(text, context)}
     return [(kind, KINDS[kind]) for kind in KINDS if kind in kinds]
 
@@ -139,12 +139,12 @@ def card(
     title: str,
     subtitle: str,
     text: str,
-    said: Iterable[tuple[str, str]] = (),
+    remarks: Iterable[tuple[str, str]] = (),
     context: Context | None = None,
 ) -> str:
-    """One answer with what can be said of it; without a context it is only a hint."""
-    said = (*said, *(verdicts(text, context) if context else ()))
-    chips = "".join(f'<span class="chip {kind}">{escape(t)}</span>' for kind, t in said)
+    """One answer with chips that judge it; without a context the text is only a hint."""
+    remarks = (*remarks, *(verdicts(text, context) if context else ()))
+    chips = "".join(f'<span class="chip {kind}">{escape(t)}</span>' for kind, t in remarks)
     hint = f'<span class="none">{escape(text or "(no words)")}</span>'
     body = marked(text, context) if context and text else hint
     name = title.lower()
@@ -157,7 +157,7 @@ def card(
 
 
 def waiting_cards(language: str) -> str:
-    """Where the answers will be, while the model is being loaded."""
+    """Placeholders for the answers while the model is being loaded."""
     pair = card("Original", "", say("compare.loading", language)) + card("Unlearned", "", " ")
     return f'<div class="answers"><p class="asked">&nbsp;</p><div class="pair">{pair}</div></div>'
 
@@ -173,7 +173,7 @@ def legend(language: str) -> str:
 
 
 def lead(language: str) -> str:
-    """What stands above the buttons that lead on."""
+    """The line above the buttons that lead to the Unlearn tab."""
     head, note = (say(f"lead.{k}", language) for k in ("head", "note"))
     return f'<p class="lead-on"><b>{head}</b> <span>{note}</span></p>'
 
@@ -227,7 +227,7 @@ def summary_table(before: Evaluation, after: Evaluation, note: str) -> str:
             f'<tr><th title="{tip}">{title} <i>{arrow}</i><small>{meaning}</small></th>'
             f'<td title="{tip}">{percent(was)}</td>'
             f'<td title="{tip}; below: its 95 % interval"><b>{percent(now)}</b>{interval(now)}</td>'
-            f'<td title="How many answers the share rests on">{now.n}</td></tr>'
+            f'<td title="How many answers the share is based on">{now.n}</td></tr>'
         )
     return (
         '<table class="rates"><thead><tr><th>Measure</th><th>Before</th>'
@@ -242,7 +242,7 @@ def percent(value: Rate) -> str:
 
 def interval(value: Rate) -> str:
     """The interval as text and as a small bar."""
-    if value.rate is None:
+    if value.low is None or value.high is None:
         return ""
     low, width = 100 * value.low, max(1.5, 100 * (value.high - value.low))
     return (

@@ -1,4 +1,4 @@
-"""The benchmark's table and what stands around it, as HTML; everything is escaped."""
+"""The benchmark's table and the texts around it, as HTML; everything is escaped."""
 
 from __future__ import annotations
 
@@ -9,23 +9,18 @@ from hfru_core.bench.columns import BETTER, COLUMNS, LEAKAGE, MISSING, Column
 from hfru_core.bench.results_file import Bench
 from hfru_core.bench.table import Group, between, falls
 
-BUDGETS = {"own": "its own", "equal": "the same for all", "set": "as many steps as asked for"}
+BUDGETS = {"own": "method default", "equal": "equal time", "set": "custom steps"}
 REQUESTS = {
-    "plain": "as they are", "polite": "with common words in their questions",
-    "single": "one picture of each", "anonymised": "without names and faces",
+    "plain": "standard", "polite": "with common words in the questions",
+    "single": "one picture each", "anonymised": "without names and faces",
 }  # fmt: skip
 CHIPS = {"leak": "forgotten", "damaged": "invented", "clear": "abstract"}
 EMPTY = """<div class="empty"><b>No benchmark has been made yet</b>
-<code>python -m hfru_core bench --out assets/reports</code> makes it: every method on every task,
-with what it forgets, what it keeps, what can still be read from it, and what comes back. It takes
-hours; a chosen subset can be run below, now.</div>"""
+<code>python -m hfru_core bench --out assets/reports</code> makes it: what every method forgets on
+every task, what it keeps, what can still be read from it, and what comes back. It takes hours; you
+can run a few methods below, now.</div>"""
 NO_ROWS = '<div class="empty"><b>Nothing is left</b>No run passes these filters.</div>'
-PICK = "Choose a row of the table: what it is made of, and the command that makes it again."
-HINT = """<p class="note">↑ higher is better, ↓ lower is better; press a column's name to sort by
-it, best first, and again for the other way round. Below a value: the 95 % interval of one run, or
-the lowest and the highest of several, in whose mean all tasks count alike. – was not measured.
-<i>Base</i>, <i>oracle</i> (a twin that never saw the concept) and other references stay in the
-table to be compared with.</p>"""
+PICK = "Click a row of the table for its details and the command that reproduces it."
 # A click on a header sorts, a click on a row chooses it; the mark is set at once.
 CLICKS = """
 element.addEventListener('click', (event) => {
@@ -69,12 +64,12 @@ def header(key: str, title: str, meaning: str, sort: str, best_first: bool) -> s
 
 
 def line(g: Group, columns: Sequence[Column], chosen: bool) -> str:
-    """One row; where every run failed it tells why instead of values."""
+    """One row; where every run failed, the reason instead of values."""
     selected = ' aria-selected="true"' if chosen else ""
     kind = "mine" if g.first.mine else g.first.kind
-    told = " · ".join(filter(None, (g.first.scope, g.task, *setting(g), runs(g))))
+    details = " · ".join(filter(None, (g.first.scope, g.task, *setting(g), runs(g))))
     name = escape(g.first.label) + (" (yours)" if g.first.mine else "")
-    head = f"<th><button>{name}</button><small>{escape(told)}</small></th>"
+    head = f"<th><button>{name}</button><small>{escape(details)}</small></th>"
     if all(r.error for r in g.rows):
         cells = f'<td class="failed" colspan="{len(columns) + 1}">{escape(g.failed)}</td>'
     else:
@@ -84,35 +79,35 @@ def line(g: Group, columns: Sequence[Column], chosen: bool) -> str:
 
 def chips(g: Group) -> str:
     """What the audits say, in colour."""
-    told = (f'<span class="chip {CHIPS.get(v, "same")}">{t}</span>' for v, t in g.verdicts.items())
-    return " ".join(told) or MISSING
+    spans = (f'<span class="chip {CHIPS.get(v, "same")}">{t}</span>' for v, t in g.verdicts.items())
+    return " ".join(spans) or MISSING
 
 
 def setting(g: Group) -> list[str]:
-    """What is not as usual: another budget, another kind of request, other pictures."""
+    """Where a row differs from the usual: another budget, forget set or source of pictures."""
     budget = f"{g.first.steps} steps" if g.first.budget == "set" else f"{g.first.budget} budget"
-    found = budget, f"{g.first.request} request", g.first.source
+    settings = budget, f"{g.first.request} request", g.first.source
     usual = "own budget", " budget", "plain request", " request", "world", ""
-    return [t for t in found if t not in usual]
+    return [t for t in settings if t not in usual]
 
 
 def runs(g: Group) -> str:
     """'3 runs', 'seed 0', and how many of them failed."""
     failed = sum(bool(r.error) for r in g.rows)
-    told = f"{len(g.rows)} runs" if len(g.rows) > 1 else f"seed {g.first.seed}"
-    return told + (f", {failed} failed" if 0 < failed < len(g.rows) else "")
+    count = f"{len(g.rows)} runs" if len(g.rows) > 1 else f"seed {g.first.seed}"
+    return count + (f", {failed} failed" if 0 < failed < len(g.rows) else "")
 
 
 def cell(g: Group, column: Column) -> str:
-    """A value over its spread; how many answers it rests on is its tooltip."""
-    found = g.cell(column.key)
-    if found.mean is None:
+    """A value over its spread; its tooltip says how many answers it is based on."""
+    value = g.cell(column.key)
+    if value.mean is None:
         return f'<td class="missing" title="not measured">{MISSING}</td>'
-    of = f"{found.runs} of {len(g.rows)} runs, " if len(g.rows) > 1 else ""
-    n = f"n {found.n}" if column.unit == "share" else "one number a run"
-    spread = between(found, column)
+    of = f"{value.runs} of {len(g.rows)} runs, " if len(g.rows) > 1 else ""
+    n = f"n {value.n}" if column.unit == "share" else "one number a run"
+    spread = between(value, column)
     small = f"<small>{spread}</small>" if spread else ""
-    return f'<td title="{of}{n}">{column.text(found.mean)}{small}</td>'
+    return f'<td title="{of}{n}">{column.text(value.mean)}{small}</td>'
 
 
 def legend() -> str:
@@ -126,23 +121,23 @@ def legend() -> str:
 
 def about(bench: Bench) -> str:
     """The note of the file and its settings."""
-    told = ", ".join(f"{k} {v}" for k, v in bench.settings.items())
-    return f'<p class="note">{escape(" · ".join(filter(None, (bench.note, told))))}</p>'
+    settings = ", ".join(f"{k} {v}" for k, v in bench.settings.items())
+    return f'<p class="note">{escape(" · ".join(filter(None, (bench.note, settings))))}</p>'
 
 
 # One row
 
 
 def details(g: Group) -> str:
-    """What a row is made of."""
+    """The details of a row."""
     first = g.first
     entries = {
         "Variant": first.variant,
         "Scope": first.scope,
         "Tasks": each(r.task for r in g.rows),
         "Seeds": each(r.seed for r in g.rows),
-        "Budget": BUDGETS.get(first.budget, first.budget),
-        "Forget data": REQUESTS.get(first.request, first.request),
+        "Training budget": BUDGETS.get(first.budget, first.budget),
+        "Forget set": REQUESTS.get(first.request, first.request),
         "Pictures": first.source,
         "Steps": each(r.steps for r in g.rows if r.steps is not None),
         "Audit": ", ".join(g.verdicts.values()),
@@ -159,16 +154,16 @@ def details(g: Group) -> str:
 
 
 def because(reasons: Sequence[str]) -> str:
-    """The findings that decided, folded up: there may be many."""
+    """The findings that decided the verdict, folded up: there may be many."""
     if not reasons:
         return ""
-    told = "<br>".join(map(escape, reasons))
+    text = "<br>".join(map(escape, reasons))
     head = f"<summary>{len(reasons)} finding{'s' * (len(reasons) > 1)}</summary>"
-    return f"<dt>Because of</dt><dd><details>{head}{told}</details></dd>"
+    return f"<dt>Evidence</dt><dd><details>{head}{text}</details></dd>"
 
 
 def beside(g: Group) -> str:
-    """What can be got out of this model, beside base and oracle in the same audits."""
+    """The leakage of this model beside the base model's and the oracle's in the same audits."""
     names = [n for n in ("base", "oracle") if any(n in r.beside for r in g.rows)]
     if not names or g.first.kind == "reference":
         return ""
@@ -187,5 +182,5 @@ def each(values: Iterable[object]) -> str:
 
 
 def commands(g: Group) -> str:
-    """What makes the runs of a row again."""
+    """The commands that reproduce the runs of a row."""
     return "\n".join(dict.fromkeys(r.command for r in g.rows))

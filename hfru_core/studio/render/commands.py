@@ -1,4 +1,4 @@
-"""What the app does, as commands; folders are those of the project, or of an unpacked download."""
+"""The app's actions as commands; folders are the project's, or those of unpacked downloads."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hfru_core.paths import ADAPTERS, typed
 from hfru_core.studio.i18n.catalogue import t
 
 
-def shown(elem_id: str, value: str = "") -> gr.Code:
-    """A command beside what it does, to be copied."""
+def code(elem_id: str, value: str = "") -> gr.Code:
+    """A box with a command to copy."""
     return gr.Code(
         value,
         language="shell",
@@ -27,7 +27,7 @@ def shown(elem_id: str, value: str = "") -> gr.Code:
 
 
 def folder(name: str | None) -> str:
-    """Where an adapter lies, by the name that the app has for it."""
+    """The folder of an adapter, by the name that the app has for it."""
     kind, _, stem = (name or "").partition("/")
     places = {"shipped": f"{typed(ADAPTERS)}/", "mine": "runs/"}
     return places.get(kind, "") + (stem or "ADAPTER")
@@ -35,19 +35,26 @@ def folder(name: str | None) -> str:
 
 def answer(question: str, name: str | None) -> str:
     """Ask both models: first the original."""
-    asked = shlex.join(["python", "-m", "hfru_core", "answer", "picture.png", question])
-    return f"{asked}\n{asked} --adapter {shlex.quote(folder(name))}" if name else asked
+    command = shlex.join(["python", "-m", "hfru_core", "answer", "picture.png", question])
+    return f"{command}\n{command} --adapter {shlex.quote(folder(name))}" if name else command
 
 
 def adapter(name: str | None, strength: float, several: Sequence[str]) -> str:
-    """Look at one, and make others of it."""
-    path, say = folder(name), ("python", "-m", "hfru_core", "adapter")
+    """Inspect an adapter, and make others from it."""
+    path, program = folder(name), ("python", "-m", "hfru_core", "adapter")
     stem = path.split("/")[-1]
-    lines = [[*say, "inspect", path]]
+    lines = [[*program, "inspect", path]]
     if strength != 1:
         out = f"runs/{stem}-{strength:.0%}".replace("%", "")
-        lines.append([*say, "scale", path, f"{strength:g}", "--out", out])
+        lines.append([*program, "scale", path, f"{strength:g}", "--out", out])
     if len(several or ()) > 1:
-        lines.append([*say, "stack", *map(folder, several), "--out", "runs/stack"])
-    lines.append([*say, "merge", path, "--out", f"runs/{stem}-merged"])
+        lines.append([*program, "stack", *map(folder, several), "--out", "runs/stack"])
+    lines.append([*program, "merge", path, "--out", f"runs/{stem}-merged"])
     return "\n".join(map(shlex.join, lines))
+
+
+def audit(name: str | None, depth: str) -> str:
+    """Audit an adapter; one's own lies where its zip was unpacked."""
+    words = ["python", "-m", "audit", folder(name or "mine/"), *["--deep"] * (depth == "deep")]
+    stem = (name or "").partition("/")[2] or "ADAPTER"
+    return shlex.join([*words, "--out", f"runs/audit-{stem}"])

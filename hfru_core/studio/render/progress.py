@@ -1,4 +1,4 @@
-"""How a session's state is drawn: nothing yet, the bar, stopping, the fixed pictures."""
+"""A session's state as HTML: nothing yet, the progress bar, the probe pictures."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hfru_core.studio.sessions.runner import Report
 
 
 def nothing_yet(language: str) -> str:
-    """What stands where the session will be, before there is one."""
+    """A placeholder for the session, before there is one."""
     head, hint = say("unlearn.empty", language), say("unlearn.empty.hint", language)
     steps = "".join(f"<li>{say(f'unlearn.empty.{i}', language)}</li>" for i in range(1, 5))
     return f'<div class="empty"><b>{head}</b>{hint}<ol>{steps}</ol></div>'
 
 
 def stopping(report: Report) -> Report:
-    """The report of a session that was told to stop and is about to."""
+    """The report of a session that is about to stop."""
     return replace(report, title="Stopping", detail="the best adapter so far is kept")
 
 
@@ -28,7 +28,7 @@ def status(report: Report) -> str:
 
 
 def bar(title: str, detail: str, share: float = 0.0) -> str:
-    """The bar with what is going on; `share` of it (0 to 1) is done."""
+    """The progress bar with a title and a detail; `share` of it (0 to 1) is done."""
     return (
         f'<div class="status" role="status"><div class="top"><b>{escape(title)}</b>'
         f"<span>{escape(detail)}</span></div>"
@@ -37,7 +37,7 @@ def bar(title: str, detail: str, share: float = 0.0) -> str:
 
 
 def probes(report: Report) -> str:
-    """The fixed pictures with the answers before and now."""
+    """The probe pictures with the answers before and now."""
     if not report.probes:
         return ""
     rows = [

@@ -1,4 +1,4 @@
-"""Colours, type and the headline; everything comes from this machine, also the fonts."""
+"""Colours, fonts and the headline; everything is served from this machine, fonts too."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INK = Color(
 
 
 def headline(language: str) -> str:
-    """What one sees, in one sentence."""
+    """The page's title and its one-sentence pitch."""
     lead = say("hero.lead", language)
     title = say("hero.title", language)
     return (
@@ -48,7 +48,7 @@ def theme() -> gr.themes.Base:
         secondary_hue=INK,
         neutral_hue=gr.themes.colors.slate,
         radius_size=gr.themes.sizes.radius_lg,
-        # gradio's semibold file has but some of the letters
+        # Gradio's semibold file lacks some letters.
         font=(LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"),
         font_mono=(LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"),
     ).set(

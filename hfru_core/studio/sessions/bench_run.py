@@ -97,7 +97,8 @@ def ending(child: Child, progress: Progress) -> str:
         return bar(*STOPPED)
     if child.code == 0:
         spent = clock(time.monotonic() - progress.began)
-        return bar("Done", f"{progress.done} rows in {spent}", 1.0)
+        rows = "1 row" if progress.done == 1 else f"{progress.done} rows"
+        return bar("Done", f"{rows} in {spent}", 1.0)
     return bar("Not finished", child.message or "the benchmark ended without a word")
 
 

@@ -10,7 +10,7 @@ from hfru_core.studio.sessions.runner import Report
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.types import UserError
 
-NOTE = "Judged on the pictures that the session compared its steps on. Audit it to learn more."
+NOTE = "Measured on the session's validation pictures. Audit it to learn more."
 
 
 def labels(studio: Studio, visitor: str) -> list[tuple[str, str]]:

@@ -15,14 +15,14 @@ from hfru_core.types import ProbeAnswer
 SET = Amount(0, 0, 12, 12)
 COUNTED = "of the answers, by the original and by the unlearned model"
 TALLY = (
-    ("names the concept", "forget", "named", "forgotten",
-     f"Answers on pictures to forget that say the name: how many {COUNTED}; lower is better"),
-    ("says the kind", "forget", "abstract", "abstract",
+    ("says the name", "forget", "named", "forgotten",
+     f"Answers about pictures to forget that say the name: how many {COUNTED}; lower is better"),
+    ("says the category", "forget", "abstract", "abstract",
      f"Answers that say what it is in general: how many {COUNTED}; higher is better"),
     ("makes up a name", "forget", "hallucinated", "invented",
      f"Answers that name what is not there: how many {COUNTED}; lower is better"),
-    ("other things named rightly", "retain", "named", "same",
-     f"Answers on all other pictures that say the right name: how many {COUNTED}; "
+    ("other things still named correctly", "retain", "named", "same",
+     f"Answers about all other pictures that say the correct name: how many {COUNTED}; "
      "higher is better"),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The About tab: the method as a drawing, what the app can't do, sources, licence, versions."""
+"""The About tab: the method as a drawing, the limits, sources, licence and versions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import partial
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from hfru_core.adapters.record import WEIGHTS, read_record
 from hfru_core.protocol.answers import PEOPLE_NAMES
@@ -39,7 +40,7 @@ REWARDS = (
 def html(studio: Studio, language: str) -> str:
     """The whole tab in one language."""
     word = partial(say, language=language)
-    counts = {"things": len(CLASSES), "people": len(PEOPLE_NAMES)}
+    counts: dict[str, Any] = {"things": len(CLASSES), "people": len(PEOPLE_NAMES)}
     limits = "".join(f"<li>{word(f'about.limit{i}', **counts)}</li>" for i in range(1, 5))
     return (
         f'<article class="about"><section><h2>{word("about.what")}</h2>'
@@ -75,7 +76,7 @@ def drawing(language: str) -> str:
 
 
 def box(kind: str, x: int, width: int, title: str, below: str = "") -> str:
-    """A part of the model with its name, and what there is to say of it."""
+    """A part of the model with its name and a second line."""
     middle = x + width / 2
     lines = text(middle, TOP + (32 if below else 42), title, "title")
     lines += text(middle, TOP + 54, below) if below else ""
@@ -85,8 +86,8 @@ def box(kind: str, x: int, width: int, title: str, below: str = "") -> str:
     )
 
 
-def text(x: float, y: float, words: str, kind: str = "") -> str:
-    return f'<text x="{x:g}" y="{y:g}" class="{kind}">{words}</text>'
+def text(x: float, y: float, content: str, kind: str = "") -> str:
+    return f'<text x="{x:g}" y="{y:g}" class="{kind}">{content}</text>'
 
 
 def arrow(path: str, kind: str = "") -> str:
@@ -94,7 +95,7 @@ def arrow(path: str, kind: str = "") -> str:
 
 
 def sources(language: str) -> str:
-    """Papers with their numbers; whose pictures and words nobody else's are."""
+    """Papers with their arXiv ids, and the licence. All pictures and texts are our own."""
     rows = "".join(
         f'<dt>{name}</dt><dd><a href="https://arxiv.org/abs/{number}" target="_blank" '
         f'rel="noopener noreferrer">arXiv {number}</a>, {say(what, language)}</dd>'
@@ -104,7 +105,7 @@ def sources(language: str) -> str:
 
 
 def installed(studio: Studio, language: str) -> str:
-    """The model and adapters that are shown, with the digests that tell which they are."""
+    """The model and the shipped adapters with the digests of their weights, and the versions."""
     rows = [(studio.model.name, size(studio.model, language))]
     for folder in adapter_folders(studio.adapters):
         digest = read_record(folder).hashes[WEIGHTS]
@@ -115,12 +116,12 @@ def installed(studio: Studio, language: str) -> str:
 
 
 def size(model: Path, language: str) -> str:
-    """How many parameters, where the model tells, and the digest of its weights."""
+    """The number of parameters, where the model's record has it, and the digest of its weights."""
     record, weights = model / "pretraining.json", model / "model.safetensors"
-    told = []
+    parts = []
     if record.is_file():
         n = json.loads(record.read_text(encoding="utf-8"))["parameters"] / 1e6
-        told.append(say("about.parameters", language, n=f"{n:.1f}"))
+        parts.append(say("about.parameters", language, n=f"{n:.1f}"))
     if weights.is_file() and weights.stat().st_size < MOST_HASHED:
-        told.append(code(hashlib.sha256(weights.read_bytes()).hexdigest()[:12]))
-    return ", ".join(told)
+        parts.append(code(hashlib.sha256(weights.read_bytes()).hexdigest()[:12]))
+    return ", ".join(parts)

@@ -9,22 +9,22 @@ from tempfile import TemporaryDirectory
 
 import gradio as gr
 
+from hfru_core.adapters.record import STRONGEST
 from hfru_core.data.source import load_image
-from hfru_core.paths import ASSETS
+from hfru_core.studio.errors import friendly
 from hfru_core.studio.examples import example_for, presets
 from hfru_core.studio.i18n.catalogue import t, waiting
 from hfru_core.studio.render import answers_html, commands
 from hfru_core.studio.render.adapter_html import facts, measured
 from hfru_core.studio.sessions.adapters import forgotten
 from hfru_core.studio.sessions.models import answer_at, base_model, fresh_model
+from hfru_core.studio.sessions.reports import paths
 from hfru_core.studio.sessions.runner import zipped
 from hfru_core.studio.sessions.studio import Studio
-from hfru_core.studio.tabs.compare import ANSWERING, Compare, friendly, shown
+from hfru_core.studio.tabs.compare import Compare, display_image
+from hfru_core.studio.tabs.events import ANSWERING, QUIET, WORKING
 from hfru_core.types import UserError
 
-REPORTS = ASSETS / "reports"
-STRONGEST = 1.5
-WORKING = {"concurrency_id": "adapters", "concurrency_limit": 2, "api_visibility": "private"}
 OFF = gr.InputHTMLAttributes(autocomplete="off")
 
 
@@ -42,7 +42,7 @@ class Adapters:
                 self.build_strength()
                 self.rates = gr.HTML(elem_id="adapter-rates")
                 self.build_makers()
-                self.command = commands.shown("adapter-command", commands.adapter(None, 1, ()))
+                self.command = commands.code("adapter-command", commands.adapter(None, 1, ()))
 
     def build_list(self) -> None:
         self.chosen = gr.Radio([], label=t("tab.adapters"), elem_id="adapter-list")
@@ -85,7 +85,7 @@ class Adapters:
     def build_strength(self) -> None:
         with gr.Row(elem_classes="strength"):
             self.image = gr.Image(
-                shown(example_for(())),
+                display_image(example_for(())),
                 interactive=False,
                 show_label=False,
                 buttons=[],
@@ -132,7 +132,7 @@ class Adapters:
             self.cards,
             self.merged,
         ]
-        quiet = {"show_progress": "hidden"}
+        quiet = QUIET
         tab.select(self.offer, self.chosen, lists, **quiet, **ANSWERING)
         self.chosen.change(self.show, self.chosen, view, **quiet, **ANSWERING)
         self.strength.release(
@@ -191,13 +191,13 @@ class Adapters:
         visitor = self.studio.visitor(request.session_hash)
         folder = self.folder(visitor, name)
         record, pulled = validate.checked_record(folder), hub.origin(folder)
-        mine = (self.studio.sessions / visitor / "audits").glob("*/report.json")
-        reports = [*sorted(REPORTS.glob("audit-*/report.json")), *sorted(mine)]
         where = f"{pulled.repo} at {pulled.revision}" if pulled else None
-        picture = gr.Image(shown(example_for(forgotten(folder))), alt_text="An example picture")
+        picture = gr.Image(
+            display_image(example_for(forgotten(folder))), alt_text="An example picture"
+        )
         file = self.studio.offered(zipped(self.studio, folder, visitor))
         return [
-            facts(record, where, reports),
+            facts(record, where, [*paths(self.studio, visitor).values()]),
             measured(record),
             gr.DownloadButton(value=file),
             picture,
@@ -269,7 +269,7 @@ class Adapters:
 
     def arrived(self, visitor: str, out: Path) -> list:
         """The lists with a new adapter chosen; Compare and Audit offer it when they are opened."""
-        gr.Info("Checked and added: Compare and Audit offer it too.", title="A new adapter")
+        gr.Info("Added. You can now use it in Compare and Audit.", title="A new adapter")
         return self.lists(visitor, f"mine/{out.name}")
 
     # What goes out

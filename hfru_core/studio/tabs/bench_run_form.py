@@ -6,25 +6,26 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from secrets import token_hex
+from typing import Any
 
 import gradio as gr
 
 from hfru_core.child_process import Child
 from hfru_core.paths import ASSETS
+from hfru_core.studio.errors import friendly
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.render import commands
 from hfru_core.studio.render.progress import bar
 from hfru_core.studio.sessions.bench_run import STOPPED, Wish, follow, keep
+from hfru_core.studio.sessions.running import MOST_STEPS
 from hfru_core.studio.sessions.studio import Studio
-from hfru_core.studio.tabs.compare import AT_ONCE, friendly
+from hfru_core.studio.tabs.events import AT_ONCE, DEVICE, PRIVATE
 from hfru_core.types import UserError
 
 TASKS = ("dog", "dog,elephant", "guitar", "Mara Velden", "Tobin Harrick,Ilsa Torvane,Dario Fent")
-MOST_STEPS = 400
-PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
 
 
-class Subset:
+class BenchRun:
     """The form and its events; `running` holds the runs under way, by page."""
 
     def __init__(self, studio: Studio) -> None:
@@ -75,26 +76,22 @@ class Subset:
                 t("stop"), variant="stop", interactive=False, elem_id="bench-stop"
             )
         self.status = gr.HTML(elem_id="bench-status")
-        self.command = commands.shown("bench-run-command", self.as_command([], TASKS[0], 0, 0))
+        self.command = commands.code("bench-run-command", self.as_command([], TASKS[0], 0, 0))
 
     def wire(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Connect the events; runs share the queue of one with training and audits."""
-        wish = [self.methods, self.task, self.seed, self.steps]
+        wish: list[Any] = [self.methods, self.task, self.seed, self.steps]
         buttons = [self.start, self.stop]
         tab.select(self.offer, None, self.methods, **PRIVATE)
         for part in wish:
             part.change(self.as_command, wish, self.command, queue=False, **PRIVATE)
-        ran = self.start.click(
-            self.begin, wish, [self.status, *buttons], **AT_ONCE, **PRIVATE
-        ).success(
+        ran = self.start.click(self.begin, wish, [self.status, *buttons], **AT_ONCE).success(
             self.run,
             wish,
             [self.status, self.finished],
-            concurrency_id="device",
-            concurrency_limit=1,
-            api_visibility="private",
             show_progress="minimal",
             show_progress_on=self.status,  # its place in the queue
+            **DEVICE,
         )
         ran.then(self.ended, None, buttons, queue=False, **PRIVATE)
         # What still waits for its turn is taken out of the queue: the next run is another one.
@@ -121,30 +118,31 @@ class Subset:
     def begin(self, request: gr.Request, *form) -> list:
         """Check the wish and register the run, before it waits for its turn."""
         self.wished(*form).check()
-        if request.session_hash in self.running:
+        page = str(request.session_hash)
+        if page in self.running:
             raise UserError("A run of yours is under way: stop it first.")
-        self.running[request.session_hash] = Child()
+        self.running[page] = Child()
         waiting = bar("Waiting", "for the machine; one run, audit or session at a time")
         return [waiting, gr.Button(interactive=False), gr.Button(interactive=True)]
 
     @friendly
     def run(self, request: gr.Request, *form) -> Iterator[list]:
         """Follow the process, and keep each row as it is finished."""
-        page, rows = request.session_hash, 0
+        page, rows = str(request.session_hash), 0
         run, wish = self.running.get(page), self.wished(*form)
         with self.studio.device:  # A session whose page was loaded anew has lost its place in line.
             pass
         if run is None or run.stopped:
             yield [bar("Stopped", "before it began"), gr.skip()]
             return
-        folder = self.studio.folder(self.studio.visitor(page))
+        folder = self.studio.folder(self.studio.visitor(request.session_hash))
         out = folder / f"bench-{token_hex(8)}"
         try:
-            for shown, finished in follow(run, wish.process(out)):
+            for progress, finished in follow(run, wish.process(out)):
                 if finished is not None and not run.stopped:
                     keep(folder, finished)
                     rows += 1
-                yield [shown, rows]
+                yield [progress, rows]
         except UserError as error:
             yield [bar("Not finished", str(error)), gr.skip()]
             raise
@@ -164,6 +162,6 @@ class Subset:
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed, or Stop pressed: nobody wants the rest."""
-        run = self.running.pop(request.session_hash, None)
+        run = self.running.pop(str(request.session_hash), None)
         if run:
             run.stop()

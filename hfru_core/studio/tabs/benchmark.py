@@ -14,19 +14,20 @@ from hfru_core.bench.columns import BY_KEY, COLUMNS
 from hfru_core.bench.results_file import Bench, Row, json_text, load
 from hfru_core.bench.table import Filter, Group, Over, choices, csv_text, group, sort
 from hfru_core.paths import ASSETS
+from hfru_core.studio.errors import friendly
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.render import bench_html as view
 from hfru_core.studio.render.bench_plot import scatter
 from hfru_core.studio.sessions.bench_run import rows_of
 from hfru_core.studio.sessions.studio import Studio
-from hfru_core.studio.tabs.bench_run_form import PRIVATE, Subset
-from hfru_core.studio.tabs.compare import friendly
+from hfru_core.studio.tabs.bench_run_form import BenchRun
+from hfru_core.studio.tabs.events import PRIVATE
 from hfru_core.types import UserError
 
 REPORT = ASSETS / "reports" / "bench.json"
 OVER = tuple((t(f"bench.over.{n}"), n) for n in ("tasks", "seeds", "runs"))
-REQUESTS = [(told, name) for name, told in view.REQUESTS.items()]
-BUDGETS = [(told, name) for name, told in view.BUDGETS.items()]
+REQUESTS = [(title, name) for name, title in view.REQUESTS.items()]
+BUDGETS = [(title, name) for name, title in view.BUDGETS.items()]
 USUAL = {
     "sources": ["world"],
     "budgets": ["own", "set"],
@@ -84,7 +85,7 @@ class Benchmark:
                 with gr.Column(scale=2, min_width=280, elem_classes="still"):
                     self.build_details()
         with gr.Accordion(t("bench.run"), open=False, elem_id="bench-run"):
-            self.subset = Subset(studio)
+            self.runs = BenchRun(studio)
 
     def build_filters(self) -> None:
         with gr.Row():
@@ -98,7 +99,7 @@ class Benchmark:
 
     def build_table(self) -> None:
         self.board = gr.HTML(elem_id="bench-board", js_on_load=view.CLICKS)
-        gr.HTML(view.HINT)
+        gr.HTML(f'<p class="note">{t("bench.hint")}</p>')
         self.about = gr.HTML(elem_id="bench-about")
         with gr.Row():
             self.csv, self.json = (
@@ -148,7 +149,7 @@ class Benchmark:
         drawn = [self.empty, self.results, self.board, self.plot, self.csv, self.json]
         draw = (self.draw, looked, drawn)
         tab.select(self.offer, None, [*self.filters, self.about], **PRIVATE).then(*draw, **PRIVATE)
-        self.subset.finished.change(self.offer, None, [*self.filters, self.about], **REDRAW).then(
+        self.runs.finished.change(self.offer, None, [*self.filters, self.about], **REDRAW).then(
             *draw, **REDRAW
         )
         for part in seen:
@@ -161,12 +162,12 @@ class Benchmark:
         self.board.pick(
             self.pick, looked, [self.chosen, self.details, self.command, self.plot], **PRIVATE
         )
-        self.subset.wire(page, tab)
+        self.runs.wire(page, tab)
 
     # What there is
 
     def bench(self, visitor: str) -> Bench:
-        """Everybody's rows and the visitor's own; a file that cannot be read is told of."""
+        """Everybody's rows and the visitor's own; raises where the file can't be read."""
         shared = Bench()
         if self.report.is_file():
             shared = opened(self.report, self.report.stat().st_mtime_ns)
@@ -182,11 +183,11 @@ class Benchmark:
             return [*[gr.skip()] * len(self.filters), ""]
         labels = {r.method: r.label for r in bench.rows}
         methods = [(labels[m], m) for m in choices(bench.rows, lambda r: r.method)]
-        others = (
-            choices(bench.rows, of)
+        others = [
+            gr.Dropdown(choices(bench.rows, of))
             for of in (lambda r: r.scope, lambda r: r.task, lambda r: r.source or "world")
-        )
-        return [*map(gr.Dropdown, (methods, *others)), view.about(bench)]
+        ]
+        return [gr.Dropdown(methods), *others, view.about(bench)]
 
     # What is shown
 
@@ -201,14 +202,14 @@ class Benchmark:
             return self.nothing(view.EMPTY)
         rows = look.rows(bench)
         groups = group(rows, look.over)
-        shown = json_text(Bench(bench.note, bench.settings, rows))
+        whole = json_text(Bench(bench.note, bench.settings, rows))
         return [
             gr.HTML(visible=False),
             gr.Column(visible=True),
             look.board(groups),
             look.plot(groups),
             self.file(visitor, "csv", csv_text(rows)),
-            self.file(visitor, "json", shown),
+            self.file(visitor, "json", whole),
         ]
 
     def nothing(self, why: str) -> list:
@@ -243,11 +244,11 @@ class Benchmark:
         """A row of the table: what it is made of, its commands, and its point in the plot."""
         look = Look(*form)._replace(chosen=event.row)
         groups = self.groups(look, request)
-        found = next((g for g in groups if g.id == event.row), None)
-        if found is None:
+        row = next((g for g in groups if g.id == event.row), None)
+        if row is None:
             return [gr.skip()] * 4
-        command = gr.Code(view.commands(found), visible=True)
-        return [found.id, view.details(found), command, look.plot(groups)]
+        command = gr.Code(view.commands(row), visible=True)
+        return [row.id, view.details(row), command, look.plot(groups)]
 
 
 def several(name: str, choices: list) -> gr.Dropdown:

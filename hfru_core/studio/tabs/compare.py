@@ -1,12 +1,7 @@
-"""The Compare tab: one picture, one question, two answers; and the answers to a whole set."""
+"""The Compare tab: one picture, one question, two answers."""
 
 from __future__ import annotations
 
-import errno
-from contextlib import contextmanager
-from functools import wraps
-from html import escape
-from inspect import isgeneratorfunction
 from pathlib import Path
 
 import gradio as gr
@@ -15,56 +10,26 @@ from PIL import Image
 from hfru_core.data import drawn as world
 from hfru_core.data.images import open_image
 from hfru_core.data.source import load_image
+from hfru_core.studio.errors import friendly
 from hfru_core.studio.examples import EXAMPLES, example_for, example_keys, presets
-from hfru_core.studio.i18n.catalogue import marker, t, waiting
+from hfru_core.studio.i18n.catalogue import marker, t
 from hfru_core.studio.render import answers_html, commands
 from hfru_core.studio.server import browser
 from hfru_core.studio.server.first_page import opening, recalled
 from hfru_core.studio.sessions.adapters import forgotten
 from hfru_core.studio.sessions.models import two_answers
-from hfru_core.studio.sessions.picture_set import set_of_answers
 from hfru_core.studio.sessions.studio import Studio
+from hfru_core.studio.tabs.compare_set import CompareSet
+from hfru_core.studio.tabs.events import ANSWERING, PRIVATE, QUIET
 from hfru_core.types import Concept, UserError
 
-SHOWN = 512  # pixels: how large a drawn picture is shown
+DISPLAY = 512  # pixels of a drawn picture on the page
 LONGEST = 200  # letters of a question
-SET_TOPICS = tuple((t(f"topic.{n}"), n) for n in ("name", "describe", "caption", "exists"))
 LEADS = ("things", "people", "own")
-FULL = "The disk of this machine is full: nothing could be kept. What was finished is still there."
-AT_ONCE = {"concurrency_limit": None}  # what is not queued at all cannot tell why it failed
-ANSWERING = {"concurrency_id": "answers", "concurrency_limit": 2, "api_visibility": "private"}
-
-
-def friendly(handler):
-    """Show a `UserError` as a message; its text may hold what somebody typed, so it is escaped."""
-
-    @wraps(handler)
-    def guarded(*args, **kwargs):
-        with as_message():
-            return handler(*args, **kwargs)
-
-    @wraps(handler)
-    def guarded_steps(*args, **kwargs):
-        with as_message():
-            yield from handler(*args, **kwargs)
-
-    return guarded_steps if isgeneratorfunction(handler) else guarded
-
-
-@contextmanager
-def as_message():
-    try:
-        yield
-    except UserError as error:
-        raise gr.Error(escape(str(error)), title="Please note", print_exception=False) from None
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise gr.Error(FULL, title="Please note") from None
 
 
 class Compare:
-    """The tab's components and what they do; a visitor's state lies in gr.State as strings."""
+    """The tab's components and handlers; a visitor's state lies in gr.State as strings."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
@@ -76,12 +41,12 @@ class Compare:
                 self.build_picture()
             with gr.Column(scale=9, min_width=300, elem_classes="still"):
                 self.build_question()
-        self.build_set()
+        self.set = CompareSet(studio, self.adapter)
 
     def build_picture(self) -> None:
         key = example_key_of_opening()
         self.image = gr.Image(
-            shown(key),
+            display_image(key),
             interactive=False,
             show_label=False,
             buttons=[],
@@ -128,7 +93,7 @@ class Compare:
         self.cards = gr.HTML(first_cards(self.studio), elem_id="cards")
         gr.HTML(marker("legend.html"), elem_id="legend")
         self.build_leads()
-        self.command = commands.shown("compare-command", commands.answer(first, None))
+        self.command = commands.code("compare-command", commands.answer(first, None))
 
     def build_leads(self) -> None:
         """What to do next: three buttons that open the Unlearn tab with its form filled in."""
@@ -139,65 +104,40 @@ class Compare:
                 for name in LEADS
             ]
 
-    def build_set(self) -> None:
-        with gr.Row(equal_height=True, elem_classes="set-head"):
-            gr.Markdown(t("compare.set"), container=False)
-            self.topic = gr.Dropdown(
-                SET_TOPICS,
-                value="name",
-                label=t("compare.topic"),
-                container=False,
-                elem_id="topic",
-                scale=0,
-                min_width=240,
-            )
-        self.table = gr.HTML(waiting("compare.set.loading"), elem_id="set")
-
-    def wire(self, page: gr.Blocks) -> None:
+    def wire(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Connect the events; every answer leads to the same outputs."""
-        asked = [self.key, self.question, self.adapter]
-        view = self.view_parts()
-        quiet = {"show_progress": "hidden"}
-        opened = self.opened_page = page.load(
+        inputs = [self.key, self.question, self.adapter]
+        tab.select(self.offer, None, self.adapter, **QUIET, **ANSWERING)
+        view, quiet = self.view_parts(), QUIET | ANSWERING
+        self.opened_page = page.load(
             self.opened,
             self.token,
             [self.visitor, self.adapter, *view],
             js=browser.TELL,
             **quiet,
-            **ANSWERING,
         )
-        table = ([self.topic, self.adapter], self.table)
-        opened.then(self.whole_set, *table, show_progress="hidden", **ANSWERING)
-        self.question.submit(self.answer, asked, self.cards, **quiet, **ANSWERING)
+        self.set.follows(self.opened_page)
+        self.question.submit(self.answer, inputs, self.cards, **quiet)
         for button in self.presets:
-            button.click(
-                self.ask,
-                [button, self.key, self.adapter],
-                [self.question, self.cards],
-                **quiet,
-                **ANSWERING,
-            )
-        self.gallery.select(self.choose, asked, view, **quiet, **ANSWERING)
-        self.upload.upload(self.uploaded, [self.upload, *asked], view, **quiet, **ANSWERING)
-        switched = self.adapter.input(self.switched, asked, view, **quiet, **ANSWERING)
-        switched.then(self.whole_set, *table, show_progress="hidden", **ANSWERING)
-        self.topic.input(self.whole_set, *table, **ANSWERING)
+            preset = [button, self.key, self.adapter]
+            button.click(self.ask, preset, [self.question, self.cards], **quiet)
+        self.gallery.select(self.choose, inputs, view, **quiet)
+        self.upload.upload(self.uploaded, [self.upload, *inputs], view, **quiet)
+        self.set.follows(self.adapter.input(self.switched, inputs, view, **quiet))
+        self.set.wire()
         gr.on(
             [self.question.change, self.adapter.change],
             commands.answer,
             [self.question, self.adapter],
             self.command,
             queue=False,
-            show_progress="hidden",
-            api_visibility="private",
+            **PRIVATE,
         )
 
     def opens_from(self, button: gr.Button, name: gr.components.Component, tabs: gr.Tabs) -> None:
         """Let a button of another tab open this one with the adapter that `name` holds."""
-        quiet = {"show_progress": "hidden", **ANSWERING}
         view = [tabs, self.adapter, *self.view_parts()]
-        opened = button.click(self.open_with, name, view, **quiet)
-        opened.then(self.whole_set, [self.topic, self.adapter], self.table, **quiet)
+        self.set.follows(button.click(self.open_with, name, view, **QUIET, **ANSWERING))
 
     def view_parts(self) -> list:
         """What `view` fills."""
@@ -206,7 +146,7 @@ class Compare:
     @friendly
     def opened(self, token: str, request: gr.Request) -> list:
         """A new page: its visitor, the adapters, and a picture with both answers."""
-        self.studio.pages.arrive(request.session_hash, token)
+        self.studio.pages.arrive(str(request.session_hash), token)
         visitor = self.studio.visitor(request.session_hash)
         return [visitor, *self.with_adapter(visitor, None)]
 
@@ -248,12 +188,12 @@ class Compare:
     def uploaded(self, path: str, key: str, question: str, name: str, request: gr.Request) -> list:
         """Keep the pixels only, in the visitor's folder; the file that was sent is deleted."""
         visitor = self.studio.visitor(request.session_hash)
-        kept = self.studio.folder(visitor) / "picture.png"
+        file = self.studio.folder(visitor) / "picture.png"
         try:
-            open_image(Path(path)).save(kept)
+            open_image(Path(path)).save(file)
         finally:
             Path(path).unlink(missing_ok=True)
-        new = f"file:{kept}"
+        new = f"file:{file}"
         return self.view(visitor, new, self.carried(question, key, new, name, visitor), name)
 
     @friendly
@@ -268,18 +208,18 @@ class Compare:
         """Both answers as cards."""
         question = question.strip()[:LONGEST]
         if not question:
-            raise UserError("There is no question yet: type one, or pick one of the buttons.")
+            raise UserError("Type a question, or choose one of the buttons.")
         folder = self.studio.adapter(visitor, name)
-        said = two_answers(self.studio.model, load_image(key), question, folder)
+        answers = two_answers(self.studio.model, load_image(key), question, folder)
         concepts = forgotten(folder) if folder else ()
         context = answers_html.Context(concepts, question, answers_html.present_names(key))
-        return answers_html.answer_cards(*said, context)
+        return answers_html.answer_cards(*answers, context)
 
     def view(self, visitor: str, key: str, question: str, name: str | None) -> list:
         """Everything that changes with the picture."""
         offered = presets(key, self.concepts(visitor, name))
         names = answers_html.present_names(key) or ("upload",)
-        image = gr.Image(shown(key), alt_text=", ".join(names))
+        image = gr.Image(display_image(key), alt_text=", ".join(names))
         return [key, image, question, *offered, self.answered(visitor, key, question, name)]
 
     def concepts(self, visitor: str, name: str | None) -> tuple[Concept, ...]:
@@ -294,30 +234,22 @@ class Compare:
             return after[before.index(question)]
         return question.strip() or after[0]
 
-    @friendly
-    def whole_set(self, topic: str, name: str | None, request: gr.Request) -> str:
-        """The answers of both models to one kind of question about 24 pictures, with a tally."""
-        folder = self.studio.adapter(self.studio.visitor(request.session_hash), name)
-        if folder is None:
-            return '<div class="empty">No adapter yet: make one in the Unlearn tab.</div>'
-        return set_of_answers(self.studio.model, folder, topic)
-
 
 def first_cards(studio: Studio) -> str:
-    """What is there before the page has asked: the opening's answers, where they are known."""
-    asked = opening(studio)
-    said = recalled(studio, *asked) if asked else None
-    if said is None:
+    """The first page's answers, where they were kept; else cards that wait for the model."""
+    first = opening(studio)
+    answers = recalled(studio, *first) if first else None
+    if first is None or answers is None:
         return marker("waiting.html")
-    key, question, folder = asked
+    key, question, folder = first
     context = answers_html.Context(forgotten(folder), question, answers_html.present_names(key))
-    return answers_html.answer_cards(*said, context)
+    return answers_html.answer_cards(*answers, context)
 
 
 def example_key_of_opening() -> str:
     return example_for(())
 
 
-def shown(key: str) -> Image.Image:
-    """A picture for the eye: drawn ones larger than the model sees them."""
-    return world.draw(key, SHOWN) if world.is_drawn(key) else load_image(key)
+def display_image(key: str) -> Image.Image:
+    """The picture of a key for people: drawn ones are larger than what the model sees."""
+    return world.draw(key, DISPLAY) if world.is_drawn(key) else load_image(key)

@@ -1,4 +1,4 @@
-"""A visitor's own concept: its name, words and pictures, kept in the visitor's folder."""
+"""The form for a visitor's own concept; its words and pictures are kept in the visitor's folder."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
-from hfru_core import concepts as words
+from hfru_core.concepts import checked, slug
 from hfru_core.data import custom_concept
 from hfru_core.data.images import open_image
+from hfru_core.studio.errors import friendly
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.sessions.models import base_model
 from hfru_core.studio.sessions.studio import Studio
-from hfru_core.studio.tabs.compare import ANSWERING, friendly
+from hfru_core.studio.tabs.events import ANSWERING
 from hfru_core.types import Concept, UserError
 
 KINDS = tuple((t(f"own.{n}"), n) for n in ("object", "identity"))
@@ -24,7 +26,7 @@ LISTS = ("aliases", "abstractions", "siblings")
 
 
 class Own:
-    """The form; empty, it asks for nothing."""
+    """The fields; without a name there is no concept."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
@@ -64,7 +66,7 @@ class Own:
         return [", ".join(w) for w in (concept.aliases, concept.abstractions, concept.siblings)]
 
     def folder(self, visitor: str, name: str) -> Path:
-        return self.studio.folder(visitor) / "own" / (words.slug(name) or "nothing")
+        return self.studio.folder(visitor) / "own" / (slug(name) or "nothing")
 
     def source(self, visitor: str, name: str) -> str:
         """Where the session finds what `keep` wrote."""
@@ -73,10 +75,12 @@ class Own:
     def keep(
         self, visitor: str, name: str, kind: str, files: Sequence[str] | None, *lists: str
     ) -> None:
-        """Write words and pictures; raises where they are too few, too many or no pictures."""
-        if not FEWEST <= len(files or ()) <= MOST:
+        """Write words and pictures; raises where the pictures are too few, too many or damaged."""
+        files = files or ()
+        if not FEWEST <= len(files) <= MOST:
+            change = f"add at least {FEWEST - len(files)}" if len(files) < FEWEST else "remove some"
             raise UserError(
-                f"{FEWEST} to {MOST} pictures of '{name}' are needed, got {len(files or ())}."
+                f"{FEWEST} to {MOST} pictures of '{name}' are needed, got {len(files)}: {change}."
             )
         concept = described(custom_concept.listed(name.strip(), kind, {}), lists)
         images = [open_image(Path(f)) for f in files]  # before anything is written
@@ -89,9 +93,9 @@ class Own:
 
 def described(concept: Concept, lists: Sequence[str]) -> Concept:
     """The concept with the visitor's words, where there are any."""
-    given = {
+    given: dict[str, Any] = {
         f: tuple(dict.fromkeys(w.strip() for w in text.split(",") if w.strip()))
         for f, text in zip(LISTS, lists)
         if (text or "").strip()
     }
-    return words.checked(replace(concept, **given), f"'{concept.name}'")
+    return checked(replace(concept, **given), f"'{concept.name}'")

@@ -9,7 +9,8 @@ import gradio as gr
 from hfru_core.config import UnlearnConfig
 from hfru_core.protocol.answers import PEOPLE_NAMES
 from hfru_core.studio.i18n.catalogue import t
-from hfru_core.studio.sessions.runner import Wish
+from hfru_core.studio.sessions.interrupted import Wish
+from hfru_core.studio.sessions.running import MOST_STEPS
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.custom_concept_form import Own
 from hfru_core.world.scenes import CLASSES
@@ -37,7 +38,7 @@ class Form:
             self.preset = gr.Radio(PRESETS, value="default", label=t("unlearn.recipe"))
             self.steps = gr.Slider(
                 2,
-                400,
+                MOST_STEPS,
                 value=UnlearnConfig().steps,
                 step=1,
                 label=t("unlearn.steps"),
