@@ -56,7 +56,7 @@ def unpack(file: Path, out: Path) -> AdapterRecord:
             raise
         except (*UNREADABLE, OSError) as error:
             raise UserError(
-                f"'{file.name}' cannot be unpacked: {error}. It is not a zip, or it is damaged: "
+                f"'{file.name}' cannot be unpacked: {error}. It is not a valid zip file: "
                 "download it again."
             ) from None
         return checked_record(folder)

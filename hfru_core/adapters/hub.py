@@ -49,8 +49,8 @@ def push(folder: Path, repo: str, *, token: str | None = None, private: bool = T
     token = get_token() if token is None else token
     if not token:
         raise UserError(
-            "There is no token of the Hugging Face Hub to push with. Make one with the right to "
-            "write at huggingface.co/settings/tokens; set HF_TOKEN to it, or enter it in the form."
+            "Enter a Hugging Face token with write access, or set HF_TOKEN to one. Make it at "
+            "huggingface.co/settings/tokens."
         )
     api = HfApi(token=token)
     with clear_errors(repo):
@@ -123,7 +123,7 @@ def clear_errors(repo: str, revision: str | None = None) -> Iterator[None]:
     try:
         yield
     except HFValidationError:
-        problem = f"'{repo}' is not the name of a repository: expected owner/name."
+        problem = f"'{repo}' is not the name of a repository: enter it as owner/name."
     except RevisionNotFoundError:
         problem = f"'{repo}' has no revision '{revision}'. Use a branch, a tag or a commit."
     except RepositoryNotFoundError:
@@ -139,8 +139,8 @@ def clear_errors(repo: str, revision: str | None = None) -> Iterator[None]:
         raise
     except Exception as error:  # Whatever it is: its text might quote the request.
         problem = (
-            f"The exchange with the Hub failed ({type(error).__name__}). Is there a network, and "
-            "is HF_ENDPOINT right? Try again later."
+            f"Could not reach the Hugging Face Hub ({type(error).__name__}). Check the network and "
+            "HF_ENDPOINT, and try again later."
         )
     else:
         return

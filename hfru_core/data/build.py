@@ -44,7 +44,7 @@ def check_request(
     strangers = [c.name for c in (*forget, *retain) if c.id not in known]
     if strangers:
         raise UserError(
-            f"{source.text} has no pictures of {', '.join(strangers)}. " + choices(known)
+            f"There are no pictures of {', '.join(strangers)} in '{source.text}'. " + choices(known)
         )
     if len(forget) >= len(known):
         raise UserError("Everything was asked to be forgotten: leave at least one concept to keep.")

@@ -178,7 +178,7 @@ def test_the_owners_token_is_not_the_visitors(
     panel: Adapters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "the-owners")
-    with pytest.raises(gr.Error, match="There is no token of the Hugging Face Hub"):
+    with pytest.raises(gr.Error, match="Enter a Hugging Face token with write access"):
         panel.pushes(NAME, "me/x", "", True, ANN)
     given = {}
 

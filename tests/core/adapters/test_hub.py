@@ -126,7 +126,7 @@ def test_an_empty_token_is_no_token_even_where_the_environment_has_one(
     server.add("me/secret", files_of(trained), private=True)
     with pytest.raises(UserError, match="is not on the Hub, or the token"):
         hub.pull("me/secret", tmp_path / "a", token="")
-    with pytest.raises(UserError, match="There is no token"):
+    with pytest.raises(UserError, match="Enter a Hugging Face token"):
         hub.push(trained, "me/secret", token="")
     assert not any("authorization" in {k.lower() for k in a.headers} for a in server.asked)
     hub.pull("me/secret", tmp_path / "b")
@@ -178,7 +178,7 @@ def test_no_token_no_repository_no_access_no_revision(
 ) -> None:
     server.add("me/there", files_of(trained))
     out = tmp_path / "out"
-    with pytest.raises(UserError, match="There is no token of the Hugging Face Hub"):
+    with pytest.raises(UserError, match="Enter a Hugging Face token with write access"):
         hub.push(trained, "me/new")
     with pytest.raises(UserError, match="'me/gone' is not on the Hub, or the token"):
         hub.pull("me/gone", out)
@@ -208,7 +208,7 @@ def test_without_a_network_it_says_so(
     server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(UserError, match=r"exchange with the Hub failed \(ConnectError\)"):
+    with pytest.raises(UserError, match=r"Could not reach the Hugging Face Hub \(ConnectError\)"):
         hub.pull("me/x", tmp_path / "out")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match="HF_HUB_OFFLINE is set"):
