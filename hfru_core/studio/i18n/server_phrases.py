@@ -64,11 +64,12 @@ PHRASES: dict[str, str] = {
     "answers that decline": "拒绝回答",
     "Broken answers": "无效回答",
     "answers that are empty or repeat themselves": "空的或自我重复的回答",
-    "Judged on fresh pictures that the session did not train on. An adapter is a switch, not a "
+    "Measured on new pictures that the session did not train on. An adapter is a switch, not a "
     "deletion: whoever has it can take it off.":
-        "在训练中未用过的新图片上评估。适配器只是开关，不是删除：持有者可以把它取下。",
-    "{kept} is kept. Judged on pictures that it trained on, since the session was stopped.":
-        "保留的是：{kept}。因训练被停止，评估使用的是训练所用的图片。",
+        "在训练中未用过的新图片上测量。适配器只是开关，不是删除：持有者可以把它取下。",
+    "{kept} is kept. Measured on the session's validation pictures because you stopped early: too "
+    "optimistic.":
+        "保留的是：{kept}。因提前停止，在训练的验证图片上测量：结果偏乐观。",
     "Measured on the session's validation pictures. Audit it to learn more.":
         "在训练的验证图片上测量。要了解更多，请审计。",
     # states

@@ -257,7 +257,7 @@ def judge(
         title="Done",
         before=before,
         after=after,
-        note="Judged on fresh pictures that the session did not train on. An adapter is a switch, "
+        note="Measured on new pictures that the session did not train on. An adapter is a switch, "
         "not a deletion: whoever has it can take it off.",
     )
 
@@ -277,7 +277,10 @@ def stopped(report: Report) -> Report:
     record = read_record(report.adapter)
     best = record.session.best_step
     kept = f"The best checked adapter (step {best})" if best > 0 else "The adapter as it was"
-    note = f"{kept} is kept. Judged on pictures that it trained on, since the session was stopped."
+    note = (
+        f"{kept} is kept. Measured on the session's validation pictures because you stopped early: "
+        "too optimistic."
+    )
     before, after = record.base_metrics, record.metrics
     return replace(report, title="Stopped", before=before, after=after, note=note)
 
@@ -297,6 +300,6 @@ def zipped(studio: Studio, folder: Path, visitor: str) -> Path:
 
 
 def clock(seconds: float) -> str:
-    """'1:05 min' or '12 s'."""
+    """'1 min 35 s' or '12 s'."""
     whole = round(seconds)
-    return f"{whole} s" if whole < 90 else f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole} s" if whole < 90 else f"{whole // 60} min {whole % 60} s"

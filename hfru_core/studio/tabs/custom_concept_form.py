@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -20,6 +20,7 @@ from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.events import ANSWERING
 from hfru_core.types import Concept, UserError
 
+Kind = Literal["object", "identity"]
 KINDS = tuple((t(f"own.{n}"), n) for n in ("object", "identity"))
 FEWEST, MOST = 4, 64  # pictures
 LISTS = ("aliases", "abstractions", "siblings")
@@ -59,7 +60,7 @@ class Own:
         self.suggest.click(self.suggested, [self.name, self.kind], self.lists, **ANSWERING)
 
     @friendly
-    def suggested(self, name: str, kind: str, request: gr.Request) -> list[str]:
+    def suggested(self, name: str, kind: Kind, request: gr.Request) -> list[str]:
         """The model's own words around the concept, to be edited."""
         cache = self.studio.folder(self.studio.visitor(request.session_hash)) / "words"
         concept = custom_concept.suggest(base_model(self.studio.model), name or "", kind, cache)
@@ -73,7 +74,7 @@ class Own:
         return f"folder:{self.folder(visitor, name).absolute()}"
 
     def keep(
-        self, visitor: str, name: str, kind: str, files: Sequence[str] | None, *lists: str
+        self, visitor: str, name: str, kind: Kind, files: Sequence[str] | None, *lists: str
     ) -> None:
         """Write words and pictures; raises where the pictures are too few, too many or damaged."""
         files = files or ()
