@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: install app test lint types audit clean
+.PHONY: install app test lint audit clean
 
 $(VENV)/.installed: requirements.txt tests/requirements.txt constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
@@ -22,8 +22,6 @@ test: install lint
 lint: install
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-
-types: install
 	$(RUN) -m mypy
 
 # Known advisories against the pinned versions: fails where there are some, not without a network.
