@@ -336,12 +336,13 @@ def test_an_adapter_that_cannot_be_written_leaves_the_checkpoint(
 # The command with a small request, in a process that can be killed.
 COMMAND = """
 import sys
-from functools import partial
 from hfru_core import __main__ as command
+from hfru_core import pipeline
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
 from hfru_core.methods import hfru
-build = partial(build, amount=Amount(4, 6, 2, 2))
+few = Amount(4, 6, 2, 2)
+pipeline.build = lambda *given, **named: build(*given, **{**named, "amount": few})
 hfru.PRESETS["default"] = hfru.PRESETS["default"].with_(
     train_steps=3, batch=4, retain_batch=4, grpo_steps=5, grpo_prompts=4, group=2,
     max_new_tokens=6, check_every=2,
