@@ -42,7 +42,7 @@ def test_a_tab_and_an_answer_are_reached_by_keyboard(opened: Page) -> None:
         opened.keyboard.press("Enter")
     expect(opened.locator("#start")).to_be_visible(timeout=SLOW)
     opened.locator("[data-tab-id=compare]").click()
-    opened.get_by_label("Question").focus()
+    opened.get_by_label("Question", exact=True).focus()
     opened.keyboard.press("Control+A")
     opened.keyboard.type("What colour is it?")
     opened.keyboard.press("Enter")
@@ -64,7 +64,7 @@ def test_a_chinese_browser_sees_chinese(browser: Browser, address: str) -> None:
     page.get_by_role("tab", name="对比").click()
     page.locator("#question textarea").fill(" ")
     page.locator("#question textarea").press("Enter")  # the server refuses
-    expect(page.locator(".toast-body").first).to_contain_text("还没有问题", timeout=SLOW)
+    expect(page.locator(".toast-body").first).to_contain_text("请输入问题", timeout=SLOW)
     expect(page.locator("#cards .original header b")).to_have_text("原模型")
     expect(page.locator("#set th").last).to_have_text("遗忘后", timeout=SLOW)
     context.close()

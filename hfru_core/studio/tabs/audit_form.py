@@ -53,6 +53,7 @@ class AuditForm:
             [self.adapter, self.depth],
             self.command,
             queue=False,
+            api_name="audit_command",  # else it takes the name of the endpoint `audit`
             **PRIVATE,
         )
         buttons = [self.start, self.stop]

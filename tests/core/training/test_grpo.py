@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 from hfru_core.training.grpo import advantages, low_variance_kl, policy_loss, token_mean
 
 CLIP, DUAL = 0.2, 3.0
-numbers = st.floats(-5, 5, width=32)
+# No subnormal numbers: beside them, what is equal in exact arithmetic is rounded apart.
+numbers = st.integers(-5000, 5000).map(lambda n: n / 1024)
 
 
 def matrix(rows: int, columns: int) -> st.SearchStrategy[torch.Tensor]:
