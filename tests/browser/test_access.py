@@ -42,7 +42,7 @@ def test_a_tab_and_an_answer_are_reached_by_keyboard(opened: Page) -> None:
         opened.keyboard.press("Enter")
     expect(opened.locator("#start")).to_be_visible(timeout=SLOW)
     opened.locator("[data-tab-id=compare]").click()
-    opened.get_by_label("Question", exact=True).focus()
+    opened.locator("#question textarea").focus()
     opened.keyboard.press("Control+A")
     opened.keyboard.type("What colour is it?")
     opened.keyboard.press("Enter")
