@@ -44,10 +44,10 @@ SHORT = {
     "lora_rank": 2, "checkpoint_every": 2, "check_every": 4,
     "augment_to": 0,  # else the random model, whose answers have no end, is asked for minutes
 }  # fmt: skip
-STEPS = 24
+STEPS = 120  # more than LONGEST is enough for, on a quick machine too
 WHO = "0" * 32  # one visitor, known again by every life of the app
 REPORT = Path("audits") / "kept" / "report.json"
-LONGEST = 12.0  # seconds until a kill
+LONGEST = 6.0  # seconds from the first checkpoint until a kill
 
 
 @dataclass
@@ -129,12 +129,14 @@ async def offered(visitor: Visitor) -> str | None:
     return next(d["value"] for d in told["data"] if "value" in d)
 
 
-async def live(url: str, pid: int, after: float) -> None:
-    """A visit that ends when the app is killed, at a random moment."""
+async def live(url: str, pid: int, after: float, runs: Path) -> None:
+    """A visit that ends when the app is killed, so long after its session has a checkpoint."""
     ready = asyncio.Event()
     visit_ = asyncio.create_task(visit(url, ready))
     first = asyncio.create_task(ready.wait())
     await asyncio.wait([visit_, first], return_when=asyncio.FIRST_COMPLETED, timeout=120)
+    while not visit_.done() and not cut_off(runs):
+        await asyncio.sleep(0.1)
     await asyncio.wait([visit_], timeout=after)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -188,7 +190,7 @@ def kill_often(folder: Path, kills: int, seed: int) -> Tally:
     state = ({}, {})
     for _ in range(kills):
         pid, url = born(folder)
-        asyncio.run(live(url, pid, rng.uniform(0, LONGEST)))
+        asyncio.run(live(url, pid, rng.uniform(0, LONGEST), home / "runs"))
         tally.kills += 1
         state = look(home / "runs", state, tally)
         print(
@@ -199,7 +201,7 @@ def kill_often(folder: Path, kills: int, seed: int) -> Tally:
         )
     while state[1]:
         pid, url = born(folder)
-        asyncio.run(live(url, pid, 600))
+        asyncio.run(live(url, pid, 600, home / "runs"))
         state = look(home / "runs", state, tally)
     if (home / REPORT).read_text() != '{"kept": true}':
         tally.lost.append("the report")
