@@ -62,6 +62,7 @@ def test_a_chinese_browser_sees_chinese(browser: Browser, address: str) -> None:
     expect(page.locator("#status")).to_contain_text("尚未遗忘任何内容")
     assert "__i18n__" not in page.locator("body").inner_text()
     page.get_by_role("tab", name="对比").click()
+    expect(page.locator(READY["compare"])).to_be_visible(timeout=SLOW)  # it fills in a question
     page.locator("#question textarea").fill(" ")
     page.locator("#question textarea").press("Enter")  # the server refuses
     expect(page.locator(".toast-body").first).to_contain_text("请输入问题", timeout=SLOW)
