@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hfru_core.adapters.model_card import percent
 from hfru_core.cli.options import add_output
 from hfru_core.paths import MODEL
 from hfru_core.types import Rate, UserError
@@ -78,6 +77,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def readable(value: object) -> str:
     """A value for people: rates and parts a line each."""
     if isinstance(value, dict):
+        from hfru_core.adapters.model_card import percent
+
         lines = [f"{k:<15}{percent(Rate(**v))}, n = {v['n']}" for k, v in value.items() if v["n"]]
         return ("\n" + " " * 17).join(lines)
     if isinstance(value, list):

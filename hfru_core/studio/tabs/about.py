@@ -11,11 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hfru_core.adapters.record import WEIGHTS, read_record
+from hfru_core.adapters.record import WEIGHTS
 from hfru_core.protocol.answers import PEOPLE_NAMES
 from hfru_core.studio.i18n.catalogue import say
 from hfru_core.studio.render.adapter_html import code
-from hfru_core.studio.sessions.adapters import adapter_folders, adapter_label
+from hfru_core.studio.sessions.adapters import adapter_folders, adapter_label, record_of
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.world.scenes import CLASSES
 
@@ -108,7 +108,7 @@ def installed(studio: Studio, language: str) -> str:
     """The model and the shipped adapters with the digests of their weights, and the versions."""
     rows = [(studio.model.name, size(studio.model, language))]
     for folder in adapter_folders(studio.adapters):
-        digest = read_record(folder).hashes[WEIGHTS]
+        digest = record_of(folder).hashes[WEIGHTS]
         rows.append((adapter_label(folder), code(digest[:12])))
     used = ", ".join(f"{p} {version(p)}" for p in PACKAGES)
     rows.append((say("about.versions", language), f"Python {sys.version.split()[0]}, {used}"))
