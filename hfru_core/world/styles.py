@@ -23,8 +23,10 @@ def _strokes(size: int) -> tuple[np.ndarray, np.ndarray]:
     noise = np.random.default_rng(11).standard_normal((2, size, size)).astype(np.float32)
     length, wide = max(3, size // 12), max(2, size // 40)
     for axis, reach in ((1, wide), (2, length)):
-        rolled = [np.roll(noise, k, axis=axis) for k in range(reach)]
-        noise = sum(rolled[1:], start=rolled[0]) / math.sqrt(reach)
+        blurred = np.zeros_like(noise)
+        for k in range(reach):
+            blurred += np.roll(noise, k, axis=axis)
+        noise = blurred / math.sqrt(reach)
     rows = np.arange(size)[:, None]
     lean = (np.arange(size)[None, :] + rows) % size
     noise = np.clip(noise[:, rows, lean], -2, 2)
