@@ -87,3 +87,10 @@ class Visitor:
 
 def file_at(path: str) -> dict:
     return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+
+def uploaded(data_folder: Path, name: str) -> Path:
+    """Where a file lies that was uploaded under this name."""
+    path = data_folder / "cache" / "uploads" / secrets.token_hex(16) / "hash" / name
+    path.parent.mkdir(parents=True)
+    return path

@@ -19,8 +19,9 @@ from hfru_core.child_process import Child
 from hfru_core.concepts import shipped
 from hfru_core.data.images import open_image
 from hfru_core.studio.errors import friendly
+from hfru_core.studio.server.uploads import Uploads
 from hfru_core.studio.sessions import audit_run
-from hfru_core.studio.sessions.adapters import adapter_label, forgotten
+from hfru_core.studio.sessions.adapters import adapter_label, concepts_of
 from hfru_core.studio.sessions.interrupted import Wish
 from hfru_core.studio.sessions.models import two_answers
 from hfru_core.studio.sessions.runner import Report, plan, zipped
@@ -70,7 +71,8 @@ class Api:
         visitor = self.studio.visitor(request.session_hash)
         text = line(question, "question")[:LONGEST]
         name, folder = self.chosen(visitor, adapter)
-        original, unlearned = two_answers(self.studio.model, opened(picture), text, folder)
+        image = opened(self.studio.uploads, picture, visitor)
+        original, unlearned = two_answers(self.studio.model, image, text, folder)
         return {"adapter": name, "question": text, "original": original, "unlearned": unlearned}
 
     @friendly
@@ -108,7 +110,7 @@ class Api:
         state = {"title": report.title, "detail": report.detail, "share": round(report.share, 4)}
         if report.after is None or report.adapter is None:
             return state
-        file = file_data(self.studio.offered(zipped(self.studio, report.adapter, visitor)))
+        file = file_data(self.studio.offered(zipped(self.studio, report.adapter, visitor), visitor))
         name = f"mine/{report.adapter.name}"
         return {**state, "adapter": name, "file": file, "rates": asdict(report.after)}
 
@@ -138,12 +140,12 @@ class Api:
         out = self.studio.folder(visitor) / "audits" / f"{folder.name}-{level}-{token_hex(3)}"
         try:
             yield from audited(run, audit_run.command(self.studio.model, folder, level, out))
-            yield self.verdict(out)
+            yield self.verdict(out, visitor)
         finally:
             self.auditing.pop(visitor, None)
             run.stop()
 
-    def verdict(self, out: Path) -> dict:
+    def verdict(self, out: Path, visitor: str) -> dict:
         """The end of an audit that has a report."""
         verdict = read(out / "report.json").verdict
         return {
@@ -152,7 +154,7 @@ class Api:
             "share": 1.0,
             "verdict": verdict.state,
             "reasons": list(verdict.reasons),
-            "report": file_data(self.studio.offered(out / "report.html")),
+            "report": file_data(self.studio.offered(out / "report.html", visitor)),
         }
 
     @friendly
@@ -164,7 +166,7 @@ class Api:
         """
         visitor = self.studio.visitor(request.session_hash)
         return [
-            {"name": n, "label": adapter_label(p), "forgets": [c.name for c in forgotten(p)]}
+            {"name": n, "label": adapter_label(p), "forgets": [c.name for c in concepts_of(p)]}
             for n, p in self.studio.choices(visitor).items()
         ]
 
@@ -179,7 +181,7 @@ class Api:
         """
         visitor = self.studio.visitor(request.session_hash)
         _, folder = self.chosen(visitor, line(adapter, "adapter"))
-        file = self.studio.offered(zipped(self.studio, folder, visitor))
+        file = self.studio.offered(zipped(self.studio, folder, visitor), visitor)
         return cast(gr.FileData, file_data(file))  # Gradio takes it as a dict.
 
     def chosen(self, visitor: str, name: str) -> tuple[str, Path]:
@@ -208,15 +210,12 @@ def audited(run: Child, command: list[str]) -> Iterator[dict]:
         yield {"title": title, "detail": detail, "share": round(progress.share, 4)}
 
 
-def opened(picture: Any) -> Image.Image:
-    """An uploaded picture; the file that was sent is deleted."""
+def opened(uploads: Uploads, picture: Any, visitor: str) -> Image.Image:
+    """A picture that this visitor sent; its file is deleted."""
     if not is_file_obj_with_meta(picture):  # Only what has this mark was checked by Gradio.
         raise UserError("picture is an upload: use gradio_client.handle_file.")
-    path = Path(picture["path"])
-    try:
-        return open_image(path)
-    finally:
-        path.unlink(missing_ok=True)
+    with uploads.taken(picture["path"], visitor) as file:
+        return open_image(file.read_bytes())
 
 
 def file_data(path: str) -> dict:

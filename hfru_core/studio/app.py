@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
-import gradio.mcp
 from starlette.middleware import Middleware
 
 from hfru_core.data.samples import Amount
@@ -20,7 +19,8 @@ from hfru_core.studio.api import Api
 from hfru_core.studio.i18n import catalogue, server_phrases
 from hfru_core.studio.i18n.catalogue import marker, t
 from hfru_core.studio.render import answers_html, progress, theme
-from hfru_core.studio.server import browser, hardware
+from hfru_core.studio.server import browser, hardware, uploads
+from hfru_core.studio.server.fields import Page
 from hfru_core.studio.server.first_page import warm_up
 from hfru_core.studio.server.gate import Gate
 from hfru_core.studio.sessions.running import Sessions
@@ -47,12 +47,6 @@ FRAGMENTS: dict[str, Callable[[str], str]] = {  # HTML that is made once in each
     "legend.html": answers_html.legend, "waiting.html": answers_html.waiting_cards,
     "unlearn.html": progress.nothing_yet,
 }  # fmt: skip
-
-
-class Page(gr.Blocks):
-    """The app; `words` are its texts in every language."""
-
-    words: gr.I18n
 
 
 def build_app(
@@ -131,8 +125,7 @@ def launch(page: Page, host: str, port: int | None, **more: object) -> tuple:
         "head": browser.HEAD + server_phrases.HEAD,
     }
     cache = os.environ["GRADIO_TEMP_DIR"]
-    if more.get("mcp_server"):
-        gradio.mcp.DEFAULT_TEMP_DIR = cache  # it was read when gradio was imported
+    uploads.hide(Path(cache))
     gate = Middleware(Gate, data_folder=Path(cache).parent, events=input_counts(page))
     settings = {**look, **LAUNCH, "app_kwargs": {"middleware": [gate]}, **more}
     return page.launch(server_name=host, server_port=port, **settings)

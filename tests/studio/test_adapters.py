@@ -21,6 +21,7 @@ from hfru_core.studio.sessions.studio import MOST_OWN, Studio
 from hfru_core.studio.tabs import adapters as tab
 from hfru_core.studio.tabs.adapters import Adapters
 from tests.conftest import ROOT
+from tests.server import uploaded
 
 ANN, BOB = SimpleNamespace(session_hash="ann"), SimpleNamespace(session_hash="bob")
 NAME = "shipped/no-dogs"
@@ -41,8 +42,7 @@ def mine(panel: Adapters, who: SimpleNamespace = ANN) -> list[str]:
 
 def sent(trained: Path, tmp_path: Path, name: str = "dogs.zip") -> Path:
     """A zip as it lies where the server put what was uploaded."""
-    (tmp_path / "sent").mkdir(exist_ok=True)
-    return bundle.pack(trained, tmp_path / "sent" / name)
+    return bundle.pack(trained, uploaded(tmp_path / "data", name))
 
 
 def upload(panel: Adapters, trained: Path, tmp_path: Path) -> str:
@@ -64,7 +64,7 @@ def test_an_upload_is_checked_chosen_and_its_senders_alone(
 
 
 def test_a_hostile_upload_is_refused_and_deleted(panel: Adapters, tmp_path: Path) -> None:
-    file = tmp_path / "x.zip"
+    file = uploaded(tmp_path / "data", "x.zip")
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("<b>.pkl", b"x")
     with pytest.raises(gr.Error, match="&lt;b&gt;.pkl.*may be a pickle"):

@@ -147,7 +147,7 @@ def test_no_client_sees_anothers_adapter(url: str, client: Client) -> None:
     [
         ("unlearn", (["unicorn"], "default", 4), "Unknown concept"),
         ("unlearn", ("dog", "default", 4), "list of 1 to"),
-        ("unlearn", (["dog"] * 999, "default", 4), "list of 1 to"),
+        ("unlearn", (["dog"] * 99, "default", 4), "list of 1 to"),
         ("unlearn", ([{"a": 1}], "default", 4), "text that is not empty"),
         ("unlearn", (["dog"], "fast", 4), "Unknown preset"),
         ("unlearn", (["dog"], "default", 10**9), "2 to 400"),

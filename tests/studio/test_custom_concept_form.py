@@ -16,6 +16,7 @@ from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.custom_concept_form import Own
 from hfru_core.types import UserError
 from tests.core.data.test_build import noise
+from tests.server import uploaded
 
 QUICK = (("train_steps", 1), ("grpo_steps", 1), ("check_every", 1), ("group", 2))
 LISTS = ("dog, hound", "animal, creature", "cat, horse")
@@ -40,7 +41,7 @@ def own(studio: Studio) -> Own:
 @pytest.fixture
 def files(tmp_path: Path) -> list[str]:
     """Five drawn dogs as a visitor would upload them."""
-    paths = [tmp_path / f"IMG {i}.png" for i in range(5)]
+    paths = [uploaded(tmp_path / "data", f"IMG {i}.png") for i in range(5)]
     for i, path in enumerate(paths):
         load_image(world.key_of(0, "own", "dog", i)).save(path)
     return [str(p) for p in paths]
@@ -59,7 +60,7 @@ def test_words_and_pictures_are_kept_in_the_visitor_s_folder(own: Own, files: li
 @pytest.mark.parametrize("name", ["../../up", "/etc/x", "..", "a\\b"])
 def test_no_name_leads_out_of_the_folder(name: str, own: Own, files: list[str]) -> None:
     own.keep("ann", name, "object", files, *LISTS)
-    kept = [p for p in own.studio.data_folder.rglob("*.png")]
+    kept = [p for p in own.studio.sessions.rglob("*.png")]
     home = own.studio.folder("ann").resolve()
     assert len(kept) == 5 and all(p.resolve().is_relative_to(home) for p in kept)
 
@@ -103,7 +104,7 @@ def test_a_stop_reaches_a_session_elsewhere(own: Own, files: list[str], lent: li
 
 
 def test_what_the_model_does_not_know_is_told_at_once(own: Own, tmp_path: Path) -> None:
-    paths = [tmp_path / f"{i}.png" for i in range(4)]
+    paths = [uploaded(tmp_path / "data", f"{i}.png") for i in range(4)]
     for i, path in enumerate(paths):
         path.write_bytes(noise(6000 + i))
     own.keep("ann", "gnome", "object", [str(p) for p in paths], "", "", "")

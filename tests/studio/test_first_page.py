@@ -14,7 +14,6 @@ from hfru_core.data.source import load_image
 from hfru_core.studio.server import first_page as module
 from hfru_core.studio.server.first_page import keep, opening, recalled
 from hfru_core.studio.sessions import models as shared
-from hfru_core.studio.sessions.adapters import record_of
 from hfru_core.studio.sessions.models import two_answers
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.compare import first_cards
@@ -82,7 +81,6 @@ def test_a_damaged_adapter_or_a_model_elsewhere_has_no_opening(studio: Studio) -
     assert opening(replace(studio, model=Path("owner/name"))) is None
     for record in studio.adapters.glob("*/unlearning.json"):
         record.write_text("{")
-    record_of.cache_clear()
     assert opening(studio) is None and "waiting" in first_cards(studio)
 
 

@@ -29,7 +29,7 @@ def test_a_download_is_served_from_any_folder(
     assert Path(get_upload_folder()) == Studio(data_folder=tmp_path / "data").cache
     file = tmp_path / "report.html"
     file.write_text("kept")
-    served = Path(Studio(data_folder=tmp_path / "data").offered(file))
+    served = Path(Studio(data_folder=tmp_path / "data").offered(file, "ann"))
     assert served.read_text() == "kept" and served.name == "report.html"
     monkeypatch.setattr(page, "has_launched", True)
     token = gr.context.LocalContext.blocks.set(page)

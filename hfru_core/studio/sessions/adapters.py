@@ -1,20 +1,47 @@
-"""The adapters in a folder: what they forget, and what they are called in a list."""
+"""The adapters in a folder: what they forget, and what they are called in a list.
+
+A folder's name may come to stand for another adapter, so what is remembered goes by content.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from functools import lru_cache
 from pathlib import Path
 
-from hfru_core.adapters.record import INFO, read_record
+from hfru_core.adapters.record import CONFIG, INFO, WEIGHTS, AdapterRecord, read_record
 from hfru_core.types import Concept, UserError
 
 NAME = re.compile(r"[\w-]{1,24}")  # of a preset or method
-record_of = lru_cache(maxsize=256)(read_record)
 
 
 def adapter_folders(parent: Path) -> list[Path]:
     return sorted(p.parent for p in parent.glob(f"*/{INFO}"))
+
+
+def content(folder: Path, *names: str) -> str:
+    """Changes with what the files hold; all that an adapter's answers depend on by default."""
+    digest = hashlib.sha256()
+    for name in names or (INFO, CONFIG, WEIGHTS):
+        path = folder / name
+        digest.update(hashlib.sha256(path.read_bytes()).digest() if path.is_file() else b"none")
+    return digest.hexdigest()
+
+
+def record_of(folder: Path) -> AdapterRecord:
+    """The record of an adapter, read once; raises `UserError` whatever is wrong with it."""
+    return record_with(folder, content(folder, INFO))
+
+
+@lru_cache(maxsize=256)
+def record_with(folder: Path, content: str) -> AdapterRecord:
+    try:
+        return read_record(folder)
+    except UserError:
+        raise
+    except Exception as error:  # somebody else wrote it
+        raise UserError(f"'{folder.name}' is damaged: {type(error).__name__}.") from None
 
 
 def forgotten(folder: Path) -> tuple[Concept, ...]:
@@ -26,8 +53,16 @@ def adapter_label(folder: Path) -> str:
     """'Without dog, elephant', or the folder's name where its record cannot be read."""
     try:
         return f"Without {record_of(folder).names}{made_of(folder)}"
-    except UserError:
+    except Exception:  # one damaged adapter must not take the list from its visitor
         return f"{folder.name} (damaged)"
+
+
+def concepts_of(folder: Path) -> tuple[Concept, ...]:
+    """The same as `forgotten`; none of a damaged adapter."""
+    try:
+        return forgotten(folder)
+    except UserError:
+        return ()
 
 
 def made_of(folder: Path) -> str:

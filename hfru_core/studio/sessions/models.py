@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from hfru_core.studio.sessions.adapters import content
+from hfru_core.types import UserError
+
 if TYPE_CHECKING:
     from hfru_core.model.vlm import VLM
 
@@ -21,15 +24,18 @@ SCALING = threading.Lock()  # of a shared model's adapter
 
 
 def shared(size: int) -> Callable[[Callable[..., VLM]], Callable[..., VLM]]:
-    """Like `lru_cache`, but who comes while a model is being loaded waits for that one."""
+    """Like `lru_cache`, but who comes while a model is being loaded waits for that one.
+
+    An adapter is known by what its files hold: another one may come to have the same name.
+    """
 
     def decorate(load: Callable[..., VLM]) -> Callable[..., VLM]:
-        lock, cached = threading.RLock(), lru_cache(maxsize=size)(load)
+        lock, cached = threading.RLock(), lru_cache(maxsize=size)(lambda paths, _: load(*paths))
 
         @wraps(load)
         def model(*paths: Path) -> VLM:
             with lock:
-                return cached(*paths)
+                return cached(paths, tuple(content(p) for p in paths[1:]))
 
         return model
 
@@ -70,11 +76,25 @@ def scalable_model(model: Path, adapter: Path) -> VLM:
     return adapted_model(model, adapter)
 
 
+def check_question(vlm: VLM, question: str) -> None:
+    """Raise where a question holds what the model reads as a mark, not as text."""
+    image = vlm.tokenizer.convert_ids_to_tokens(vlm.core.config.image_token_id)
+    marks = {*vlm.tokenizer.all_special_tokens, *vlm.tokenizer.get_added_vocab(), image}
+    for mark in sorted(filter(str.strip, marks), key=len, reverse=True):
+        if mark in question:
+            raise UserError(
+                f"The question holds '{mark}', which the model takes for a mark of its own: leave "
+                "it out."
+            )
+
+
 def two_answers(
     model: Path, image: Image.Image, question: str, adapter: Path | None
 ) -> tuple[str, str | None]:
     """What both models answer; None where there is no adapter."""
-    original = base_model(model).answer([image], [question])[0]
+    base = base_model(model)
+    check_question(base, question)
+    original = base.answer([image], [question])[0]
     if adapter is None:
         return original, None
     return original, unlearned_model(model, adapter).answer([image], [question])[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
 from hfru_core.studio.render import answers_html
-from hfru_core.studio.sessions.adapters import forgotten
+from hfru_core.studio.sessions.adapters import content, forgotten
 from hfru_core.studio.sessions.models import base_model, unlearned_model
 from hfru_core.types import ProbeAnswer
 
@@ -27,9 +27,13 @@ TALLY = (
 )  # fmt: skip
 
 
-@lru_cache(maxsize=128)
 def set_of_answers(model: Path, folder: Path, topic: str) -> str:
-    """The table for one adapter and topic, as HTML."""
+    """The table for one adapter and topic, as HTML; made once for what the adapter holds."""
+    return made_once(model, folder, content(folder), topic)
+
+
+@lru_cache(maxsize=128)
+def made_once(model: Path, folder: Path, content: str, topic: str) -> str:
     from hfru_core.studio.sessions.torch_side import evaluate
 
     concepts = forgotten(folder)

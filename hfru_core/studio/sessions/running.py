@@ -94,3 +94,4 @@ class Sessions:
         if run and (visitor not in self.watched or not self.studio.pages.present(visitor)):
             run.stop(left=True)
             self.forget(visitor, run)
+        self.studio.discard(visitor)

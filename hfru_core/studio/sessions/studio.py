@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from gradio.processing_utils import save_file_to_cache
@@ -15,8 +18,8 @@ from hfru_core.data.samples import Amount
 from hfru_core.files import free_name
 from hfru_core.paths import ASSETS
 from hfru_core.studio.i18n.catalogue import t
-from hfru_core.studio.server import quota
-from hfru_core.studio.sessions.adapters import adapter_folders, adapter_label
+from hfru_core.studio.server import quota, uploads
+from hfru_core.studio.sessions.adapters import adapter_folders, adapter_label, concepts_of
 from hfru_core.studio.sessions.pages import Pages
 from hfru_core.types import UserError
 
@@ -24,7 +27,8 @@ MOST_OWN = 12  # adapters of a visitor
 DEVICE = threading.Lock()  # held by a session: its place in the queue may end before it does
 TRAIN = Amount()
 JUDGE = Amount(0, 0, 64, 64)
-KEPT = ("runs", "audits", "bench.json")  # of a visitor, who may come back to it
+# Of a visitor who left: for who comes back, and for a session that goes on ("stop-...").
+KEPT = re.compile(r"runs|audits|own|bench\.json|stop-\w+")
 
 
 @dataclass(frozen=True)
@@ -65,21 +69,62 @@ class Studio:
         """What is being served; gradio deletes it after a while."""
         return self.data_folder / "cache"
 
-    def offered(self, file: Path) -> str:
-        """A copy of a file to download: gradio serves its cache, and no folder but the current."""
-        return save_file_to_cache(file, str(self.cache))
+    @cached_property
+    def uploads(self) -> uploads.Uploads:
+        """What visitors have sent and nobody has taken yet."""
+        return uploads.Uploads(self.cache / uploads.FOLDER)
+
+    def served(self, visitor: str) -> Path:
+        """The part of the cache that holds a visitor's own downloads, and no other's."""
+        return self.cache / "visitors" / (visitor or "nobody")
+
+    def offered(self, file: Path, visitor: str) -> str:
+        """A copy of a visitor's file that Gradio serves: its cache, and no other folder of ours."""
+        return save_file_to_cache(file, str(self.served(visitor)))
 
     def discard(self, visitor: str) -> None:
-        """Delete the pictures of a visitor who left; `KEPT` stays until it expires."""
+        """Delete the pictures and downloads of a visitor who left; `KEPT` stays till it expires."""
         if not visitor or self.pages.present(visitor):
             return
+        self.uploads.discard(visitor)
+        shutil.rmtree(self.served(visitor), ignore_errors=True)
         for path in (self.sessions / visitor).glob("*"):
-            if path.name not in KEPT:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if not KEPT.fullmatch(path.name):
+                remove(path)
+
+    def forget(self, visitor: str) -> None:
+        """Delete all that is a visitor's; what uses it must have ended."""
+        self.uploads.discard(visitor)
+        for folder in (self.served(visitor), self.sessions / visitor):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def delete_adapter(self, visitor: str, folder: Path) -> None:
+        """Delete one of the visitor's own adapters, with its zip and the pictures it came from."""
+        if folder not in self.own(visitor):
+            raise UserError("That adapter is not yours to delete: it comes with the app.")
+        pictures = self.sessions / visitor / "own"
+        for concept in concepts_of(folder):
+            shutil.rmtree(pictures / (words.slug(concept.id) or "none"), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        remove(self.sessions / visitor / "downloads" / f"{folder.name}.zip")
+        shutil.rmtree(self.served(visitor), ignore_errors=True)
+
+    def tidy_start(self) -> None:
+        """Delete what the visitors of an earlier process left: no page of theirs is open."""
+        self.uploads.expire(older_than=0)
+        for folder in self.sessions.glob("*"):
+            self.discard(folder.name)
 
     def sweep(self, older_than: float = quota.DAY) -> None:
         """Delete what visitors left (a killed process does, and a program that says no goodbye)."""
         quota.expire(self.sessions, older_than)
+        for folder in self.sessions.glob("*"):  # of programs that tell nobody when they leave
+            if time.time() - quota.last_change(folder) > quota.HOUR:
+                self.discard(folder.name)
+        for own in self.sessions.glob("*/own"):
+            quota.expire(own, older_than)  # whatever else their visitor has made meanwhile
+        quota.expire(self.cache / "visitors", quota.HOUR)
+        self.uploads.expire()
         quota.clear_leftovers(self.cache, quota.HOUR)
 
     def choices(self, visitor: str) -> dict[str, Path]:
@@ -127,3 +172,11 @@ class Studio:
         if name not in choices:
             raise UserError("That adapter is no longer here: reload the page and choose again.")
         return choices[name]
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder, where it is still there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ EVERY = 600  # seconds
 
 def keep_tidy(studio: Studio) -> threading.Thread:
     """Delete what has expired, now and then; to be called before anything is in the cache."""
+    studio.tidy_start()
     quota.expire(studio.cache, quota.HOUR)
 
     def tidy() -> None:

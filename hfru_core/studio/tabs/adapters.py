@@ -195,7 +195,7 @@ class Adapters:
         picture = gr.Image(
             display_image(example_for(forgotten(folder))), alt_text="An example picture"
         )
-        file = self.studio.offered(zipped(self.studio, folder, visitor))
+        file = self.studio.offered(zipped(self.studio, folder, visitor), visitor)
         return [
             facts(record, where, [*paths(self.studio, visitor).values()]),
             measured(record),
@@ -229,11 +229,9 @@ class Adapters:
         from hfru_core.studio.sessions.torch_side import archive
 
         visitor = self.studio.visitor(request.session_hash)
-        try:
-            out = self.studio.room(visitor, Path(path).stem)
-            archive.unpack(Path(path), out)
-        finally:
-            Path(path).unlink(missing_ok=True)
+        with self.studio.uploads.taken(path, visitor) as file:
+            out = self.studio.room(visitor, file.stem)
+            archive.unpack(file, out)
         return self.arrived(visitor, out)
 
     @friendly
@@ -298,4 +296,4 @@ class Adapters:
                 fresh_model(self.studio.model), folder, Path(work) / f"{folder.name}-merged"
             )
             file = shutil.make_archive(str(whole), "zip", work, whole.name)
-            return gr.DownloadButton(value=self.studio.offered(Path(file)), visible=True)
+            return gr.DownloadButton(value=self.studio.offered(Path(file), visitor), visible=True)

@@ -96,16 +96,18 @@ class Reports:
             framed(report_page.banner(report)),
             gr.Accordion(visible=True),
             framed(report_page.cards(report.findings, brief=True)),
-            *self.downloads(path),
+            *self.downloads(path, self.studio.visitor(request.session_hash)),
             gr.Dropdown(
                 findings, value=findings[0][1] if findings else None, visible=bool(findings)
             ),
         ]
 
-    def downloads(self, report: Path) -> list[gr.DownloadButton]:
+    def downloads(self, report: Path, visitor: str) -> list[gr.DownloadButton]:
         """A button for each file that lies beside a report; the others are hidden."""
         files = [p for e in FILES if (p := report.with_suffix(f".{e}")).is_file()]
-        buttons = [gr.DownloadButton(value=self.studio.offered(p), visible=True) for p in files]
+        buttons = [
+            gr.DownloadButton(value=self.studio.offered(p, visitor), visible=True) for p in files
+        ]
         return buttons + [gr.DownloadButton(visible=False)] * (len(FILES) - len(buttons))
 
     def look(self, name: str | None, number: int | None, request: gr.Request) -> list[Any]:

@@ -220,7 +220,7 @@ class Benchmark:
         path = self.studio.folder(visitor) / "downloads" / f"benchmark.{end}"
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        return gr.DownloadButton(value=self.studio.offered(path))
+        return gr.DownloadButton(value=self.studio.offered(path, visitor))
 
     def groups(self, look: Look, request: gr.Request) -> list[Group]:
         bench = self.bench(self.studio.visitor(request.session_hash))

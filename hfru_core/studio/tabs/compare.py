@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gradio as gr
 from PIL import Image
 
@@ -33,7 +31,6 @@ class Compare:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        self.visitor = gr.State("", delete_callback=studio.discard)
         self.token = gr.Textbox(visible=False)
         self.key = gr.State(example_key_of_opening())
         with gr.Row(elem_classes="bench"):
@@ -112,7 +109,7 @@ class Compare:
         self.opened_page = page.load(
             self.opened,
             self.token,
-            [self.visitor, self.adapter, *view],
+            [self.adapter, *view],
             js=browser.TELL,
             **quiet,
         )
@@ -148,7 +145,7 @@ class Compare:
         """A new page: its visitor, the adapters, and a picture with both answers."""
         self.studio.pages.arrive(str(request.session_hash), token)
         visitor = self.studio.visitor(request.session_hash)
-        return [visitor, *self.with_adapter(visitor, None)]
+        return self.with_adapter(visitor, None)
 
     def with_adapter(self, visitor: str, name: str | None) -> list:
         """The dropdown set to an adapter (or the first), and a picture that shows its effect."""
@@ -189,10 +186,8 @@ class Compare:
         """Keep the pixels only, in the visitor's folder; the file that was sent is deleted."""
         visitor = self.studio.visitor(request.session_hash)
         file = self.studio.folder(visitor) / "picture.png"
-        try:
-            open_image(Path(path)).save(file)
-        finally:
-            Path(path).unlink(missing_ok=True)
+        with self.studio.uploads.taken(path, visitor) as sent:
+            open_image(sent.read_bytes()).save(file)
         new = f"file:{file}"
         return self.view(visitor, new, self.carried(question, key, new, name, visitor), name)
 
@@ -219,8 +214,14 @@ class Compare:
         """Everything that changes with the picture."""
         offered = presets(key, self.concepts(visitor, name))
         names = answers_html.present_names(key) or ("upload",)
-        image = gr.Image(display_image(key), alt_text=", ".join(names))
+        image = gr.Image(self.displayed(visitor, key), alt_text=", ".join(names))
         return [key, image, question, *offered, self.answered(visitor, key, question, name)]
+
+    def displayed(self, visitor: str, key: str) -> Image.Image | str:
+        """The picture for the page: Gradio keeps those of its own folder, and not a visitor's."""
+        if world.is_drawn(key):
+            return display_image(key)
+        return self.studio.offered(self.studio.folder(visitor) / "picture.png", visitor)
 
     def concepts(self, visitor: str, name: str | None) -> tuple[Concept, ...]:
         folder = self.studio.adapter(visitor, name)
@@ -251,5 +252,5 @@ def example_key_of_opening() -> str:
 
 
 def display_image(key: str) -> Image.Image:
-    """The picture of a key for people: drawn ones are larger than what the model sees."""
-    return world.draw(key, DISPLAY) if world.is_drawn(key) else load_image(key)
+    """A drawn picture for people: larger than what the model sees."""
+    return world.draw(key, DISPLAY)

@@ -17,7 +17,7 @@ from hfru_core.studio.errors import friendly
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.sessions.models import base_model
 from hfru_core.studio.sessions.studio import Studio
-from hfru_core.studio.tabs.events import ANSWERING
+from hfru_core.studio.tabs.events import ANSWERING, AT_ONCE
 from hfru_core.types import Concept, UserError
 
 Kind = Literal["object", "identity"]
@@ -57,7 +57,14 @@ class Own:
         return [self.name, self.kind, self.files, *self.lists]
 
     def wire(self) -> None:
+        self.files.upload(self.sent, self.files, None, **AT_ONCE)
         self.suggest.click(self.suggested, [self.name, self.kind], self.lists, **ANSWERING)
+
+    @friendly
+    def sent(self, files: Sequence[str] | None, request: gr.Request) -> None:
+        """Note whose the pictures are: they go when their visitor leaves, used or not."""
+        for file in files or ():
+            self.studio.uploads.claim(file, self.studio.visitor(request.session_hash))
 
     @friendly
     def suggested(self, name: str, kind: Kind, request: gr.Request) -> list[str]:
@@ -84,7 +91,8 @@ class Own:
                 f"{FEWEST} to {MOST} pictures of '{name}' are needed, got {len(files)}: {change}."
             )
         concept = described(custom_concept.listed(name.strip(), kind, {}), lists)
-        images = [open_image(Path(f)) for f in files]  # before anything is written
+        claimed = [self.studio.uploads.claim(f, visitor) for f in files]
+        images = [open_image(f.read_bytes()) for f in claimed]  # before anything is written
         label = self.folder(visitor, name) / concept.id
         shutil.rmtree(label.parent, ignore_errors=True)
         custom_concept.save(concept, label)

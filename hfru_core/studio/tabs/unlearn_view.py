@@ -67,5 +67,5 @@ class View:
                 gr.DownloadButton(value=None),
             ]
         rates = answers_html.summary_table(report.before, report.after, report.note)
-        file = self.studio.offered(zipped(self.studio, report.adapter, visitor))
+        file = self.studio.offered(zipped(self.studio, report.adapter, visitor), visitor)
         return [gr.HTML(rates, visible=True), gr.Row(visible=True), gr.DownloadButton(value=file)]
