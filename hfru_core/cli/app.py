@@ -13,6 +13,7 @@ from hfru_core.types import UserError
 
 ON_SPACE = "SPACE_ID" in os.environ
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+ADDRESSES, FRAMED_BY = "HFRU_ADDRESS", "HFRU_FRAMED_BY"  # variables, with blanks in between
 ENVIRONMENT = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -44,6 +45,24 @@ def add_options(p: argparse.ArgumentParser) -> None:
         help="who may log in: lines of user:password (or the variable HFRU_AUTH with such lines)",
     )
     p.add_argument(
+        "--address",
+        action="append",
+        metavar="URL",
+        default=os.environ.get(ADDRESSES, "").split(),
+        help="an address that browsers know the app by, such as https://studio.example, where a "
+        "proxy stands before it; may be repeated (default: HFRU_ADDRESS). The app then answers to "
+        "these names alone. Without it an app on loopback answers to this machine's own names, "
+        "and one on another --host to every name, if the page that asks is of that name too",
+    )
+    p.add_argument(
+        "--framed-by",
+        action="append",
+        metavar="URL",
+        default=os.environ.get(FRAMED_BY, "").split(),
+        help="a site whose pages may show the app in an iframe; may be repeated (default: "
+        "HFRU_FRAMED_BY, else none; a Space may be shown by huggingface.co)",
+    )
+    p.add_argument(
         "--mcp", action="store_true", help="also serve the API as MCP tools, on loopback only"
     )
 
@@ -61,18 +80,24 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(
             "--mcp is for one person: all its clients share their adapters. Serve on loopback."
         )
+    if args.mcp and args.address:
+        raise UserError(
+            "--mcp is for programs on this machine: leave out either --mcp or --address "
+            f"({ADDRESSES})."
+        )
     if args.mcp and importlib.util.find_spec("mcp") is None:
         raise UserError("--mcp needs the package mcp: pip install 'gradio[mcp]'")
     prepare_gradio()
     from hfru_core.studio.app import build_app, launch
-    from hfru_core.studio.server import accounts, hardware
+    from hfru_core.studio.server import accounts, hardware, origin
 
+    where = origin.served(args.host, args.address, args.framed_by, os.environ.get("SPACE_HOST", ""))
     auth = accounts.given(args.auth)
     if auth and args.mcp:
         raise UserError("--mcp has no login: leave out either --mcp or --auth (HFRU_AUTH).")
     model = hardware.here().model if args.model == "fitting" else args.model
     page = build_app(Path(model) if model else MODEL, args.data)
-    launch(page, args.host, args.port, auth=auth, mcp_server=args.mcp)
+    launch(page, args.host, args.port, where, auth=auth, mcp_server=args.mcp)
 
 
 def prepare_gradio() -> None:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
-from starlette.middleware import Middleware
+import gradio.route_utils
 
 from hfru_core.data.samples import Amount
 from hfru_core.paths import ASSETS
@@ -20,9 +20,11 @@ from hfru_core.studio.i18n import catalogue, server_phrases
 from hfru_core.studio.i18n.catalogue import marker, t
 from hfru_core.studio.render import answers_html, progress, theme
 from hfru_core.studio.server import browser, hardware, uploads
+from hfru_core.studio.server.body import UploadParser
 from hfru_core.studio.server.fields import Page
 from hfru_core.studio.server.first_page import warm_up
-from hfru_core.studio.server.gate import Gate
+from hfru_core.studio.server.gate import Rules, behind
+from hfru_core.studio.server.origin import Served, served
 from hfru_core.studio.sessions.running import Sessions
 from hfru_core.studio.sessions.studio import JUDGE, TRAIN, Studio
 from hfru_core.studio.sessions.tidy import keep_tidy
@@ -116,8 +118,11 @@ def hardware_banner() -> str:
     return f'<p class="hardware">{escape(machine.banner)}</p>'
 
 
-def launch(page: Page, host: str, port: int | None, **more: object) -> tuple:
-    """Serve the page with the private settings, behind the gate."""
+def launch(
+    page: Page, host: str, port: int | None, where: Served | None = None, **more: object
+) -> tuple:
+    """Serve the page with the private settings, behind the gate; `where` says how it is reached,
+    else by the names of `host` alone."""
     look = {
         "theme": theme.theme(),
         "css_paths": theme.STYLE,
@@ -126,8 +131,10 @@ def launch(page: Page, host: str, port: int | None, **more: object) -> tuple:
     }
     cache = os.environ["GRADIO_TEMP_DIR"]
     uploads.hide(Path(cache))
-    gate = Middleware(Gate, data_folder=Path(cache).parent, events=input_counts(page))
-    settings = {**look, **LAUNCH, "app_kwargs": {"middleware": [gate]}, **more}
+    gradio.route_utils.GradioMultiPartParser = UploadParser  # type: ignore[misc]  # its limits are fixed
+    mcp = bool(more.get("mcp_server"))
+    rules = Rules(Path(cache).parent, input_counts(page), where or served(host), mcp)
+    settings = {**look, **LAUNCH, "app_kwargs": {"lifespan": behind(rules)}, **more}
     return page.launch(server_name=host, server_port=port, **settings)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from contextlib import suppress
 from functools import lru_cache
@@ -14,8 +15,11 @@ from hfru_core.types import UserError
 HOUR, DAY = 3600, 24 * 3600
 MOST_BYTES = 2**30  # of a visitor
 MOST_OF_ALL = 10 * 2**30  # of the data folder
+MOST_FILES = 20_000  # of a visitor: a file of one byte takes room too
+MOST_FILES_OF_ALL = 200_000
 LEAST_FREE = 2**29  # of its disk
 LOOK_AGAIN = 10  # seconds that a measured size is trusted
+MEASURING = threading.Lock()  # many ask at once, one walks
 
 
 def bytes_in(folder: Path) -> int:
@@ -41,18 +45,27 @@ def files_in(folder: Path) -> list[tuple[int, float]]:
     return found
 
 
+def holds(folder: Path, most_bytes: int, most_files: int) -> bool:
+    """Whether a folder holds so many bytes or files."""
+    files = files_in(folder)
+    return len(files) >= most_files or sum(size for size, _ in files) >= most_bytes
+
+
 def check_visitor(folder: Path) -> None:
     """Raise where a visitor has stored as much as one may."""
-    if bytes_in(folder) >= MOST_BYTES:
+    if holds(folder, MOST_BYTES, MOST_FILES):
         raise UserError(
-            f"You have stored {MOST_BYTES / 2**20:.0f} MB here, which is the most. Download what "
+            f"You have stored {MOST_BYTES / 2**20:.0f} MB or {MOST_FILES} files here, which is the "
+            "most. Download what "
             "you want to keep: all of it is deleted a day after you last made something."
         )
 
 
 def check_all(data_folder: Path) -> None:
     """Raise where all visitors together have filled what is set aside for them."""
-    if full(data_folder, int(time.monotonic() // LOOK_AGAIN)):
+    with MEASURING:
+        no_room = full(data_folder, int(time.monotonic() // LOOK_AGAIN))
+    if no_room:
         raise UserError(
             "This server has no room for more files at present. Files of visitors are deleted "
             f"after {DAY // HOUR} hours: try again later, or run the app on your own machine."
@@ -64,7 +77,7 @@ def full(data_folder: Path, when: int) -> bool:
     """Whether there is no room; measured once for every `when`, since it walks the folder."""
     data_folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(data_folder).free
-    return free < LEAST_FREE or bytes_in(data_folder) >= MOST_OF_ALL
+    return free < LEAST_FREE or holds(data_folder, MOST_OF_ALL, MOST_FILES_OF_ALL)
 
 
 def expire(parent: Path, older_than: float) -> None:

@@ -21,7 +21,8 @@ from hfru_core.adapters import archive as bundle
 from hfru_core.adapters.validate import CONFIG, INFO, WEIGHTS, checked_record
 from hfru_core.bench.results_file import load
 from hfru_core.data.images import LONGEST, open_image
-from hfru_core.studio.server.gate import Refusal, check_body
+from hfru_core.studio.server.refusal import Refusal
+from hfru_core.studio.server.values import check_body
 from hfru_core.types import Concept, UserError
 from tests.conftest import ROOT
 

@@ -1,0 +1,104 @@
+"""The JSON of a request: its depth, its numbers, and the events and files that it names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from math import isfinite
+from pathlib import Path
+from types import MappingProxyType
+
+from hfru_core.studio.server.refusal import Refusal
+from hfru_core.studio.server.routes import in_cache
+
+DEEPEST = 32  # lists and objects in each other
+MOST_VALUES = 20_000  # in one request; each takes about 100 bytes once it is read
+LARGEST = 2**53  # what every reader of JSON holds exactly
+LONGEST_SESSION = 100  # letters
+ADDRESS = re.compile(r"\s*[\w+.-]{2,}:", re.A)  # one letter is a drive on Windows
+NONE: Mapping[int | str, int] = MappingProxyType({})
+
+
+def check_body(
+    body: bytes, cache: Path, events: Mapping[int | str, int] = NONE, name: str | None = None
+) -> None:
+    """Refuse what is not JSON, too deep, for no event, or names a file that was not uploaded."""
+    if not body:
+        return
+    asked = parsed(body)
+    if isinstance(asked, dict):
+        check_event(name, asked.get("data", ...), events)
+        check_event(asked.get("fn_index"), asked.get("data", ...), events)
+        check_caller(asked)
+    check_values(asked, cache)
+
+
+def parsed(body: bytes) -> object:
+    try:
+        return json.loads(body, parse_int=bounded, parse_float=bounded, parse_constant=not_a_number)
+    except (ValueError, RecursionError):
+        raise Refusal(400, "The request is not JSON.") from None
+
+
+def bounded(digits: str) -> int | float:
+    """A number as JSON writes it; int() alone would take seconds for very many digits."""
+    number = float(digits)
+    if not isfinite(number) or abs(number) > LARGEST:
+        raise Refusal(400, f"A number is too large: at most {LARGEST}.")
+    return number if set(digits) & set(".eE") else int(digits)
+
+
+def not_a_number(word: str) -> None:
+    raise Refusal(400, f"{word} is no number.")
+
+
+def check_event(event: object, data: object, events: Mapping[int | str, int]) -> None:
+    """Refuse an event that is not there, or too few values for it; to cancel one takes none."""
+    if event is None:
+        return
+    if type(event) not in (int, str) or event not in events:  # 1.0 and True equal 1
+        raise Refusal(400, "There is no such event.")
+    needed = events[event]  # type: ignore[index]  # it is there
+    if data is not ... and (not isinstance(data, list) or len(data) < needed):
+        raise Refusal(400, f"data is a list of {needed} values for this event.")
+
+
+def check_caller(asked: dict) -> None:
+    """Refuse a session's name that is very long, and batches, which this app has not."""
+    session = asked.get("session_hash")
+    if isinstance(session, str) and len(session) > LONGEST_SESSION:
+        raise Refusal(400, f"session_hash has at most {LONGEST_SESSION} letters.")
+    if asked.get("batched"):
+        raise Refusal(400, "There are no batches here.")
+
+
+def check_values(asked: object, cache: Path) -> None:
+    """Look through all values, level by level."""
+    level, count = [asked], 0
+    for _ in range(DEEPEST + 1):
+        for value in level:
+            if isinstance(value, dict) and isinstance(value.get("path"), str):
+                check_path(value, cache)
+        level = [inner for value in level for inner in inside(value)]
+        count += len(level)
+        if count > MOST_VALUES:
+            raise Refusal(400, f"The JSON has more than {MOST_VALUES} values.")
+        if not level:
+            return
+    raise Refusal(400, f"The JSON is deeper than {DEEPEST} levels.")
+
+
+def inside(value: object) -> list | tuple:
+    if isinstance(value, dict):
+        return tuple(value.values())
+    return value if isinstance(value, list) else ()
+
+
+def check_path(file: dict, cache: Path) -> None:
+    """Refuse an address, and a file that does not lie where uploads and downloads do."""
+    path = file["path"]
+    if ADDRESS.match(path):
+        raise Refusal(400, "Files are taken as uploads, not by address.")
+    if "meta" in file and not in_cache(path, cache.absolute()):
+        raise Refusal(400, "That file was not uploaded.")
