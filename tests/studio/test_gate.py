@@ -324,6 +324,13 @@ def test_an_event_that_is_not_there_is_the_clients_mistake(visitor: Visitor, ind
     assert said.status_code == 400 and "no such event" in said.text
 
 
+@pytest.mark.parametrize("route", ["run/predict", "api/predict", "call/predict", "call/x", "run/x"])
+def test_a_request_for_no_event_is_the_clients_mistake(visitor: Visitor, route: str) -> None:
+    for asked in ({"data": []}, {"data": [], "fn_index": None, "session_hash": "a"}):
+        said = visitor.http.post(f"{visitor.url}{API}/{route}", json=asked)
+        assert said.status_code == 400 and "no such event" in said.text
+
+
 def test_an_event_that_only_the_browser_knows_is_the_clients_mistake(
     app: tuple[gr.Blocks, str], visitor: Visitor
 ) -> None:

@@ -88,8 +88,8 @@ class Gate:
         return scope, taken.again(uploaded.incoming)
 
     def check_json(self, path: str, content: bytes) -> None:
-        name = routes.event_name(path)
-        check_body(content, self.rules.cache, self.rules.events, name)
+        name, numbered = routes.event_name(path), routes.is_numbered(path)
+        check_body(content, self.rules.cache, self.rules.events, name, numbered)
 
     def dressed(self, path: str, send: Send, uploaded: body.Upload) -> Send:
         """Replies with their policy; Gradio calls every upload that was cut off a bad request."""

@@ -21,6 +21,7 @@ READ = re.compile(
     r"heartbeat/[^/]+|call/[^/]+/[^/]+|file=.+)",
     re.S,
 )
+NUMBERED = re.compile(rf"{API}/(?:run|api)/predict/?")  # the body tells the event's number
 NAMED = re.compile(rf"{API}/(?:run|api|call)/([^/]+)/?")
 SENT = re.compile(rf"/log(?:in|out)/?|{API}/(?:upload/?|queue/join|cancel|reset/?)")
 MCP = re.compile(rf"{API}/mcp(?:/.*)?")
@@ -56,7 +57,12 @@ def is_json(path: str) -> bool:
     return not is_upload(path) and path.rstrip("/") not in ("/login", "/logout")
 
 
+def is_numbered(path: str) -> bool:
+    """Whether the body must tell the number of an event."""
+    return NUMBERED.fullmatch(path) is not None
+
+
 def event_name(path: str) -> str | None:
-    """The event that a path names; `predict` means the one that the body names."""
+    """The event that a path names."""
     named = NAMED.fullmatch(path)
-    return named[1] if named and named[1] != "predict" else None
+    return None if named is None or is_numbered(path) else named[1]

@@ -21,15 +21,22 @@ NONE: Mapping[int | str, int] = MappingProxyType({})
 
 
 def check_body(
-    body: bytes, cache: Path, events: Mapping[int | str, int] = NONE, name: str | None = None
+    body: bytes,
+    cache: Path,
+    events: Mapping[int | str, int] = NONE,
+    name: str | None = None,
+    numbered: bool = False,
 ) -> None:
     """Refuse what is not JSON, too deep, for no event, or names a file that was not uploaded."""
     if not body:
         return
     asked = parsed(body)
     if isinstance(asked, dict):
+        number = asked.get("fn_index")
+        if numbered and number is None:
+            raise Refusal(400, "There is no such event.")
         check_event(name, asked.get("data", ...), events)
-        check_event(asked.get("fn_index"), asked.get("data", ...), events)
+        check_event(number, asked.get("data", ...), events)
         check_caller(asked)
     check_values(asked, cache)
 
@@ -43,10 +50,12 @@ def parsed(body: bytes) -> object:
 
 def bounded(digits: str) -> int | float:
     """A number as JSON writes it; int() alone would take seconds for very many digits."""
-    number = float(digits)
-    if not isfinite(number) or abs(number) > LARGEST:
+    value: int | float = float(digits)
+    if isfinite(value) and not set(digits) & set(".eE"):
+        value = int(digits)
+    if not isfinite(value) or abs(value) > LARGEST:
         raise Refusal(400, f"A number is too large: at most {LARGEST}.")
-    return number if set(digits) & set(".eE") else int(digits)
+    return value
 
 
 def not_a_number(word: str) -> None:
