@@ -22,6 +22,7 @@ from hfru_core.studio.errors import friendly
 from hfru_core.studio.server.uploads import Uploads
 from hfru_core.studio.sessions import audit_run
 from hfru_core.studio.sessions.adapters import adapter_label, concepts_of
+from hfru_core.studio.sessions.everything import Everything
 from hfru_core.studio.sessions.interrupted import Wish
 from hfru_core.studio.sessions.models import two_answers
 from hfru_core.studio.sessions.runner import Report, plan, zipped
@@ -35,11 +36,15 @@ LEVELS = ("standard", "deep")
 
 
 class Api:
-    """The named endpoints; the Unlearn tab has the same sessions, `auditing` holds the audits."""
+    """The named endpoints; the Unlearn tab has the same sessions, `auditing` holds the audits.
 
-    def __init__(self, sessions: Sessions) -> None:
+    `others` are the page's audits and bench runs.
+    """
+
+    def __init__(self, sessions: Sessions, others: tuple[dict[str, Child], ...] = ()) -> None:
         self.sessions, self.studio = sessions, sessions.studio
         self.auditing: dict[str, Child] = {}
+        self.everything = Everything(sessions, (self.auditing, *others))
 
     def wire(self, page: gr.Blocks) -> None:
         """Put the endpoints on the page; what takes long waits in the queue of one."""
@@ -49,6 +54,8 @@ class Api:
         gr.api(self.audit, api_name="audit", **device)
         gr.api(self.list_adapters, api_name="list_adapters", **files)
         gr.api(self.fetch_adapter, api_name="fetch_adapter", **files)
+        gr.api(self.delete_adapter, api_name="delete_adapter", **files)
+        gr.api(self.delete_everything, api_name="delete_everything", **files)
         page.unload(self.leave)
 
     @friendly
@@ -183,6 +190,30 @@ class Api:
         _, folder = self.chosen(visitor, line(adapter, "adapter"))
         file = self.studio.offered(zipped(self.studio, folder, visitor), visitor)
         return cast(gr.FileData, file_data(file))  # Gradio takes it as a dict.
+
+    @friendly
+    def delete_adapter(self, request: gr.Request, adapter: str) -> str:
+        """Delete one of your own adapters, with the pictures that it was made from.
+
+        Parameters:
+            adapter: a name that list_adapters gives
+        Returns:
+            the name
+        """
+        visitor = self.studio.visitor(request.session_hash)
+        name, folder = self.chosen(visitor, line(adapter, "adapter"))
+        self.studio.delete_adapter(visitor, folder)
+        return name
+
+    @friendly
+    def delete_everything(self, request: gr.Request) -> list[dict]:
+        """End what you have under way, and delete all that you sent or made.
+
+        Returns:
+            the adapters that are still there: those that come with the app
+        """
+        self.everything.delete(str(request.session_hash))
+        return self.list_adapters(request)
 
     def chosen(self, visitor: str, name: str) -> tuple[str, Path]:
         """The adapter of a name that is this visitor's to use, or the first for none."""

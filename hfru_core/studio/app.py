@@ -77,8 +77,10 @@ def build_app(
     ) as page:
         gr.HTML(marker("headline.html"))
         banner = gr.HTML(elem_id="hardware")
-        build_tabs(page, studio, Path(bench))
+        tabs = build_tabs(page, studio, Path(bench))
         gr.HTML(marker("privacy.html"))
+        deletion = gr.Button(t("delete.all"), size="sm", elem_id="delete-link")
+        deletion.click(adapters_tab, None, tabs, queue=False, **PRIVATE)
         page.load(hardware_banner, None, banner, queue=False, **PRIVATE)
     page.queue(max_size=32, api_open=False)
     page.words = catalogue.translations(FRAGMENTS | {"about.html": partial(about.html, studio)})
@@ -86,7 +88,7 @@ def build_app(
     return page
 
 
-def build_tabs(page: gr.Blocks, studio: Studio, bench: Path) -> None:
+def build_tabs(page: gr.Blocks, studio: Studio, bench: Path) -> gr.Tabs:
     """The tabs in their order, and the API; the tabs are wired once all of them are there."""
     sessions = Sessions(studio)
     with gr.Tabs(overflow_behavior="wrap") as tabs:
@@ -107,7 +109,15 @@ def build_tabs(page: gr.Blocks, studio: Studio, bench: Path) -> None:
     audit.wire(page, audit_tab)
     adapters.wire(adapters_tab, tabs, compare)
     benchmark.wire(page, benchmark_tab)
-    Api(sessions).wire(page)
+    api = Api(sessions, (audit.form.running, benchmark.runs.running))
+    api.wire(page)
+    adapters.wire_everything(api.everything)
+    return tabs
+
+
+def adapters_tab() -> gr.Tabs:
+    """The tab where a visitor can delete what is theirs."""
+    return gr.Tabs(selected="adapters")
 
 
 def hardware_banner() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -16,6 +17,11 @@ from hfru_core.types import UserError
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 TITLE = "Please note"
+# A path of this machine, in quotes or bare, up to its last name.
+FOLDERS = re.compile(
+    r"(?<=')(?:folder:)?(?:/|[A-Za-z]:\\)[^'\n]*[/\\](?=[^/'\n]+')"
+    r"|(?<![^\s(\[=,:'\"])/(?!/)[^\s'\"]*/"
+)
 FULL = "The disk of this machine is full: nothing could be kept. What was finished is still there."
 
 
@@ -44,8 +50,13 @@ def as_message() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise gr.Error(escape(str(error)), title=TITLE, print_exception=False) from None
+        raise gr.Error(escape(public(str(error))), title=TITLE, print_exception=False) from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise gr.Error(FULL, title=TITLE) from None
+
+
+def public(text: str) -> str:
+    """The text without the folders of this server: of a path, its last name stays."""
+    return FOLDERS.sub("", text)

@@ -168,7 +168,8 @@ def test_a_push_uses_the_token_of_the_form_once(
         return hub.Origin("me/<x>", "f" * 40, True, "https://hub.test/me/x")
 
     monkeypatch.setattr(hub, "push", push)
-    said, token = panel.pushes(NAME, " me/x ", "secret", True, ANN)
+    (_, first), (said, token) = panel.pushes(NAME, " me/x ", True, "secret", ANN)
+    assert first == "", "the field is empty before the request is made"
     assert given == {"token": "secret", "private": True, "folder": "no-dogs", "repo": "me/x"}
     assert token == "" and "me/&lt;x&gt;" in said and "private" in said and "secret" not in said
     assert panel.private.value is True and panel.token.type == "password"
@@ -179,7 +180,7 @@ def test_the_owners_token_is_not_the_visitors(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "the-owners")
     with pytest.raises(gr.Error, match="Enter a Hugging Face token with write access"):
-        panel.pushes(NAME, "me/x", "", True, ANN)
+        list(panel.pushes(NAME, "me/x", True, "", ANN))
     given = {}
 
     def pull(repo: str, out: Path, **more: object) -> None:
@@ -188,7 +189,7 @@ def test_the_owners_token_is_not_the_visitors(
 
     monkeypatch.setattr(hub, "pull", pull)
     with pytest.raises(gr.Error, match="not here"):
-        panel.pulled("me/x", "", "", ANN)
+        list(panel.pulled("me/x", "", "", ANN))
     assert given == {"revision": None, "token": ""}
 
 
@@ -201,7 +202,7 @@ def test_a_pull_lands_in_the_visitors_folder_and_says_where_it_is_from(
         (out / hub.ORIGIN).write_text(json.dumps(values))
 
     monkeypatch.setattr(hub, "pull", pull)
-    chosen, _, token = panel.pulled("me/no-dogs", "v1", "secret", ANN)
+    *_, (chosen, _, token) = panel.pulled("me/no-dogs", "v1", "secret", ANN)
     assert chosen.value == "mine/no_dogs" and token == "" and not mine(panel, BOB)
     assert "me/no-dogs at v1" in panel.show(chosen.value, ANN)[0]
 

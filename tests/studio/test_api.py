@@ -26,7 +26,15 @@ from hfru_core.studio.sessions.studio import MOST_OWN
 from tests.conftest import ROOT
 from tests.server import PATIENCE, served
 
-NAMES = {"describe", "unlearn", "audit", "list_adapters", "fetch_adapter"}
+NAMES = {
+    "describe",
+    "unlearn",
+    "audit",
+    "list_adapters",
+    "fetch_adapter",
+    "delete_adapter",
+    "delete_everything",
+}
 REPORT = ROOT / "assets" / "reports" / "audit-dog"
 PATIENT = {"timeout": PATIENCE}
 LINE = {"audits": ["behavior"], "done": 0, "found": 0}
@@ -115,7 +123,7 @@ def check_adapter(archive: Path, out: Path) -> None:
     assert any("lora_B" in n and p.abs().sum() > 0 for n, p in model.named_parameters())
 
 
-def test_five_endpoints_are_named_and_documented(client: Client) -> None:
+def test_seven_endpoints_are_named_and_documented(client: Client) -> None:
     named = client.view_api(return_format="dict")["named_endpoints"]
     assert {n.strip("/") for n in named} == NAMES
     for name, told in named.items():

@@ -300,7 +300,6 @@ def test_a_token_stays_nowhere(
     """Neither in the log, nor in what the server keeps of the session, nor in the page."""
     caplog.set_level("DEBUG")
     said = visitor.ask(visitor.index("pulled"), ["me/x", "", TOKEN])
-    visitor.ask(visitor.index("emptied"), [])
     assert not said["success"] and TOKEN not in json.dumps(said)
     kept = app[0].app.state_holder.session_data[visitor.session]
     values = [b.constructor_args for b in kept.blocks_config.blocks.values()]

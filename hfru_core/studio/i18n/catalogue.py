@@ -35,12 +35,33 @@ TEXTS: dict[str, tuple[str, str]] = {
         '<mark class="invented">a cat</mark>（猫）。'),
     "privacy": (
         "No analytics, no run history; nothing is fetched from or sent elsewhere, unless you press "
-        "<i>Pull</i> or <i>Push</i>. Only this browser can see what you upload or make. Your "
-        "pictures are deleted after you leave, within a day; adapters and reports a day after you "
-        "last made something. All pictures here are drawn, and all people are invented.",
+        "<i>Pull</i> or <i>Push</i>. Only this browser, and whoever runs this server, can see what "
+        "you upload or make. Pictures for Compare are deleted about a minute after you leave. "
+        "Pictures of a concept of your own are kept with what you made from them, at most a day. "
+        "Adapters and reports are deleted a day after you last made something, or when you say so. "
+        "All pictures here are drawn, and all people are invented.",
         "没有统计分析，没有运行记录；除非您按“拉取”或“推送”，不会与外部收发任何数据。"
-        "您上传和生成的内容只有这个浏览器能看到。您的图片在您离开后一天之内删除，"
-        "适配器和报告在您最后一次生成内容的一天后删除。这里的图片都是绘制的，人物都是虚构的。"),
+        "您上传和生成的内容只有这个浏览器和服务器的运营者能看到。“对比”中的图片在您离开约一分钟后删除。"
+        "您自己概念的图片与由其生成的内容一同保留，最多一天。"
+        "适配器和报告在您最后一次生成内容的一天后删除，或在您要求时立即删除。"
+        "这里的图片都是绘制的，人物都是虚构的。"),
+    "delete.all": ("Delete everything of mine", "删除我的全部内容"),
+    "delete.all.ask": (
+        "This ends what you have under way and deletes your adapters, reports, pictures, bench "
+        "rows and checkpoints here, at once and for good. Download first what you want to keep.",
+        "这会结束您正在进行的任务，并立即永久删除您在此处的适配器、报告、图片、基准结果和检查点。"
+        "请先下载要保留的内容。"),
+    "delete.adapter": ("Delete this adapter", "删除此适配器"),
+    "delete.adapter.ask": (
+        "This deletes the chosen adapter and the pictures of your own that it was made from, at "
+        "once and for good. Those that come with the app stay.",
+        "这会立即永久删除所选适配器以及用来训练它的您自己的图片。应用自带的适配器不会被删除。"),
+    "delete.report": ("Delete this report", "删除此报告"),
+    "delete.report.ask": (
+        "This deletes the open report, at once and for good. Those that come with the app stay.",
+        "这会立即永久删除打开的报告。应用自带的报告不会被删除。"),
+    "delete.sure": ("Delete", "删除"),
+    "delete.cancel": ("Cancel", "取消"),
     # Compare
     "compare.upload": ("Upload your own picture", "上传您的图片"),
     "compare.adapter": ("Unlearned model", "遗忘后的模型"),
@@ -115,10 +136,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "own.help": (
         "Add at least 4 pictures of it and the words around it: the model suggests words, you "
         "correct them. Bundled pictures of other things protect the rest of its knowledge. A model "
-        "can only forget what it knows, and the bundled one knows only its drawn world.",
+        "can only forget what it knows, and the bundled one knows only its drawn world. Your "
+        "pictures are kept here until you delete the adapter or everything, at most a day.",
         "请提供至少 4 张图片以及相关词语：由模型建议，您来修改。"
         "项目自带的其他图片用于保护其余知识。"
-        "模型只能遗忘它认识的东西，而自带模型只认识它的手绘世界。"),
+        "模型只能遗忘它认识的东西，而自带模型只认识它的手绘世界。"
+        "您的图片会保留到您删除该适配器或全部内容为止，最多一天。"),
     "own.name": ("Name", "名称"),
     "own.kind": ("What it is", "类型"),
     "own.object": ("A thing", "物体"),
@@ -138,8 +161,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "adapters.loading": ("Reading the adapter ...", "正在读取适配器……"),
     "hub": ("Hugging Face Hub", "Hugging Face Hub"),
     "hub.token": ("Token", "令牌"),
-    "hub.token.info": ("For private repositories and pushing. Used for one request, never stored.",
-                       "用于私有仓库和推送。只用于一次请求，从不保存。"),
+    "hub.token.info": ("For private repositories and pushing. Used for one request, then emptied.",
+                       "用于私有仓库和推送。只用于一次请求，随即清空。"),
     "hub.repo": ("Repository", "仓库"),
     "hub.revision": ("Revision to pull", "要拉取的版本"),
     "hub.newest": ("latest", "最新"),

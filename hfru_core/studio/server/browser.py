@@ -27,6 +27,10 @@ HEAD = """<script>
 </script>"""
 COMING = "loading "  # how a page is named that has begun to load
 TELL = "() => [window.hfruVisitor || '']"
+FORGET = """() => {
+  try { localStorage.removeItem('hfru-visitor'); } catch (error) { /* nothing was kept */ }
+  location.reload();
+}"""
 
 
 def valid(token: object) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hfru_core.child_process import Child, module
+from hfru_core.studio.errors import public
 from hfru_core.studio.render.progress import bar
 
 STOPPED = ("Stopped", "no verdict, no report")
@@ -83,5 +84,5 @@ def ending(child: Child) -> tuple[str, str] | None:
     if child.stopped:
         return STOPPED
     if child.code is None or child.code == 2 or child.code < 0:
-        return "Not finished", child.message or "the audit ended without a word"
+        return "Not finished", public(child.message or "the audit ended without a word")
     return None

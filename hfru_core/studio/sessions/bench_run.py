@@ -14,6 +14,7 @@ from hfru_core.bench.results_file import Bench, Row, json_text, load, row_from
 from hfru_core.child_process import Child, module
 from hfru_core.data.source import DRAWN
 from hfru_core.files import write_text
+from hfru_core.studio.errors import public
 from hfru_core.studio.render.progress import bar
 from hfru_core.studio.sessions.runner import clock
 from hfru_core.types import UserError
@@ -99,7 +100,7 @@ def ending(child: Child, progress: Progress) -> str:
         spent = clock(time.monotonic() - progress.began)
         rows = "1 row" if progress.done == 1 else f"{progress.done} rows"
         return bar("Done", f"{rows} in {spent}", 1.0)
-    return bar("Not finished", child.message or "the benchmark ended without a word")
+    return bar("Not finished", public(child.message or "the benchmark ended without a word"))
 
 
 # A visitor's own rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from audit.report.json_file import read
 from audit.report.report import Report
 from hfru_core.paths import ASSETS
 from hfru_core.studio.sessions.studio import Studio
+from hfru_core.types import UserError
 
 REPORTS = ASSETS / "reports"
 
@@ -20,11 +23,20 @@ def paths(studio: Studio, visitor: str) -> dict[str, Path]:
     return {f"{kind}/{p.parent.name}": p for kind, files in found.items() for p in sorted(files)}
 
 
+def delete(studio: Studio, visitor: str, name: str | None) -> None:
+    """Delete one of the visitor's own reports, with its files to download."""
+    path = paths(studio, visitor).get(name or "")
+    if path is None or not (name or "").startswith("mine/"):
+        raise UserError("That report is not yours to delete: it comes with the app.")
+    shutil.rmtree(path.parent, ignore_errors=True)
+    shutil.rmtree(studio.served(visitor), ignore_errors=True)
+
+
 def load(path: Path) -> Report:
-    """A report, read once as long as its file stays the same; raises where it can't be read."""
-    return unchanged(path, path.stat().st_mtime_ns)
+    """A report, read once for what its file holds; raises where it can't be read."""
+    return unchanged(path, hashlib.sha256(path.read_bytes()).digest())
 
 
 @lru_cache(maxsize=32)
-def unchanged(path: Path, changed: int) -> Report:
+def unchanged(path: Path, content: bytes) -> Report:
     return read(path)

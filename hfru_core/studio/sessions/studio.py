@@ -28,7 +28,7 @@ DEVICE = threading.Lock()  # held by a session: its place in the queue may end b
 TRAIN = Amount()
 JUDGE = Amount(0, 0, 64, 64)
 # Of a visitor who left: for who comes back, and for a session that goes on ("stop-...").
-KEPT = re.compile(r"runs|audits|own|bench\.json|stop-\w+")
+KEPT = re.compile(r"runs|audits|own|bench\.json|stop-[\w-]+")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,18 +12,21 @@ import gradio as gr
 
 from hfru_core.adapters.record import STRONGEST
 from hfru_core.data.source import load_image
-from hfru_core.studio.errors import friendly
+from hfru_core.studio.errors import friendly, public
 from hfru_core.studio.examples import example_for, presets
 from hfru_core.studio.i18n.catalogue import t, waiting
 from hfru_core.studio.render import answers_html, commands
 from hfru_core.studio.render.adapter_html import facts, measured
+from hfru_core.studio.server import browser
 from hfru_core.studio.sessions.adapters import forgotten
+from hfru_core.studio.sessions.everything import Everything
 from hfru_core.studio.sessions.models import answer_at, base_model, fresh_model
 from hfru_core.studio.sessions.reports import paths
 from hfru_core.studio.sessions.runner import zipped
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.compare import Compare, display_image
-from hfru_core.studio.tabs.events import ANSWERING, QUIET, WORKING
+from hfru_core.studio.tabs.confirmed import Confirmed
+from hfru_core.studio.tabs.events import ANSWERING, AT_ONCE, QUIET, WORKING
 from hfru_core.types import UserError
 
 OFF = gr.InputHTMLAttributes(autocomplete="off")
@@ -56,9 +60,11 @@ class Adapters:
         self.upload = gr.UploadButton(
             t("adapters.upload"), file_types=[".zip"], elem_id="adapter-upload"
         )
+        self.remove = Confirmed("adapter")
+        self.everything = Confirmed("all")
 
     def build_hub(self) -> None:
-        with gr.Accordion(t("hub"), open=False):
+        with gr.Accordion(t("hub"), open=False) as self.hub:
             self.token = gr.Textbox(
                 label=t("hub.token"),
                 type="password",
@@ -140,17 +146,15 @@ class Adapters:
         )
         compare.opens_from(self.compare, self.chosen, tabs)
         self.upload.upload(self.uploaded, self.upload, lists, **WORKING)
-        pulled = self.pull.click(
+        self.pull.click(
             self.pulled, [self.repo, self.revision, self.token], [*lists, self.token], **WORKING
         )
-        pushed = self.push.click(
+        self.push.click(
             self.pushes,
-            [self.chosen, self.repo, self.token, self.private],
+            [self.chosen, self.repo, self.private, self.token],
             [self.pushed, self.token],
             **WORKING,
         )
-        for done in (pulled, pushed):  # also after an error: Gradio keeps a field's last value
-            done.then(self.emptied, None, self.token, **quiet, **ANSWERING)
         self.keep.click(self.keeps, [self.chosen, self.strength], lists, **WORKING)
         self.stack.click(self.stacked, self.several, lists, **WORKING)
         gr.on(
@@ -163,6 +167,8 @@ class Adapters:
             api_visibility="private",
         )
         self.merge.click(self.merges, self.chosen, self.merged, **WORKING)
+        self.hub.collapse(None, None, self.token, js="() => ['']")
+        self.remove.wire(self.removes, self.chosen, lists, **WORKING)
 
     # What is there
 
@@ -190,7 +196,14 @@ class Adapters:
 
         visitor = self.studio.visitor(request.session_hash)
         folder = self.folder(visitor, name)
-        record, pulled = validate.checked_record(folder), hub.origin(folder)
+        try:
+            record, pulled = validate.checked_record(folder), hub.origin(folder)
+        except Exception as error:  # somebody else wrote it; it is there to be deleted
+            if not isinstance(error, UserError):
+                error = UserError(f"it is damaged ({type(error).__name__})")
+            why = public(f"This adapter can't be used: {error} You can delete it.")
+            damaged = f'<div class="empty">{escape(why)}</div>'
+            return [damaged, "", gr.DownloadButton(value=None), gr.skip(), 1.0, "", gr.skip()]
         where = f"{pulled.repo} at {pulled.revision}" if pulled else None
         picture = gr.Image(
             display_image(example_for(forgotten(folder))), alt_text="An example picture"
@@ -235,14 +248,18 @@ class Adapters:
         return self.arrived(visitor, out)
 
     @friendly
-    def pulled(self, repo: str, revision: str, token: str, request: gr.Request) -> list:
-        """Download an adapter from the Hub; the token field is emptied."""
+    def pulled(self, repo: str, revision: str, token: str, request: gr.Request) -> Iterator[list]:
+        """Download an adapter from the Hub; before that, the token field is emptied.
+
+        Gradio keeps a field's last value for its session, whatever comes of the event.
+        """
+        yield [gr.skip(), gr.skip(), ""]
         from hfru_core.studio.sessions.torch_side import hub
 
         visitor = self.studio.visitor(request.session_hash)
         out = self.studio.room(visitor, repo.split("/")[-1])
         hub.pull(repo.strip(), out, revision=revision.strip() or None, token=token.strip())
-        return [*self.arrived(visitor, out), ""]
+        yield [*self.arrived(visitor, out), ""]
 
     @friendly
     def stacked(self, names: list[str], request: gr.Request) -> list:
@@ -261,27 +278,46 @@ class Adapters:
         out = self.studio.room(visitor, f"{folder.name}-{strength:.0%}")
         return self.arrived(visitor, combine.scale(folder, strength, out))
 
-    def emptied(self) -> str:
-        """The token field, with nothing in it."""
-        return ""
-
     def arrived(self, visitor: str, out: Path) -> list:
         """The lists with a new adapter chosen; Compare and Audit offer it when they are opened."""
         gr.Info("Added. You can now use it in Compare and Audit.", title="A new adapter")
         return self.lists(visitor, f"mine/{out.name}")
 
+    # What is deleted
+
+    @friendly
+    def removes(self, name: str | None, request: gr.Request) -> list:
+        """Delete one of the visitor's own adapters; another one is chosen."""
+        visitor = self.studio.visitor(request.session_hash)
+        self.studio.delete_adapter(visitor, self.folder(visitor, name))
+        return self.lists(visitor, None)
+
+    def wire_everything(self, everything: Everything) -> None:
+        """Delete all of the visitor's; then the page, and its browser, begin anew."""
+
+        @friendly
+        def delete_all(request: gr.Request) -> None:
+            everything.delete(str(request.session_hash))
+
+        self.everything.wire(delete_all, None, None, **AT_ONCE).success(
+            None, None, None, js=browser.FORGET
+        )
+
     # What goes out
 
     @friendly
-    def pushes(self, name: str, repo: str, token: str, private: bool, request: gr.Request) -> list:
-        """Upload the adapter with the token of the form alone; the token field is emptied."""
+    def pushes(
+        self, name: str, repo: str, private: bool, token: str, request: gr.Request
+    ) -> Iterator[list]:
+        """Upload the adapter with the form's token alone; before that, its field is emptied."""
+        yield [gr.skip(), ""]
         from hfru_core.studio.sessions.torch_side import hub
 
         folder = self.folder(self.studio.visitor(request.session_hash), name)
         done = hub.push(folder, repo.strip(), token=token.strip(), private=private)
         seen = "private" if done.private else "public"
         link = f'<a href="{escape(done.url)}" target="_blank">{escape(done.repo)}</a>'
-        return [f'<p class="note">Pushed to {link}, {seen}, commit {done.revision[:12]}.</p>', ""]
+        yield [f'<p class="note">Pushed to {link}, {seen}, commit {done.revision[:12]}.</p>', ""]
 
     @friendly
     def merges(self, name: str, request: gr.Request) -> gr.DownloadButton:

@@ -18,7 +18,7 @@ from hfru_core.studio.render.progress import bar
 from hfru_core.studio.sessions import audit_run
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.audit_reports import Reports, choice
-from hfru_core.studio.tabs.events import AT_ONCE, DEVICE, PRIVATE
+from hfru_core.studio.tabs.events import AT_ONCE, DEVICE, PRIVATE, always
 from hfru_core.types import UserError
 
 DEPTHS = ("standard", "deep")
@@ -67,7 +67,7 @@ class AuditForm:
             show_progress_on=self.status,  # its place in the queue
             **DEVICE,
         )
-        ran.then(self.ended, None, buttons, queue=False, **PRIVATE)
+        always(ran, self.ended, None, buttons, queue=False, **PRIVATE)
         self.stop.click(self.halt, None, [self.status, *buttons], queue=False, **PRIVATE)
         page.unload(self.leave)
         return ran

@@ -13,10 +13,12 @@ from gradio.events import Dependency
 from audit.report import page as report_page
 from audit.report import plots
 from audit.report.report import Report, called, decision
+from hfru_core.studio.errors import friendly, public
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.sessions import reports
 from hfru_core.studio.sessions.studio import Studio
-from hfru_core.studio.tabs.events import PRIVATE
+from hfru_core.studio.tabs.confirmed import Confirmed
+from hfru_core.studio.tabs.events import AT_ONCE, PRIVATE
 from hfru_core.types import UserError
 
 EMPTY = """<div class="empty"><b>No report is open</b>Choose a finished report, or audit an adapter.
@@ -37,6 +39,7 @@ class Reports:
             gr.DownloadButton(t(f"audit.{end}"), visible=False, size="sm", elem_id=f"audit-{end}")
             for end in FILES
         ]
+        self.remove = Confirmed("report")
 
     def build_view(self) -> None:
         self.banner = gr.HTML(EMPTY, elem_id="audit-banner")
@@ -55,6 +58,7 @@ class Reports:
         """Connect the events: a report is opened, a finding chosen, a map filtered."""
         one, again = [self.opened, self.finding], [self.shown, self.point]
         self.opens(self.opened.input)
+        self.opens(self.remove.wire(self.removes, self.opened, self.opened, **AT_ONCE).success)
         self.finding.input(self.look, one, self.look_parts(), **PRIVATE)
         for part in again:
             part.input(self.filter, [*one, *again], [self.plot, self.card], **PRIVATE)
@@ -82,12 +86,19 @@ class Reports:
         path = reports.paths(self.studio, visitor).get(name or "")
         return (path, reports.load(path)) if path else None
 
+    @friendly
+    def removes(self, name: str | None, request: gr.Request) -> gr.Dropdown:
+        """Delete one of the visitor's own reports; the first one is opened."""
+        visitor = self.studio.visitor(request.session_hash)
+        reports.delete(self.studio, visitor, name)
+        return choice(self.labels(visitor))
+
     def open(self, name: str | None, request: gr.Request) -> list[Any]:
         """The verdict, all cards, the files, and the findings to look at."""
         try:
             choice = self.chosen(name, request)
         except UserError as error:
-            return [f'<div class="empty">{escape(str(error))}</div>', *[gr.skip()] * 6]
+            return [f'<div class="empty">{escape(public(str(error)))}</div>', *[gr.skip()] * 6]
         if choice is None:
             return [EMPTY, *[gr.skip()] * 6]
         path, report = choice

@@ -12,14 +12,14 @@ import gradio as gr
 
 from hfru_core.child_process import Child
 from hfru_core.paths import ASSETS
-from hfru_core.studio.errors import friendly
+from hfru_core.studio.errors import friendly, public
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.render import commands
 from hfru_core.studio.render.progress import bar
 from hfru_core.studio.sessions.bench_run import STOPPED, Wish, follow, keep
 from hfru_core.studio.sessions.running import MOST_STEPS
 from hfru_core.studio.sessions.studio import Studio
-from hfru_core.studio.tabs.events import AT_ONCE, DEVICE, PRIVATE
+from hfru_core.studio.tabs.events import AT_ONCE, DEVICE, PRIVATE, always
 from hfru_core.types import UserError
 
 TASKS = ("dog", "dog,elephant", "guitar", "Mara Velden", "Tobin Harrick,Ilsa Torvane,Dario Fent")
@@ -93,7 +93,7 @@ class BenchRun:
             show_progress_on=self.status,  # its place in the queue
             **DEVICE,
         )
-        ran.then(self.ended, None, buttons, queue=False, **PRIVATE)
+        always(ran, self.ended, None, buttons, queue=False, **PRIVATE)
         # What still waits for its turn is taken out of the queue: the next run is another one.
         self.stop.click(
             self.halt, None, [self.status, *buttons], queue=False, cancels=ran, **PRIVATE
@@ -144,7 +144,7 @@ class BenchRun:
                     rows += 1
                 yield [progress, rows]
         except UserError as error:
-            yield [bar("Not finished", str(error)), gr.skip()]
+            yield [bar("Not finished", public(str(error))), gr.skip()]
             raise
         finally:
             if self.running.get(page) is run:

@@ -14,7 +14,7 @@ from hfru_core.bench.columns import BY_KEY, COLUMNS
 from hfru_core.bench.results_file import Bench, Row, json_text, load
 from hfru_core.bench.table import Filter, Group, Over, choices, csv_text, group, sort
 from hfru_core.paths import ASSETS
-from hfru_core.studio.errors import friendly
+from hfru_core.studio.errors import friendly, public
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.render import bench_html as view
 from hfru_core.studio.render.bench_plot import scatter
@@ -197,7 +197,7 @@ class Benchmark:
         try:
             bench = self.bench(visitor)
         except UserError as error:
-            return self.nothing(f'<div class="empty">{escape(str(error))}</div>')
+            return self.nothing(f'<div class="empty">{escape(public(str(error)))}</div>')
         if not bench.rows:
             return self.nothing(view.EMPTY)
         rows = look.rows(bench)

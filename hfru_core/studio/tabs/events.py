@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+from gradio.events import Dependency
 
 Settings = dict[str, Any]
 
@@ -20,3 +23,9 @@ WORKING: Settings = {
 DEVICE: Settings = {
     "concurrency_id": "device", "concurrency_limit": 1, "api_visibility": "private",
 }  # fmt: skip
+
+
+def always(event: Dependency, handler: Callable[..., Any], *parts: Any, **settings: Any) -> None:
+    """What follows on an event, also on one that failed: for those the page has no `then`."""
+    for follow in (event.then, event.failure):
+        follow(handler, *parts, **settings)

@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from hfru_core.files import PART
-from hfru_core.studio.errors import friendly
+from hfru_core.studio.errors import friendly, public
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.render import commands
 from hfru_core.studio.render.progress import status, stopping
@@ -21,7 +21,7 @@ from hfru_core.studio.sessions.interrupted import Wish
 from hfru_core.studio.sessions.runner import Report, Run, plan
 from hfru_core.studio.sessions.running import Sessions
 from hfru_core.studio.tabs.compare import Compare
-from hfru_core.studio.tabs.events import AT_ONCE, DEVICE, PRIVATE
+from hfru_core.studio.tabs.events import AT_ONCE, DEVICE, PRIVATE, always
 from hfru_core.studio.tabs.unlearn_form import Form
 from hfru_core.studio.tabs.unlearn_interrupted import Interrupted
 from hfru_core.studio.tabs.unlearn_view import View
@@ -91,16 +91,16 @@ class Unlearn:
     def follows(self, registered: Dependency) -> None:
         """What follows on a session that was registered; while it waits, its place is shown."""
         ended = [self.start, self.stop, *self.interrupted.outputs]
-        registered.success(
+        ran = registered.success(
             self.run,
             None,
             self.view.outputs,
             show_progress="minimal",
             show_progress_on=self.view.status,
             **DEVICE,
-        ).then(self.ended, None, ended, queue=False, **PRIVATE).then(
-            self.offer, None, self.past, queue=False, **PRIVATE
         )
+        always(ran, self.ended, None, ended, queue=False, **PRIVATE)
+        always(ran, self.offer, None, self.past, queue=False, **PRIVATE)
 
     def wire_compare(self, tabs: gr.Tabs, compare: Compare) -> None:
         """The ways from the Compare tab to this one and back."""
@@ -172,7 +172,7 @@ class Unlearn:
         for report in watched.reports():
             yield self.render(report, run, visitor)
         if watched.error:
-            yield self.view.state(Report("Not finished", watched.error))
+            yield self.view.state(Report("Not finished", public(watched.error)))
             raise UserError(watched.error)
 
     @friendly

@@ -1,0 +1,47 @@
+"""All that a visitor has here, deleted at once, and the work that would make more of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from hfru_core.child_process import Child
+from hfru_core.studio.sessions.running import Sessions
+from hfru_core.types import UserError
+
+PATIENCE = 60.0  # seconds until a session has noticed that it is to end
+
+
+@dataclass(frozen=True)
+class Everything:
+    """`children` are the audits and bench runs under way, by page or by visitor."""
+
+    sessions: Sessions
+    children: tuple[dict[str, Child], ...]
+
+    def delete(self, page: str) -> None:
+        """End what the page's visitor has under way, then delete what is theirs."""
+        studio = self.sessions.studio
+        visitor = studio.visitor(page)
+        pages = [p for p, v in list(studio.pages.visitors.items()) if v == visitor]
+        for running in self.children:
+            for key in {page, visitor, *pages}:
+                if child := running.pop(key, None):
+                    child.stop()
+        self.end_session(visitor)
+        studio.forget(visitor)
+
+    def end_session(self, visitor: str) -> None:
+        """Stop the visitor's session, and wait until it writes no more."""
+        run, watched = self.sessions.runs.get(visitor), self.sessions.watched.get(visitor)
+        if run is None:
+            return
+        run.stop(left=True)
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            over = watched.over.is_set() if watched else not run.begun
+            if over or self.sessions.runs.get(visitor) is not run:
+                self.sessions.forget(visitor, run)
+                return
+            time.sleep(0.05)
+        raise UserError("Your session has not ended yet: try again in a minute.")
