@@ -11,15 +11,18 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import gradio_client
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from audit.criteria import State
 from hfru_core import child_process
 from hfru_core.data import drawn
 from hfru_core.model import vlm
+from hfru_core.studio.api import Api
 from hfru_core.studio.examples import example_for
 from hfru_core.studio.sessions import audit_run
 from hfru_core.studio.sessions.studio import MOST_OWN
@@ -130,6 +133,11 @@ def test_seven_endpoints_are_named_and_documented(client: Client) -> None:
         assert len(told["description"]) > 40, name
         for part in told["parameters"]:
             assert part["parameter_name"] in told["description"] or part["python_type"]["type"]
+
+
+def test_the_documented_verdicts_are_those_of_the_audit() -> None:
+    told = re.search(r"verdict \((.+?)\)", Api.audit.__doc__ or "")
+    assert told and set(re.split(", | or ", told[1])) == set(get_args(State))
 
 
 def test_both_answers_come_back(client: Client, picture: Path) -> None:
