@@ -228,17 +228,17 @@ TEXTS: dict[str, tuple[str, str]] = {
     "bench.y": ("Y axis", "纵轴"),
     "bench.again": ("Reproduce", "复现"),
     "bench.run": ("Run methods", "运行方法"),
-    "subset.intro": (
+    "bench_run.intro": (
         "Each method unlearns the task on a copy of the model, answers questions about new "
         "pictures, and is audited and attacked: several minutes per method on a CPU. Finished rows "
         "appear in the table at once, for you only.",
         "每个方法在模型副本上遗忘该任务，就新图片回答问题，并受到审计和攻击："
         "在 CPU 上每个方法数分钟。完成的行立即出现在表中，仅您可见。"),
-    "subset.methods": ("Methods (add @encoder to change the scope)",
+    "bench_run.methods": ("Methods (add @encoder to change the scope)",
                        "方法（加 @encoder 可改变范围）"),
-    "subset.task": ("Task (separate names with commas)", "任务（名称用逗号分隔）"),
-    "subset.steps": ("Steps (0 = default)", "步数（0 = 默认）"),
-    "subset.run": ("Run", "运行"),
+    "bench_run.task": ("Task (separate names with commas)", "任务（名称用逗号分隔）"),
+    "bench_run.steps": ("Steps (0 = default)", "步数（0 = 默认）"),
+    "bench_run.run": ("Run", "运行"),
     # About
     "about.what": ("What it does", "它做什么"),
     "about.does": (

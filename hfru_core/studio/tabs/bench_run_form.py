@@ -32,7 +32,7 @@ class BenchRun:
         self.studio = studio
         self.running: dict[str, Child] = {}
         self.finished = gr.State(0)  # rows so far: who listens draws the table again
-        gr.Markdown(t("subset.intro"))
+        gr.Markdown(t("bench_run.intro"))
         with gr.Row():
             self.methods = gr.Dropdown(
                 [],
@@ -40,7 +40,7 @@ class BenchRun:
                 allow_custom_value=True,
                 scale=3,
                 min_width=260,
-                label=t("subset.methods"),
+                label=t("bench_run.methods"),
                 elem_id="bench-run-methods",
             )
             self.task = gr.Dropdown(
@@ -49,7 +49,7 @@ class BenchRun:
                 allow_custom_value=True,
                 scale=2,
                 min_width=220,
-                label=t("subset.task"),
+                label=t("bench_run.task"),
                 elem_id="bench-run-task",
             )
             self.seed = gr.Number(
@@ -63,7 +63,7 @@ class BenchRun:
             )
             self.steps = gr.Number(
                 0,
-                label=t("subset.steps"),
+                label=t("bench_run.steps"),
                 precision=0,
                 minimum=0,
                 maximum=MOST_STEPS,
@@ -71,7 +71,7 @@ class BenchRun:
                 elem_id="bench-run-steps",
             )
         with gr.Row():
-            self.start = gr.Button(t("subset.run"), variant="primary", elem_id="bench-start")
+            self.start = gr.Button(t("bench_run.run"), variant="primary", elem_id="bench-start")
             self.stop = gr.Button(
                 t("stop"), variant="stop", interactive=False, elem_id="bench-stop"
             )
