@@ -53,6 +53,18 @@ def refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
 
 
+def dumps(value: object) -> str:
+    """A value as JSON on one line; NaN and infinity raise `ValueError`."""
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+
+
+def expect(fine: bool, value: Any, wanted: str, where: str) -> Any:
+    """The value, or a `ValueError` that names its place."""
+    if not fine:
+        raise ValueError(f"{where}: expected {wanted}, got {value!r:.80}")
+    return value
+
+
 def reason(error: Exception) -> str:
     """What the system says, without the error's number."""
     return str(getattr(error, "strerror", None) or error)

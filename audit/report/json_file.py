@@ -5,7 +5,6 @@ The same seed gives the same bytes, except for the key `timing`.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from audit.criteria import title
 from audit.report.old_titles import with_keys
 from audit.report.report import SCHEMA, Report
-from hfru_core.files import read_json
+from hfru_core.files import dumps, expect, read_json
 from hfru_core.types import UserError
 
 
@@ -26,10 +25,6 @@ def to_json(report: Report) -> str:
     lines = [f'"{key}": {dumps(value)}' for key, value in values.items()]
     rows = ",\n".join(map(dumps, findings))
     return "{\n" + ",\n".join([*lines, f'"findings": [\n{rows}\n]']) + "\n}\n"
-
-
-def dumps(value: object) -> str:
-    return json.dumps(value, allow_nan=False, ensure_ascii=False)
 
 
 def read(path: Path) -> Report:
@@ -102,10 +97,3 @@ def decode_fields(kind: type, value: Any, where: str) -> Any:
     expect(not wrong, ", ".join(wrong), f"the fields {', '.join(names)} and no others", where)
     hints = get_type_hints(kind)
     return kind(**{n: decode(hints[n], value[n], f"{where}.{n}") for n in names})
-
-
-def expect(fine: bool, value: Any, wanted: str, where: str) -> Any:
-    """The value, or a `ValueError` that names its place."""
-    if not fine:
-        raise ValueError(f"{where}: expected {wanted}, got {value!r:.80}")
-    return value

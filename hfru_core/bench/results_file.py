@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hfru_core.bench.columns import BY_KEY, COSTS
+from hfru_core.files import dumps, expect, read_json
 from hfru_core.types import Rate, UserError
 
 SCHEMA = 1
@@ -79,12 +79,7 @@ class Bench:
 
 def load(path: Path) -> Bench:
     """The benchmark in a file; raises where it is not valid."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
-    except OSError as error:
-        raise UserError(f"'{path.name}' cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"'{path.name}' is not a JSON file: {error}. Was it cut short?") from None
+    values = read_json(path)
     try:
         return from_values(values)
     except ValueError as error:
@@ -92,10 +87,6 @@ def load(path: Path) -> Bench:
             f"'{path.name}' is not a benchmark of schema {SCHEMA}: {error}. It was changed by hand "
             "or made by another version; make it again with python -m hfru_core bench."
         ) from None
-
-
-def refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number")
 
 
 def from_values(values: Any) -> Bench:
@@ -158,19 +149,9 @@ def plain(kind: type, value: Any, where: str, least: float = 0) -> Any:
     return expect(fits, value, wanted, where)
 
 
-def expect(fine: bool, value: Any, wanted: str, where: str) -> Any:
-    if not fine:
-        raise ValueError(f"{where}: expected {wanted}, got {value!r:.80}")
-    return value
-
-
 def json_text(bench: Bench) -> str:
     """The file again, one row a line."""
     head = {"schema": SCHEMA, "note": bench.note, "settings": bench.settings}
-    lines = [f"{json.dumps(k)}: {dumps(v)}" for k, v in head.items()]
+    lines = [f"{dumps(k)}: {dumps(v)}" for k, v in head.items()]
     rows = ",\n".join(dumps(r.raw) for r in bench.rows)
     return "{\n" + ",\n".join([*lines, f'"rows": [\n{rows}\n]']) + "\n}\n"
-
-
-def dumps(value: object) -> str:
-    return json.dumps(value, allow_nan=False, ensure_ascii=False)

@@ -50,6 +50,7 @@ class Source(Protocol):
 
     def request(self, forget: Concepts, retain: Concepts) -> Request:
         """What to forget and to retain, spelled out, and the concepts known to this request."""
+        return forget, retain, self.known_concepts()
 
     def samples(
         self, forget: Concepts, retain: Concepts, amount: Amount, seed: int
@@ -67,7 +68,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class World:
+class World(Source):
     """Images drawn by the program; its answers are what the bundled model was taught."""
 
     number: int | None = None
@@ -88,9 +89,6 @@ class World:
 
     def known_concepts(self) -> dict[str, Concept]:
         return {i: shipped()[i] for i in (*CLASSES, *map(slug, PEOPLE_NAMES))}
-
-    def request(self, forget: Concepts, retain: Concepts) -> Request:
-        return forget, retain, self.known_concepts()
 
     def samples(
         self, forget: Concepts, retain: Concepts, amount: Amount, seed: int
@@ -118,7 +116,7 @@ DRAWN = World()
 
 
 @dataclass(frozen=True)
-class Files:
+class Files(Source):
     """What photographs and benchmarks have in common: files of somebody's own."""
 
     kind: str
@@ -152,9 +150,6 @@ class Photos(Files):
     def known_concepts(self) -> dict[str, Concept]:
         own = photos.own_concepts(self.path) if self.kind == "folder" else {}
         return photos.photo_concepts(self.read(), shipped() | own)
-
-    def request(self, forget: Concepts, retain: Concepts) -> Request:
-        return forget, retain, self.known_concepts()
 
     def samples(
         self, forget: Concepts, retain: Concepts, amount: Amount, seed: int

@@ -87,11 +87,6 @@ def colour_visible(scene: Scene) -> bool:
     return scene.style != "sketch" and scene.ambiguity != "silhouette"
 
 
-def place_visible(scene: Scene) -> bool:
-    """Whether the place can be read from the image, which is always so in this world."""
-    return scene.place in PLACES
-
-
 def _thing(rng: random.Random, names: tuple[str, ...], colours: list[str]) -> Thing:
     name = rng.choice(names)
     return Thing(name, kind_of(name), rng.choice(colours), rng.choice(SIZES))
