@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
@@ -127,8 +128,12 @@ def soon(true: Callable[[], bool], seconds: float = 60) -> bool:
 
 def files_in(folder: Path) -> set[Path]:
     """All that hold something of visitors: Gradio makes empty ones for names."""
-    files = {p for p in folder.rglob("*") if p.is_file() and p.stat().st_size}
-    return files - {folder / "opening.json"}
+    found = set()
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            if path.is_file() and path.stat().st_size:
+                found.add(path)
+    return found - {folder / "opening.json"}
 
 
 def test_pictures_are_gone_within_a_minute_of_leaving(app: tuple, visitor: Visitor) -> None:
