@@ -40,6 +40,8 @@ LAUNCH: dict[str, Any] = {
     "share": False, "run_history": False, "enable_monitoring": False, "footer_links": [],
     "max_file_size": "10mb", "show_error": False, "strict_cors": True, "ssr_mode": False,
     "pwa": False, "mcp_server": False, "allowed_paths": [],
+    # Each takes 0.4 MB, and who invents names for sessions makes one a request.
+    "state_session_capacity": 1000,
     # Otherwise Gradio fetches the page at its start and gives up after 3 s on a busy machine.
     "_frontend": False,
 }  # fmt: skip

@@ -209,3 +209,8 @@ def test_no_client_takes_much_memory(tmp_path: Path) -> None:
 def peak_mb(pid: int) -> int:
     text = Path(f"/proc/{pid}/status").read_text()
     return int(text.split("VmHWM:")[1].split()[0]) // 1024
+
+
+def test_who_invents_sessions_fills_no_memory(app: tuple[gr.Blocks, str]) -> None:
+    """Gradio keeps 10,000 of them, 0.4 MB each."""
+    assert app[0].state_holder.capacity == 1000

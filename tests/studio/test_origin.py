@@ -172,6 +172,15 @@ def test_a_space_has_its_own_address_and_a_frame_around_it() -> None:
         space.check_sender(scope, space.own(scope), public=False)
 
 
+def test_which_names_an_address_has() -> None:
+    for host in ("127.0.0.1", "localhost", "::1", "127.0.0.2"):
+        names = origin.served(host).names
+        assert names is not None and names >= origin.LOOPBACK
+    assert origin.served("192.168.1.5").names is None
+    names = origin.served("192.168.1.5", ["http://lab:7860"]).names
+    assert names == origin.LOOPBACK | {"192.168.1.5", "lab"}
+
+
 @pytest.mark.parametrize("address", ["studio.example", "ftp://x", "https://x/y", "https://", "*"])
 def test_an_address_that_is_none_is_told(address: str) -> None:
     with pytest.raises(UserError, match="no address"):

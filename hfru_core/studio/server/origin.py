@@ -76,7 +76,8 @@ def served(
     if space:
         home = f"https://{space.lower()}"
         return Served(None, given | {home}, "https", (*framers, "https://huggingface.co"))
-    return Served(None if own not in LOOPBACK and not given else names, given, None, framers)
+    local = own in LOOPBACK or own.startswith("127.")
+    return Served(names if local or given else None, given, None, framers)
 
 
 def checked_origin(address: str) -> str:
