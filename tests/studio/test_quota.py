@@ -53,6 +53,21 @@ def test_all_together_have_an_end(studio: Studio, monkeypatch: pytest.MonkeyPatc
         studio.check_space("ann")
 
 
+def test_files_count_as_well_as_bytes(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million files of one byte take a million inodes."""
+    monkeypatch.setattr(quota, "MOST_FILES", 2)
+    written(studio.folder("ann"), "a")
+    studio.check_space("ann")
+    written(studio.folder("ann"), "b")
+    with pytest.raises(UserError, match="which is the most"):
+        studio.check_space("ann")
+    studio.check_space("bob")
+    monkeypatch.setattr(quota, "LOOK_AGAIN", 1e-9)
+    monkeypatch.setattr(quota, "MOST_FILES_OF_ALL", 2)
+    with pytest.raises(UserError, match="no room for more"):
+        studio.check_space("bob")
+
+
 def test_a_disk_that_is_nearly_full_is_left_alone(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
