@@ -119,7 +119,7 @@ def test_what_was_sent_is_gone_once_it_was_taken(
     assert not Path(again["path"]).exists()
 
 
-def soon(true: Callable[[], bool], seconds: float = 60) -> bool:
+def soon(true: Callable[[], bool], seconds: float = 90) -> bool:
     until = time.monotonic() + seconds
     while not true() and time.monotonic() < until:
         time.sleep(0.1)
