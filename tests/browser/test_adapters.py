@@ -98,3 +98,15 @@ def test_two_are_stacked_and_compared(adapters: Page) -> None:
     adapters.locator("#adapter-compare").click()
     expect(adapters.locator("#adapter input")).to_have_value(name, timeout=SLOW)
     expect(adapters.locator("#cards .card.unlearned")).to_contain_text("has forgotten: dog, Tobin")
+
+
+@pytest.mark.parametrize("button", ["#hub-push", "#hub-pull"])
+def test_the_token_is_emptied_after_a_refusal(adapters: Page, button: str) -> None:
+    adapters.get_by_text("Hugging Face Hub").click()
+    field = adapters.locator("#hub-token input")
+    field.fill("hf_fake")
+    adapters.locator("#hub-repo textarea, #hub-repo input").first.fill("not a repository")
+    adapters.locator(button).click()
+    expect(field).to_have_value("", timeout=SLOW)
+    adapters.locator(".toast-body.error, .toast-wrap").first.wait_for()
+    expect(field).to_have_value("")
