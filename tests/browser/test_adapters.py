@@ -110,3 +110,21 @@ def test_the_token_is_emptied_after_a_refusal(adapters: Page, button: str) -> No
     expect(field).to_have_value("", timeout=SLOW)
     adapters.locator(".toast-body.error, .toast-wrap").first.wait_for()
     expect(field).to_have_value("")
+
+
+def test_everything_of_mine_is_deleted_on_the_second_press(
+    adapters: Page, tmp_path: Path, data_folder: Path
+) -> None:
+    adapters.locator("#delete-all-sure").wait_for(state="hidden")
+    send(adapters, bundle.pack(ELEPHANT, tmp_path / "bye.zip"))
+    expect(adapters.locator("#adapter-list")).to_contain_text("(yours)", timeout=SLOW)
+    assert list(data_folder.glob("sessions/*/runs/bye"))
+    token = adapters.evaluate("localStorage.getItem('hfru-visitor')")
+    adapters.locator("#delete-link").click()
+    adapters.locator("#delete-all").click()
+    assert list(data_folder.glob("sessions/*/runs/bye"))
+    with adapters.expect_navigation():
+        adapters.locator("#delete-all-sure").click()
+    adapters.get_by_test_id("unlearned").wait_for()
+    assert not list(data_folder.glob("sessions/*/runs/bye"))
+    assert adapters.evaluate("localStorage.getItem('hfru-visitor')") != token
