@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 import gradio.route_utils
+from starlette.middleware import Middleware
 
 from hfru_core.data.samples import Amount
 from hfru_core.paths import ASSETS
@@ -25,6 +26,7 @@ from hfru_core.studio.server.fields import Page
 from hfru_core.studio.server.first_page import warm_up
 from hfru_core.studio.server.gate import Rules, behind
 from hfru_core.studio.server.origin import Served, served
+from hfru_core.studio.server.presence import Presence
 from hfru_core.studio.sessions.running import Sessions
 from hfru_core.studio.sessions.studio import JUDGE, TRAIN, Studio
 from hfru_core.studio.sessions.tidy import keep_tidy
@@ -85,6 +87,7 @@ def build_app(
         deletion.click(adapters_tab, None, tabs, queue=False, **PRIVATE)
         page.load(hardware_banner, None, banner, queue=False, **PRIVATE)
     page.queue(max_size=32, api_open=False)
+    page.line = studio.pages.line
     page.words = catalogue.translations(FRAGMENTS | {"about.html": partial(about.html, studio)})
     warm_up(studio)
     return page
@@ -146,8 +149,16 @@ def launch(
     gradio.route_utils.GradioMultiPartParser = UploadParser  # type: ignore[misc]  # its limits are fixed
     mcp = bool(more.get("mcp_server"))
     rules = Rules(Path(cache).parent, input_counts(page), where or served(host), mcp)
-    settings = {**look, **LAUNCH, "app_kwargs": {"lifespan": behind(rules)}, **more}
+    presence = Middleware(Presence, line=page.line, page_of=partial(page_of, page))
+    kwargs = {"lifespan": behind(rules), "middleware": [presence]}
+    settings = {**look, **LAUNCH, "app_kwargs": kwargs, **more}
     return page.launch(server_name=host, server_port=port, **settings)
+
+
+def page_of(page: gr.Blocks, event: str) -> str:
+    """The page, or client, that an event came from; a client without a name has its event's."""
+    found = page._queue.event_ids_to_events.get(event)
+    return found.session_hash if found else event
 
 
 def input_counts(page: gr.Blocks) -> dict[int | str, int]:

@@ -34,7 +34,7 @@ from hfru_core.files import PART
 from hfru_core.model import vlm  # noqa: F401
 from hfru_core.studio.app import build_app, launch
 from hfru_core.studio.sessions import interrupted
-from hfru_core.studio.sessions.studio import Studio
+from hfru_core.studio.sessions.pages import Pages
 from tests.conftest import random_model
 from tests.measure.visitors import Visitor, config_of, free_port
 
@@ -75,7 +75,7 @@ def forked(work) -> int:
 
 def serve(folder: Path, port: int) -> None:
     """One life of the app; it ends by a signal."""
-    Studio.visitor = lambda self, page: WHO
+    Pages.visitor = lambda self, page: WHO
     page = build_app(
         folder / "model",
         folder / "data",

@@ -15,6 +15,7 @@ from hfru_core.adapters import archive
 from hfru_core.data import drawn
 from hfru_core.studio.app import build_app
 from hfru_core.studio.server.uploads import Uploads
+from hfru_core.studio.sessions import pages
 from hfru_core.types import UserError
 from tests.conftest import ROOT
 from tests.server import API, Visitor, file_at, served, uploaded
@@ -136,8 +137,12 @@ def files_in(folder: Path) -> set[Path]:
     return found - {folder / "opening.json"}
 
 
-def test_pictures_are_gone_within_a_minute_of_leaving(app: tuple, visitor: Visitor) -> None:
+def test_pictures_are_gone_within_a_minute_of_leaving(
+    app: tuple, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Those of Compare in all their copies, and those of a form that was never sent."""
+    assert pages.AWAY + pages.EVERY < 60
+    monkeypatch.setattr(pages, "AWAY", 1.0)
     before = files_in(app[2])
     with visitor.http.stream("GET", f"{visitor.url}{API}/heartbeat/{visitor.session}") as line:
         next(line.iter_raw())

@@ -12,8 +12,9 @@ import pytest
 
 from hfru_core.paths import ASSETS
 from hfru_core.studio.server import browser
-from hfru_core.studio.sessions import finished, running
+from hfru_core.studio.sessions import finished, pages, running
 from hfru_core.studio.sessions.background import Watched
+from hfru_core.studio.sessions.interrupted import Wish
 from hfru_core.studio.sessions.runner import Report, Run
 from hfru_core.studio.sessions.running import Sessions
 from hfru_core.studio.sessions.studio import Studio
@@ -31,21 +32,22 @@ def studio(tmp_path: Path) -> Studio:
 
 @pytest.fixture
 def sessions(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Sessions:
-    monkeypatch.setattr(running, "GRACE", 0.05)
-    monkeypatch.setattr(running, "LOADING", 0.3)
+    monkeypatch.setattr(pages, "GRACE", 0.5)
+    monkeypatch.setattr(pages, "EVERY", 0.02)
     return Sessions(studio)
 
 
 def under_way(sessions: Sessions, visitor: str) -> Run:
     """A session that never ends by itself."""
-    run = sessions.runs[visitor] = Run(sessions.studio.folder(visitor) / "stop")
 
-    def steps():
+    def steps(studio, run, wish, folder):
         while not run.stopped:
             yield Report("step")
             time.sleep(0.02)
 
-    sessions.watched[visitor] = Watched(threading.Lock(), steps())
+    sessions.follow = steps
+    run = sessions.register(visitor, Wish(("dog",)))
+    sessions.start(visitor)
     return run
 
 
@@ -56,14 +58,16 @@ def soon(true, seconds: float = 10) -> bool:
     return true()
 
 
-def test_runs_survive_a_restart_for_their_browser_alone(studio: Studio, tmp_path: Path) -> None:
+def test_runs_survive_a_restart_for_their_browser_alone(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     studio.pages.arrive("page 1", ANN)
     visitor = studio.visitor("page 1")
     shutil.copytree(ASSETS / "adapters" / "dog", studio.folder(visitor) / "runs" / "no-dog")
     (studio.folder(visitor) / "picture.png").write_text("a face")
     studio.discard(visitor)
     assert (studio.folder(visitor) / "picture.png").exists()  # its page is still open
-    studio.pages.visitors.clear()
+    monkeypatch.setattr(pages, "AWAY", 0.0)
     studio.discard(visitor)
     assert not (studio.folder(visitor) / "picture.png").exists()
     again = Studio(data_folder=tmp_path)
@@ -88,24 +92,71 @@ def test_a_finished_session_has_its_curves_and_rates_again() -> None:
 
 
 def test_a_reload_keeps_the_session_and_a_closed_page_ends_it(sessions: Sessions) -> None:
-    sessions.studio.pages.arrive("page 1", ANN)
+    there = sessions.studio.pages
+    there.arrive("page 1", ANN)
     visitor = sessions.studio.visitor("page 1")
-    run = under_way(sessions, visitor)
-    sessions.await_page(ANN)  # the reloaded page begins to load before the old one is missed
-    sessions.leave("page 1")
-    sessions.studio.pages.arrive("page 2", ANN)
-    assert soon(lambda: len(sessions.studio.pages.visitors) == 1)
-    assert not run.stopped and sessions.runs[visitor] is run
-    sessions.leave("page 2")
+    with there.line("page 1"):
+        run = under_way(sessions, visitor)
+    time.sleep(0.3)
+    there.come_back(ANN)  # the reloaded page begins to load
+    time.sleep(0.3)
+    there.arrive("page 2", ANN)
+    with there.line("page 2"):
+        time.sleep(0.7)
+        assert not run.stopped and sessions.runs[visitor] is run
     assert soon(lambda: run.left) and soon(lambda: not sessions.runs)
 
 
 def test_a_page_that_never_comes_back_does_not_hold_the_device(sessions: Sessions) -> None:
     sessions.studio.pages.arrive("page 1", ANN)
     run = under_way(sessions, sessions.studio.visitor("page 1"))
-    sessions.await_page(ANN)
-    sessions.leave("page 1")
+    sessions.studio.pages.come_back(ANN)
     assert soon(lambda: run.left)
+
+
+def test_the_same_page_is_its_visitors_after_a_lost_line(sessions: Sessions) -> None:
+    there = sessions.studio.pages
+    there.arrive("page 1", ANN)
+    with there.line("page 1"):
+        run = under_way(sessions, there.visitor("page 1"))
+    time.sleep(0.2)
+    with there.line("page 1"):
+        time.sleep(0.8)
+        assert not run.stopped
+    assert soon(lambda: run.left)
+    assert there.visitor("page 1") == browser.visitor_of(ANN)
+
+
+def test_many_pages_are_not_remembered_and_take_no_threads(sessions: Sessions) -> None:
+    there, before = sessions.studio.pages, threading.active_count()
+    with there.line("held"):
+        there.arrive("held", ANN)
+        for i in range(2 * pages.MOST):
+            there.come_back(f"{i:032x}")
+            there.arrive(f"page {i}", f"{i:032x}")
+        assert there.visitor("held") == browser.visitor_of(ANN)
+    assert len(there.visitors) == pages.MOST + 1 and len(there.seen) <= pages.MOST + 1
+    assert threading.active_count() <= before + 1  # the one that sweeps
+
+
+def test_sessions_that_wait_are_bounded(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "PLACES", 3)
+    for i in range(3):
+        sessions.register(str(i), Wish(("dog",)))
+    with pytest.raises(UserError, match="3 sessions wait already"):
+        sessions.register("one more", Wish(("dog",)))
+    assert soon(lambda: not sessions.runs)  # nobody has a line open
+
+
+def test_a_session_left_while_it_waits_gives_its_place_up(sessions: Sessions) -> None:
+    device = sessions.studio.device
+    with device:
+        run = sessions.register("ann", Wish(("dog",)))
+        watched = sessions.start("ann")
+        assert watched.over.wait(10) and run.left and watched.report is None
+    assert not device.locked()
 
 
 def test_another_page_watches_and_an_error_is_told() -> None:
@@ -126,14 +177,3 @@ def test_another_page_watches_and_an_error_is_told() -> None:
 def test_the_opening_page_offers_three_ways_on(studio: Studio) -> None:
     with gr.Blocks():
         assert len(Compare(studio).leads) == len(unlearn.LEADS) == 3
-
-
-def test_a_page_that_has_come_is_no_longer_awaited(tmp_path: Path) -> None:
-    """Else a session would outlive a page that is closed soon after it was opened."""
-    studio, token = Studio(data_folder=tmp_path), "0" * 32
-    studio.pages.arrive(browser.COMING + "a", token)
-    studio.pages.arrive("page", token)
-    assert list(studio.pages.visitors) == ["page"]
-    studio.pages.arrive(browser.COMING + "b", "1" * 32)
-    studio.pages.arrive("other", token)
-    assert set(studio.pages.visitors) == {"page", "other", browser.COMING + "b"}

@@ -25,7 +25,6 @@ HEAD = """<script>
   } catch (error) { /* a browser that keeps nothing is a new visitor each time */ }
 })();
 </script>"""
-COMING = "loading "  # how a page is named that has begun to load
 TELL = "() => [window.hfruVisitor || '']"
 FORGET = """() => {
   try { localStorage.removeItem('hfru-visitor'); } catch (error) { /* nothing was kept */ }

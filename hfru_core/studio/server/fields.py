@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import gradio as gr
@@ -14,9 +16,11 @@ MOST = 100  # values in a list
 
 
 class Page(gr.Blocks):
-    """A page that looks at the values of every event; `words` are its texts in every language."""
+    """A page that looks at the values of every event; `words` are its texts in every language,
+    `line` is entered while somebody listens."""
 
     words: gr.I18n
+    line: Callable[[str], AbstractContextManager[None]]
 
     async def preprocess_data(self, block_fn: Any, inputs: list, *more: Any, **named: Any) -> Any:
         """The values as handlers get them; an error with a clear line for one out of bounds."""

@@ -56,6 +56,7 @@ class Run:
     wish: Wish | None = None
     out: Path | None = None
     begun: bool = False
+    watch: object = None  # its place among what ends when nobody watches
     ending: str = ""  # how it was asked to end: "", "stopped" or "left"
     keeping: bool = False  # what there is by now is worth saving when Stop is pressed
 
@@ -142,22 +143,21 @@ def plan(wish: Wish, settings: Iterable[tuple[str, Any]] = ()) -> Plan:
 def follow(studio: Studio, run: Run, wish: Wish, folder: Path) -> Iterator[Report]:
     """Train on a model of its own, then judge it; ends with a report that has the adapter.
 
-    What has come to an end, or is not wanted, leaves no checkpoint; what was cut off does.
+    What has come to an end, or was stopped, leaves no checkpoint; what was left or cut off does.
     """
     out = run.out or folder_for(folder, wish)
-    work, kept = out.with_name(out.name + PART), False
+    work, over = out.with_name(out.name + PART), False
     (work / "lock").unlink(missing_ok=True)  # of a process that was killed: this one runs it now
     try:
         yield from followed(studio, run, wish, out)
+        over = True
     except Halted:
-        if not run.left:
+        over = not run.left
+        if over:
             yield Report("Stopped", "before the first step")
-    except Exception:
-        kept = True
-        raise
     finally:
         run.session = None
-        if not kept:
+        if over or interrupted.kept(work) is None:
             shutil.rmtree(work, ignore_errors=True)
 
 

@@ -1,26 +1,26 @@
 """The sessions under way, at most one a visitor: registered, started, stopped, left behind.
 
-The Unlearn tab and the API share them. A page that is closed ends its session, but a page that is
-only loaded again is back within moments and goes on watching it.
+The Unlearn tab and the API share them. A session goes on while somebody watches it, and for a
+minute after its visitor's line was lost; then it ends, and can be resumed from its checkpoint.
 """
 
 from __future__ import annotations
 
-import threading
+import os
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
-from hfru_core.studio.server import browser
 from hfru_core.studio.server.hardware import on_gpu
 from hfru_core.studio.sessions.background import Watched
 from hfru_core.studio.sessions.interrupted import Wish
-from hfru_core.studio.sessions.runner import Run, follow, seconds_for
+from hfru_core.studio.sessions.runner import Report, Run, follow, seconds_for
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.types import UserError
 
 MOST_STEPS = 400  # of a session, or of a method in a benchmark run
-LOADING = 30.0  # seconds in which a page is there that has begun to load
-GRACE = 3.0  # seconds in which a page that was closed may come back
+PLACES = 32  # sessions that wait or are under way
 
 
 class Sessions:
@@ -29,7 +29,8 @@ class Sessions:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.runs: dict[str, Run] = {}
-        self.watched: dict[str, Watched] = {}
+        self.watched: dict[str, Watched[Report]] = {}
+        studio.pages.farewell = studio.discard
         self.follow = on_gpu(follow, seconds_for)
 
     def folder(self, visitor: str) -> Path:
@@ -37,28 +38,39 @@ class Sessions:
         return self.studio.folder(visitor) / "runs"
 
     def check_idle(self, visitor: str) -> None:
-        """Raise while a session of the visitor's is under way."""
+        """Raise while a session of the visitor's is under way, or as many as may wait do so."""
         if visitor in self.runs:
             raise UserError("A session of yours is under way: wait for it, or stop it first.")
+        if len(self.runs) >= PLACES:
+            raise UserError(f"{PLACES} sessions wait already: try again in some minutes.")
 
     def register(
         self, visitor: str, wish: Wish, out: Path | None = None, begun: bool = False
     ) -> Run:
         """A session that waits for its turn; `out` is where an interrupted one goes on."""
         self.check_idle(visitor)
-        marker = self.studio.folder(visitor) / f"stop-{token_hex(8)}"
+        marker = self.studio.folder(visitor) / f"stop-{os.getpid()}_{token_hex(8)}"
         run = self.runs[visitor] = Run(marker, wish=wish, out=out, begun=begun)
+        run.watch = self.studio.pages.watch(visitor, partial(self.abandon, visitor, run))
         return run
 
-    def start(self, visitor: str) -> Watched | None:
+    def start(self, visitor: str) -> Watched[Report] | None:
         """Start the registered session; None where its visitor left, or it was started before."""
         run = self.runs.get(visitor)
         if run is None or run.wish is None or run.left or run.begun:
             return None
         run.begun = True
-        reports = self.follow(self.studio, run, run.wish, self.folder(visitor))
-        watched = self.watched[visitor] = Watched(self.studio.device, reports)
+        watched = self.watched[visitor] = Watched(
+            self.studio.device, self.reports(visitor, run), lambda: run.left
+        )
         return watched
+
+    def reports(self, visitor: str, run: Run) -> Iterator[Report]:
+        """What a session tells from its beginning to its end."""
+        try:
+            yield from self.follow(self.studio, run, run.wish, self.folder(visitor))
+        finally:
+            run.marker.unlink(missing_ok=True)
 
     def end(self, visitor: str) -> None:
         """Forget a session that is over, or that never started."""
@@ -68,30 +80,14 @@ class Sessions:
 
     def forget(self, visitor: str, run: Run | None) -> None:
         """Let the visitor begin another session; one that was begun meanwhile stays."""
-        if self.runs.get(visitor) is run:
+        if run is not None and self.runs.get(visitor) is run:
+            self.studio.pages.unwatch(run.watch)
             self.runs.pop(visitor, None)
             self.watched.pop(visitor, None)
 
-    # Pages that come and go
-
-    def await_page(self, token: str) -> None:
-        """A browser has begun to load a page: its session goes on until the page is there."""
-        if browser.valid(token):
-            page = browser.COMING + token_hex(8)
-            self.studio.pages.arrive(page, token)
-            threading.Timer(LOADING, self.abandon, (page,)).start()
-
-    def leave(self, page: str) -> None:
-        """The page was closed: unless it comes back, nobody wants the result."""
-        threading.Timer(GRACE, self.abandon, (page,)).start()
-
-    def abandon(self, page: str) -> None:
-        """End the session where no page of its browser is open any more."""
-        visitor = self.studio.visitor(page)
-        self.studio.pages.leave(page)
-        run = self.runs.get(visitor)
-        # A session that only waits has lost its place in the queue with its page.
-        if run and (visitor not in self.watched or not self.studio.pages.present(visitor)):
+    def abandon(self, visitor: str, run: Run) -> None:
+        """End a session that nobody watches any more; its checkpoint stays."""
+        watched = self.watched.get(visitor)
+        if run.begun and not (watched and watched.over.is_set()):
             run.stop(left=True)
-            self.forget(visitor, run)
-        self.studio.discard(visitor)
+        self.forget(visitor, run)

@@ -27,8 +27,8 @@ MOST_OWN = 12  # adapters of a visitor
 DEVICE = threading.Lock()  # held by a session: its place in the queue may end before it does
 TRAIN = Amount()
 JUDGE = Amount(0, 0, 64, 64)
-# Of a visitor who left: for who comes back, and for a session that goes on ("stop-...").
-KEPT = re.compile(r"runs|audits|own|bench\.json|stop-[\w-]+")
+# Of a visitor who left: for who comes back, and for what goes on ("stop-", "bench-").
+KEPT = re.compile(r"runs|audits|own|bench\.json|(?:stop|bench)-[\w-]+")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Studio:
 
     def discard(self, visitor: str) -> None:
         """Delete the pictures and downloads of a visitor who left; `KEPT` stays till it expires."""
-        if not visitor or self.pages.present(visitor):
+        if not visitor or not self.pages.gone(visitor):
             return
         self.uploads.discard(visitor)
         shutil.rmtree(self.served(visitor), ignore_errors=True)

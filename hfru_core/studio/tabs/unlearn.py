@@ -28,6 +28,7 @@ from hfru_core.studio.tabs.unlearn_view import View
 from hfru_core.types import UserError
 
 # What the buttons of the Compare tab tick, in the order of `compare.LEADS`.
+WAITING = Report("Waiting", "for the machine; one session runs at a time")
 LEADS = ((("dog", "elephant"), ()), ((), ("Tobin Harrick", "Ilsa Torvane", "Dario Fent")), ((), ()))
 
 
@@ -66,9 +67,11 @@ class Unlearn:
         tab.select(self.offer, None, self.past, queue=False, **PRIVATE)
         self.past.input(self.again, self.past, self.view.outputs, **PRIVATE)
         self.interrupted.wire()
-        page.unload(self.leave)
         gr.api(
-            self.sessions.await_page, api_name="back", api_visibility="undocumented", queue=False
+            self.studio.pages.come_back,
+            api_name="back",
+            api_visibility="undocumented",
+            queue=False,
         )
 
     def wire_form(self) -> None:
@@ -154,20 +157,24 @@ class Unlearn:
     def registered(self, visitor: str, wish: Wish, out: Path | None = None) -> list[Any]:
         plan(wish)
         self.sessions.register(visitor, wish, out)
-        waiting = status(Report("Waiting", "for the machine; one session runs at a time"))
-        return [waiting, *buttons(busy=True)]
+        return [status(WAITING), *buttons(busy=True)]
 
     @friendly
     def run(self, request: gr.Request) -> Iterator[list[Any]]:
         """Start the session that `begin` registered, and watch it."""
         visitor = self.studio.visitor(request.session_hash)
-        watched = self.sessions.start(visitor)
-        if watched is None:
+        run, watched = self.started(visitor)
+        if run is None or watched is None:
             yield self.view.unchanged()
             return
-        yield from self.watch(self.sessions.runs[visitor], watched, visitor)
+        yield from self.watch(run, watched, visitor)
 
-    def watch(self, run: Run, watched: Watched, visitor: str) -> Iterator[list[Any]]:
+    def started(self, visitor: str) -> tuple[Run | None, Watched[Report] | None]:
+        """The visitor's session, started now if it wasn't: it may have lost its place in line."""
+        watched = self.sessions.start(visitor) or self.sessions.watched.get(visitor)
+        return self.sessions.runs.get(visitor), watched
+
+    def watch(self, run: Run, watched: Watched[Report], visitor: str) -> Iterator[list[Any]]:
         """Updates until the session is over."""
         for report in watched.reports():
             yield self.render(report, run, visitor)
@@ -179,13 +186,16 @@ class Unlearn:
     def attach(self, request: gr.Request) -> Iterator[list[Any]]:
         """A page that was opened again watches the session that its browser had started."""
         visitor = self.studio.visitor(request.session_hash)
-        run, watched = self.sessions.runs.get(visitor), self.sessions.watched.get(visitor)
+        run, watched = self.started(visitor)
         if run is None or watched is None:
             yield [*self.view.unchanged(), gr.skip(), gr.skip()]
             return
-        for updates in self.watch(run, watched, visitor):
-            yield [*updates, *buttons(busy=True)]
-        self.sessions.end(visitor)
+        try:
+            yield [*self.view.state(WAITING), *buttons(busy=True)]
+            for updates in self.watch(run, watched, visitor):
+                yield [*updates, *buttons(busy=True)]
+        finally:
+            self.sessions.end(visitor)
         yield [*self.view.unchanged(), *buttons(busy=False)]
 
     def render(self, report: Report, run: Run, visitor: str) -> list[Any]:
@@ -214,9 +224,6 @@ class Unlearn:
             return [state, gr.skip(), gr.Button(interactive=False)]
         self.sessions.forget(visitor, run)  # Its turn, when it comes, finds nothing to do.
         return [status(Report("Stopped", "before it began")), *buttons(busy=False)]
-
-    def leave(self, request: gr.Request) -> None:
-        self.sessions.leave(str(request.session_hash))
 
     # Sessions that are over
 
