@@ -13,6 +13,7 @@ from hfru_core.types import Concept, UserError
 
 SHIPPED = ASSETS / "concepts"
 YES = re.compile(r"\W*yes\b", re.I)
+MOST_WORDS, LONGEST = 2_000, 100  # of a list; letters of a word
 FIELDS = ("id", "name", "kind", "aliases", "abstractions", "siblings", "source")
 
 
@@ -69,8 +70,22 @@ def from_dict(values: dict[str, Any], origin: str) -> Concept:
     words = {f: values[f] for f in ("aliases", "abstractions", "siblings")}
     for field, value in words.items():
         if not isinstance(value, list) or not all(isinstance(w, str) and w.strip() for w in value):
-            raise UserError(f"{origin}: {field} must be a list of words, got {value!r}.")
+            raise UserError(f"{origin}: {field} must be a list of words, got {value!r:.80}.")
+        check_bounds(field, value, origin)
+    for field in ("id", "name", "source"):
+        if not isinstance(values[field], str) or len(values[field]) > LONGEST:
+            raise UserError(f"{origin}: {field} must be a text of at most {LONGEST} letters.")
     return checked(Concept(**{**values, **{f: tuple(v) for f, v in words.items()}}), origin)
+
+
+def check_bounds(field: str, value: list[str], origin: str) -> None:
+    """Refuse more words, or longer ones, than answers can be searched for in good time."""
+    if len(value) > MOST_WORDS or any(len(w) > LONGEST for w in value):
+        raise UserError(
+            f"{origin}: {field} has {len(value)} words, the longest of "
+            f"{max(map(len, value), default=0)} letters; at most {MOST_WORDS} words of {LONGEST} "
+            "letters are taken."
+        )
 
 
 def checked(concept: Concept, origin: str) -> Concept:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 
 from hfru_core.types import UserError
 
+MOST_BYTES = 64 * 2**20  # of a JSON file
 PART = ".part"  # of a folder that is being made, or was when its process was killed
 
 
@@ -38,11 +39,16 @@ def write_text(path: Path, text: str) -> None:
     write_file(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
-def read_json(path: Path) -> Any:
-    """What a JSON file holds; raises where it cannot be read, or holds NaN or infinity."""
+def read_json(path: Path, most: int = MOST_BYTES) -> Any:
+    """What a JSON file holds; raises where it cannot be read, has more than `most` bytes, or holds
+    NaN or infinity."""
     where = f"{path.parent.name}/{path.name}"  # not the whole path: visitors may see it
     try:
+        if (size := path.stat().st_size) > most:
+            raise UserError(f"'{where}' has {size} bytes; at most {most} are read.")
         return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(f"'{where}' cannot be read: {reason(error)}.") from None
     except (ValueError, RecursionError) as error:

@@ -9,8 +9,16 @@ import zlib
 from pathlib import Path
 from typing import IO
 
+from hfru_core.adapters.model_card import adapter_card
 from hfru_core.adapters.record import INFO, AdapterRecord
-from hfru_core.adapters.validate import FILES, MOST_BYTES, check_name, check_size, checked_record
+from hfru_core.adapters.validate import (
+    CARD,
+    FILES,
+    MOST_BYTES,
+    check_name,
+    check_size,
+    checked_record,
+)
 from hfru_core.files import whole
 from hfru_core.types import UserError
 
@@ -59,7 +67,9 @@ def unpack(file: Path, out: Path) -> AdapterRecord:
                 f"'{file.name}' cannot be unpacked: {error}. It is not a valid zip file: "
                 "download it again."
             ) from None
-        return checked_record(folder)
+        record = checked_record(folder)
+        (folder / CARD).write_text(adapter_card(record), encoding="utf-8")  # theirs says anything
+        return record
 
 
 def copy(source: IO[bytes], target: IO[bytes], most: int) -> int:

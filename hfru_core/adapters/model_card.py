@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
+
+import yaml
 
 from hfru_core.adapters.record import AdapterRecord
 from hfru_core.types import Evaluation, Rate
 
+MARKUP = re.compile(r"[\\`*_\[\](){}<>#|!~$&]")
 UNTOUCHED = "the language model is untouched"
 ADAPTED = {
     "encoder": ("Vision encoder", f"the vision tower; {UNTOUCHED}"),
@@ -19,7 +23,7 @@ ADAPTED = {
 def adapter_card(record: AdapterRecord) -> str:
     """The card of an adapter, from its `unlearning.json`."""
     return f"""{front_matter(record, "adapter", "peft", "lora")}
-# {adapted(record)[0]} that has unlearned: {record.names}
+# {adapted(record)[0]} that has unlearned: {plain(record.names)}
 
 A LoRA adapter for {adapted(record)[1]}. {how(record)}
 
@@ -38,9 +42,9 @@ name a concept do not prove that the encoder lost it.
 def merged_card(record: AdapterRecord) -> str:
     """The card of a whole model that an adapter was merged into, from its `unlearning.json`."""
     return f"""{front_matter(record, "finetune", "transformers", "merged")}
-# Model that has unlearned: {record.names}
+# Model that has unlearned: {plain(record.names)}
 
-A whole model: `{record.base.name}` with a LoRA adapter merged into
+A whole model: `{code(record.base.name)}` with a LoRA adapter merged into
 {adapted(record)[1]}. {how(record)}
 `unlearning.json` beside this file is the record of what was merged.
 
@@ -53,19 +57,26 @@ be left in these weights. An audit of the adapter (`python -m audit`) looks for 
 
 
 def front_matter(record: AdapterRecord, relation: str, library: str, tag: str) -> str:
-    return f"""---
-library_name: {library}
-base_model: {record.base.name}
-base_model_relation: {relation}
-pipeline_tag: image-text-to-text
-license: apache-2.0
-tags:
-- {tag}
-- unlearning
-- vision-language
-- hfru
----
-"""
+    """The head that the Hub reads, as YAML."""
+    values = {
+        "library_name": library,
+        "base_model": record.base.name,
+        "base_model_relation": relation,
+        "pipeline_tag": "image-text-to-text",
+        "license": "apache-2.0",
+        "tags": [tag, "unlearning", "vision-language", "hfru"],
+    }
+    return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---\n"
+
+
+def plain(text: str) -> str:
+    """A text from elsewhere that Markdown shows as it is."""
+    return MARKUP.sub(r"\\\g<0>", text)
+
+
+def code(text: object) -> str:
+    """The same within backquotes."""
+    return str(text).replace("`", "'").replace("|", "/")
 
 
 def adapted(record: AdapterRecord) -> tuple[str, str]:
@@ -81,8 +92,12 @@ def how(record: AdapterRecord) -> str:
     if record.parts:
         return "It was made from finished\nadapters, listed below, with no training of its own."
     method, config = record.method, record.config
-    name = "HFRU\n(arXiv 2605.08031)" if method == "hfru" else f"`{method}`\n(as in this project)"
-    return f"Method: {name}, preset `{config['preset']}`, seed {config['seed']}."
+    name = (
+        "HFRU\n(arXiv 2605.08031)"
+        if method == "hfru"
+        else f"`{code(method)}`\n(as in this project)"
+    )
+    return f"Method: {name}, preset `{code(config['preset'])}`, seed {config['seed']}."
 
 
 def measured(record: AdapterRecord) -> str:
@@ -96,14 +111,15 @@ def measured(record: AdapterRecord) -> str:
 {rows(record.base_metrics, record.metrics)}
 
 Rates with 95 % Wilson intervals, on the few pictures that the session compared its steps on
-(`{record.data.source}`, fingerprint `{record.data.fingerprint}`): {chosen(record)}.
+(`{code(record.data.source)}`, fingerprint `{code(record.data.fingerprint)}`): {chosen(record)}.
 For an independent measure, run `python -m hfru_core evaluate`."""
 
 
 def parts_table(record: AdapterRecord) -> str:
     """What a sum was made of."""
     rows = "\n".join(
-        f"| {', '.join(p.concepts)} | {p.strength:g} | `{p.weights[:16]}` |" for p in record.parts
+        f"| {plain(', '.join(p.concepts))} | {p.strength:g} | `{code(p.weights[:16])}` |"
+        for p in record.parts
     )
     return f"""| made from the adapter that unlearned | strength | SHA-256 of its weights |
 |---|---|---|

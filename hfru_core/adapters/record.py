@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from hfru_core.concepts import from_dict
+from hfru_core.files import read_json
 from hfru_core.types import NOT_MEASURED, Concept, Evaluation, Rate, StepEvent, UserError
 
 WEIGHTS = "adapter_model.safetensors"
@@ -16,6 +16,11 @@ CONFIG = "adapter_config.json"
 INFO = "unlearning.json"
 HASHED = (CONFIG, WEIGHTS)
 SCHEMA = 1
+MOST_BYTES = 2**20  # of the file
+MOST_CONCEPTS, MOST_PARTS, MOST_STEPS, MOST_SETTINGS = 64, 64, 10_000, 200
+LONGEST_LINE = 1_000
+MOST_STRENGTH = 100
+LARGEST = 1e12  # of a number
 KEYS = {
     "schema", "base", "concepts", "data", "config", "session", "base_metrics", "metrics", "history",
     "parts", "created", "versions", "hashes",
@@ -132,14 +137,13 @@ def read_record(folder: Path) -> AdapterRecord:
     The other files are not looked at: `validate.checked_record` checks all of them.
     """
     path = folder / INFO
+    if not path.is_file():
+        raise UserError(f"'{folder.name}' is not an adapter of this project: {INFO} is missing.")
     try:
-        return record_from(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UserError(
-            f"'{folder.name}' is not an adapter of this project: {INFO} cannot be read "
-            f"({error.strerror})."
-        ) from None
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        return record_from(read_json(path, MOST_BYTES))
+    except UserError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         where = f"'{folder.name}/{INFO}'"
         raise UserError(f"{where} is not readable as schema {SCHEMA}: {error}.") from None
 
@@ -152,6 +156,7 @@ def record_from(values: dict[str, Any]) -> AdapterRecord:
         raise ValueError(f"unknown keys: {', '.join(unknown)}")
     if not values["concepts"]:
         raise ValueError("it names no concepts")
+    check_lengths(values)
     parts = tuple(map(part_from, values.get("parts") or ()))
     data, created = values.get("data"), values.get("created")
     config = {} if parts and not values.get("config") else config_from(values.get("config") or {})
@@ -170,6 +175,17 @@ def record_from(values: dict[str, Any]) -> AdapterRecord:
         versions=lines(values.get("versions") or {}),
         hashes=hashes_from(values["hashes"]),
     )
+
+
+def check_lengths(values: dict[str, Any]) -> None:
+    """Refuse more of anything than a session of this project writes."""
+    for name, most in (
+        ("concepts", MOST_CONCEPTS), ("parts", MOST_PARTS), ("history", MOST_STEPS),
+        ("config", MOST_SETTINGS), ("versions", MOST_SETTINGS), ("hashes", MOST_SETTINGS),
+    ):  # fmt: skip
+        found = values.get(name) or ()
+        if not isinstance(found, list | dict | tuple) or len(found) > most:
+            raise ValueError(f"{name} must be at most {most} values")
 
 
 def base_from(values: dict[str, Any]) -> BaseModel:
@@ -197,7 +213,18 @@ def config_from(values: dict[str, Any]) -> dict[str, Any]:
     line(values.get("scope") or "")
     for value in (values["seed"], *(values.get(k, 0) for k in STEPS)):
         number(value)
-    return dict(values)
+    return {line(name): setting(value) for name, value in values.items()}
+
+
+def setting(value: object) -> Any:
+    """A setting of a session: a number, a line, None, or a short list of those."""
+    if isinstance(value, list | tuple):
+        if len(value) > MOST_SETTINGS:
+            raise ValueError(f"a setting has {len(value)} values")
+        return [setting(v) for v in value]
+    if value is None or isinstance(value, int | float):
+        return value if value is None else number(value)
+    return line(value)
 
 
 def outcome_from(values: dict[str, Any]) -> Outcome:
@@ -208,10 +235,17 @@ def part_from(values: dict[str, Any]) -> Part:
     scope = values.get("scope")
     return Part(
         line(values["weights"]),
-        number(values["strength"]),
+        strength(values["strength"]),
         tuple(map(line, values["concepts"])),
         None if scope is None else line(scope),
     )
+
+
+def strength(value: object) -> float:
+    """How strongly a part is added, from 0 to a hundred times what was trained."""
+    if not 0 <= number(value) <= MOST_STRENGTH:
+        raise ValueError(f"a strength lies between 0 and {MOST_STRENGTH}, got {value!r:.80}")
+    return float(value)  # type: ignore[arg-type]
 
 
 def hashes_from(values: dict[str, Any]) -> dict[str, str]:
@@ -259,14 +293,14 @@ def lines(values: dict[str, Any]) -> dict[str, str]:
 
 
 def line(value: object) -> str:
-    """The same, if it is one line of text."""
-    if not isinstance(value, str) or not value.isprintable():
+    """The same, if it is one line of text, not too long."""
+    if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_LINE:
         raise ValueError(f"expected a line of text, got {value!r:.80}")
     return value
 
 
 def number(value: object) -> Any:
-    """The same, if it is a number."""
-    if not isinstance(value, int | float):
+    """The same, if it is a number, finite and no larger than any that a session writes."""
+    if not isinstance(value, int | float) or not abs(value) < LARGEST:
         raise ValueError(f"expected a number, got {value!r:.80}")
     return value

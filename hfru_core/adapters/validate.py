@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,12 +19,14 @@ from hfru_core.adapters.record import (
     number,
     read_record,
 )
+from hfru_core.files import read_json
 from hfru_core.model.families import FAMILIES, Family, decoder_pattern
 from hfru_core.types import UserError
 
 CARD = "README.md"
 FILES = (*HASHED, INFO, CARD)
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz")
+MOST_CONFIG, MOST_ALPHA = 2**20, 10_000  # bytes of PEFT's settings; its lora_alpha
 MOST_BYTES = 64 * 2**20  # of a folder that comes from elsewhere
 # The settings of PEFT that an adapter here may choose. Some of the others import modules by name,
 # or change the base model while the adapter is being loaded.
@@ -113,10 +114,14 @@ def check_config(folder: Path, layers: Shapes) -> None:
     """Refuse settings that are not those of plain LoRA, and a rank that the weights have not."""
     where, plain = f"'{folder.name}/{CONFIG}'", LoraConfig().to_dict()
     try:
-        values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        values = read_json(folder / CONFIG, MOST_CONFIG)
         more = [k for k, v in values.items() if k not in CHOSEN and v and v != plain.get(k)]
-        rank, _ = values["r"], number(values["lora_alpha"])
-    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
+        rank, alpha = values["r"], number(values["lora_alpha"])
+        if not 0 <= alpha <= MOST_ALPHA:
+            raise ValueError(f"lora_alpha lies between 0 and {MOST_ALPHA}, got {alpha!r:.80}")
+    except UserError:
+        raise
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
         raise UserError(f"{where} is not readable: {error}.") from None
     if more:
         raise UserError(

@@ -211,5 +211,11 @@ def csv_text(rows: Iterable[Row]) -> str:
         for key in RATE_KEYS:
             v = row.value(key)
             cells += (v.rate, v.n, v.low, v.high) if v else ("",) * len(parts)
-        writer.writerow([*cells, "; ".join(row.reasons)])
+        writer.writerow(map(harmless, [*cells, "; ".join(row.reasons)]))
     return out.getvalue()
+
+
+def harmless(cell: object) -> object:
+    """A cell that no spreadsheet takes for a formula."""
+    text = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{cell}" if text else cell

@@ -13,6 +13,8 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps, UnidentifiedImageErr
 from hfru_core.types import UserError
 
 MOST_PIXELS = 40_000_000
+MOST_WHOLE = 20_000_000  # pixels of a format that is only read whole
+MOST_SIDE = 16_384
 LONGEST = 1024
 BLUR = 0.09  # of the shorter side
 MADE = 384  # the longer side of an image that was made of another, at most
@@ -23,7 +25,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 
 def open_image(source: Path | bytes) -> Image.Image:
     """The first frame, upright, RGB, at most 1024 pixels long; raises `UserError` otherwise."""
-    name = "the picture" if isinstance(source, bytes) else f"'{source}'"
+    name = "the picture" if isinstance(source, bytes) else f"'{source.name}'"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -33,7 +35,7 @@ def open_image(source: Path | bytes) -> Image.Image:
     except IsADirectoryError:
         raise UserError(f"{name} is a folder; a picture was expected.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise too_large(name) from None
+        raise too_large(name, None) from None
     except UnidentifiedImageError:
         raise UserError(f"{name} is not a picture ({', '.join(FORMATS)} can be read).") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -44,8 +46,9 @@ def open_image(source: Path | bytes) -> Image.Image:
 
 def decode(source: io.BytesIO | Path, name: str) -> Image.Image:
     with Image.open(source, formats=FORMATS) as image:
-        if image.width * image.height > MOST_PIXELS:
-            raise too_large(name)
+        most = MOST_PIXELS if image.format == "JPEG" else MOST_WHOLE
+        if image.width * image.height > most or max(image.size) > MOST_SIDE:
+            raise too_large(name, image.size)
         image.draft("RGB", (LONGEST, LONGEST))
         image.load()
         upright = ImageOps.exif_transpose(image)
@@ -78,10 +81,12 @@ def own_range(image: Image.Image) -> tuple[float, float]:
     return low, high
 
 
-def too_large(name: str) -> UserError:
+def too_large(name: str, size: tuple[int, int] | None) -> UserError:
+    whole, jpeg = MOST_WHOLE // 1_000_000, MOST_PIXELS // 1_000_000
+    found = f"has {size[0]} x {size[1]} pixels" if size else "has far too many pixels"
     return UserError(
-        f"{name} has more than {MOST_PIXELS // 1_000_000} million pixels: that is refused, since "
-        "it could fill the memory. Make it smaller first."
+        f"{name} {found}: at most {whole} million (a JPEG {jpeg} million) and {MOST_SIDE} a side "
+        "are read, since more could fill the memory. Make it smaller first."
     )
 
 

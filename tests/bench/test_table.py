@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hfru_core.bench.columns import ARROWS, BY_KEY, COLUMNS, MISSING
 from hfru_core.bench.results_file import Bench, Row, json_text, load, row_from
-from hfru_core.bench.table import Filter, choices, csv_text, group, markdown, sort
+from hfru_core.bench.table import Filter, choices, csv_text, group, harmless, markdown, sort
 from hfru_core.types import UserError
 
 RATE = {"rate": 0.9, "n": 100, "low": 0.8, "high": 0.95}
@@ -308,3 +308,11 @@ def test_columns_say_what_they_mean() -> None:
 def test_an_empty_benchmark_is_written_and_read(tmp_path: Path) -> None:
     (tmp_path / "bench.json").write_text(json_text(Bench()))
     assert load(tmp_path / "bench.json") == Bench() and group(()) == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [("=cmd|x", "'=cmd|x"), ("@SUM(A1)", "'@SUM(A1)"), ("-1+1", "'-1+1"), ("dog", "dog"), (-1, -1)],
+)
+def test_no_cell_is_a_formula(cell: object, written: object) -> None:
+    assert harmless(cell) == written

@@ -193,3 +193,11 @@ def test_nothing_is_overwritten_and_a_missing_file_is_named(trained: Path, tmp_p
         bundle.unpack(tmp_path / "gone.zip", tmp_path / "new")
     with pytest.raises(UserError, match="cannot be written"):
         bundle.pack(trained, tmp_path / "nowhere" / "x.zip")
+
+
+def test_the_card_of_another_is_not_kept(trained: Path, tmp_path: Path) -> None:
+    listed = [
+        (n, b"![x](http://evil)" if n.endswith("README.md") else d) for n, d in entries(trained)
+    ]
+    bundle.unpack(zipped(listed, tmp_path / "x.zip"), tmp_path / "out")
+    assert files_of(tmp_path / "out")["README.md"] == files_of(trained)["README.md"]

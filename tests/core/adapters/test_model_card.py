@@ -1,8 +1,10 @@
 """What a card says of an adapter is what its record says."""
 
+import re
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from hfru_core.adapters.model_card import adapter_card, merged_card
 from hfru_core.adapters.record import AdapterRecord, Part, read_record
@@ -57,3 +59,18 @@ def test_a_sum_changes_what_any_of_its_parts_does(record: AdapterRecord) -> None
 def test_a_card_tells_which_step_was_kept(record: AdapterRecord) -> None:
     assert "the best step was chosen" in adapter_card(changed(record, select_best=True))
     assert "the last step was kept" in adapter_card(changed(record, select_best=False))
+
+
+NASTY = "dog](http://evil) <img src=x> # **bold** | `code`"
+
+
+def test_names_are_shown_as_they_are_and_the_head_stays_yaml(record: AdapterRecord) -> None:
+    base = replace(record.base, name="evil: [x]\nlicense: other # ")
+    concept = replace(record.concepts[0], name=NASTY)
+    for card in (adapter_card, merged_card):
+        text = card(replace(record, base=base, concepts=(concept,)))
+        _, head, body = text.split("---\n", 2)
+        values = yaml.safe_load(head)
+        assert values["base_model"] == base.name and values["license"] == "apache-2.0"
+        for markup in ("](http", "<img", "**bold"):
+            assert not re.search(rf"(?<!\\){re.escape(markup)}", body), "shown, not used"

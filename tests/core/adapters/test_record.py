@@ -88,3 +88,58 @@ def test_what_is_wrong_in_a_record_is_named(
 def test_a_folder_without_a_record_is_not_an_adapter(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not an adapter of this project: unlearning.json"):
         read_record(tmp_path)
+
+
+HUGE = 10**400
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"concepts": [{"aliases": ["w"] * 2_001}]},
+        {"concepts": [{"aliases": ["w" * 101]}]},
+        {"concepts": [{"name": "n" * 101}]},
+        {"concepts": [{}] * 65},
+        {"history": [{"step": 1}] * 10_001},
+        {"parts": [{"weights": "0", "strength": HUGE, "concepts": ["dog"]}]},
+        {"parts": [{"weights": "0", "strength": float("1e300"), "concepts": ["dog"]}]},
+        {"parts": [{"weights": "0", "strength": -1, "concepts": ["dog"]}]},
+        {"session": "x"},
+        {"session": {"step": HUGE}},
+        {"config": {"preset": "default", "seed": HUGE}},
+        {"config": {"preset": "default", "seed": 0, "deep": {"deep": {}}}},
+        {"config": {"preset": "x" * 5_000, "seed": 0}},
+        {"data": "x"},
+        {"versions": {str(i): "1" for i in range(201)}},
+    ],
+    ids=lambda change: f"{next(iter(change))}",
+)
+def test_a_record_that_would_cost_others_time_is_refused(
+    trained: Path, tmp_path: Path, change: dict
+) -> None:
+    values = json.loads((trained / INFO).read_text())
+    concept = values["concepts"][0]
+    if "concepts" in change:
+        change = {"concepts": [{**concept, **c} for c in change["concepts"]]}
+    (tmp_path / INFO).write_text(json.dumps({**values, **change}))
+    with pytest.raises(UserError) as refused:
+        read_record(tmp_path)
+    assert len(str(refused.value)) < 400 and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", "1" * 5_000])
+def test_no_number_of_a_record_is_without_bounds(
+    trained: Path, tmp_path: Path, number: str
+) -> None:
+    text = (trained / INFO).read_text()
+    assert '"best_step": ' in text
+    head, _, tail = text.partition('"best_step": ')
+    (tmp_path / INFO).write_text(f'{head}"best_step": {number}, "seconds": 1.0}}, "x": [{tail}')
+    with pytest.raises(UserError):
+        read_record(tmp_path)
+
+
+def test_a_record_of_many_megabytes_is_not_parsed(tmp_path: Path) -> None:
+    (tmp_path / INFO).write_text('{"schema": 1, "x": "' + "y" * 2**20 + '"}')
+    with pytest.raises(UserError, match="bytes; at most 1048576 are read"):
+        read_record(tmp_path)

@@ -3,6 +3,8 @@
 import io
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from PIL import Image
 
 from hfru_core.data.images import LONGEST, open_image
 from hfru_core.types import UserError
+from tests.conftest import ROOT
 
 RED = (220, 30, 40)
 
@@ -122,9 +125,34 @@ def bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 99))
 
 
+PEAK = """
+import resource, sys
+from hfru_core.data.images import open_image
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    open_image(sys.stdin.buffer.read())
+except ValueError as error:
+    print(error, file=sys.stderr)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "size"),
+    [("L", (1, 16_000_000)), ("RGBA", (4400, 4400)), ("RGB", (16_384, 1_200)),
+     ("I;16", (4400, 4400))],
+    ids=["a line", "transparent", "long", "deep"],
+)  # fmt: skip
+def test_no_picture_takes_much_memory(mode: str, size: tuple[int, int]) -> None:
+    """The line took 893 MB, and 39 million transparent pixels 482 MB, while they were allowed."""
+    data = encoded(Image.new(mode, size), "PNG")
+    done = subprocess.run([sys.executable, "-c", PEAK], input=data, capture_output=True, cwd=ROOT)
+    assert float(done.stdout) < 300, done.stderr.decode()
+
+
 @pytest.mark.parametrize("side", [6400, 11_000, 60_000])
 def test_a_decompression_bomb_is_refused_before_it_opens(side: int) -> None:
-    with pytest.raises(UserError, match="more than 40 million pixels.*Make it smaller"):
+    with pytest.raises(UserError, match="at most 20 million.*Make it smaller"):
         open_image(bomb(side, side))
 
 
