@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from hfru_core.adapters.record import AdapterRecord
 from hfru_core.types import Evaluation, Rate
