@@ -138,7 +138,10 @@ def read_record(folder: Path) -> AdapterRecord:
     """
     path = folder / INFO
     if not path.is_file():
-        raise UserError(f"'{folder.name}' is not an adapter of this project: {INFO} is missing.")
+        raise UserError(
+            f"'{folder.name}' is not an adapter of this project: {INFO} cannot be "
+            "read (it is missing)."
+        )
     try:
         return record_from(read_json(path, MOST_BYTES))
     except UserError:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import re
+import socket
 import sys
+import tempfile
 from pathlib import Path
 
 from hfru_core.paths import MODEL
@@ -14,6 +17,7 @@ from hfru_core.types import UserError
 ON_SPACE = "SPACE_ID" in os.environ
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ADDRESSES, FRAMED_BY = "HFRU_ADDRESS", "HFRU_FRAMED_BY"  # variables, with blanks in between
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 ENVIRONMENT = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -96,8 +100,48 @@ def run(args: argparse.Namespace) -> None:
     if auth and args.mcp:
         raise UserError("--mcp has no login: leave out either --mcp or --auth (HFRU_AUTH).")
     model = hardware.here().model if args.model == "fitting" else args.model
+    check_model(model)
+    check_folder(args.data)
+    check_port(args.host, args.port)
     page = build_app(Path(model) if model else MODEL, args.data)
-    launch(page, args.host, args.port, where, auth=auth, mcp_server=args.mcp)
+    login = accounts.slowed(auth) if auth else None
+    launch(page, args.host, args.port, where, auth=login, mcp_server=args.mcp)
+
+
+def check_model(model: str | None) -> None:
+    """Refuse a folder that is not there; OWNER/NAME may be one of the Hub."""
+    if model and not Path(model).is_dir() and not HUB_ID.fullmatch(model):
+        raise UserError(
+            f"--model: there is no folder '{model}'. Give the folder of a model, or OWNER/NAME of "
+            "one of the Hub."
+        )
+
+
+def check_folder(folder: Path) -> None:
+    """Make the data folder, and refuse one that cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"--data: '{folder}' cannot hold files ({error.strerror}). Give a folder that this "
+            "user may write, by --data or HFRU_DATA."
+        ) from None
+
+
+def check_port(host: str, port: int) -> None:
+    """Refuse a port that another program has, or that this user may not take."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            raise UserError(
+                f"--port {port} on {host} cannot be used ({error}). Is the app running already? "
+                "Give another --port."
+            ) from None
 
 
 def prepare_gradio() -> None:

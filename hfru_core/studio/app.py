@@ -85,7 +85,7 @@ def build_app(
         gr.HTML(marker("privacy.html"))
         deletion = gr.Button(t("delete.all"), size="sm", elem_id="delete-link")
         deletion.click(adapters_tab, None, tabs, queue=False, **PRIVATE)
-        page.load(hardware_banner, None, banner, queue=False, **PRIVATE)
+        page.load(top_banner, None, banner, queue=False, **PRIVATE)
     page.queue(max_size=32, api_open=False)
     page.line = studio.pages.line
     page.words = catalogue.translations(FRAGMENTS | {"about.html": partial(about.html, studio)})
@@ -123,6 +123,19 @@ def build_tabs(page: gr.Blocks, studio: Studio, bench: Path) -> gr.Tabs:
 def adapters_tab() -> gr.Tabs:
     """The tab where a visitor can delete what is theirs."""
     return gr.Tabs(selected="adapters")
+
+
+def top_banner(request: gr.Request) -> str:
+    """What this machine offers, and who is logged in with the way out."""
+    return hardware_banner() + (logout_form(request.username) if request.username else "")
+
+
+def logout_form(user: str) -> str:
+    """Who is logged in, and a button that ends it: another page cannot press it."""
+    return (
+        f'<form class="logout" method="post" action="logout"><span>{escape(user)}</span> '
+        "<button>Log out</button></form>"
+    )
 
 
 def hardware_banner() -> str:

@@ -37,6 +37,8 @@ def valid(token: object) -> bool:
     return isinstance(token, str) and TOKEN.fullmatch(token) is not None
 
 
-def visitor_of(token: str) -> str:
-    """The name of the visitor's folder; it does not lead back to the token."""
-    return hashlib.sha256(token.encode()).hexdigest()[:32]
+def visitor_of(token: str, user: str | None = None) -> str:
+    """The name of the visitor's folder, which does not lead back to the token; who has a login is
+    the same in every browser, and two of them in one browser are two."""
+    key = f"user {user}" if user else token
+    return hashlib.sha256(key.encode()).hexdigest()[:32]

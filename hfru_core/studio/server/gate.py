@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hfru_core.studio.server import body, routes
+from hfru_core.studio.server.accounts import Owners, Tokens
 from hfru_core.studio.server.headers import with_policy
 from hfru_core.studio.server.origin import Served, seen_as
 from hfru_core.studio.server.quota import check_all
@@ -46,6 +48,8 @@ class Gate:
 
     app: ASGIApp
     rules: Rules
+    tokens: Tokens = field(default_factory=Tokens)
+    owners: Owners = field(default_factory=Owners)
     load: body.Load = field(default_factory=body.Load)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,6 +77,8 @@ class Gate:
         self.rules.served.check_sender(scope, own, routes.is_public(method, path))
         routes.check_route(method, path, self.rules.cache, self.rules.mcp)
         scope = seen_as(scope, own)
+        user = self.tokens.user(Request(scope).cookies)
+        self.check_owner(user, routes.session_in(path, scope["query_string"]))
         if routes.is_upload(path):
             body.check_length(scope, body.MOST_UPLOADED)
             await check_disk(self.rules.data_folder)
@@ -82,14 +88,19 @@ class Gate:
             return scope, uploaded.incoming
         await taken.read(uploaded.incoming)
         if routes.is_json(path):
-            self.check_json(path, bytes(taken.content))
+            asked = self.check_json(path, bytes(taken.content))
+            self.check_owner(user, asked.get("session_hash") if isinstance(asked, dict) else None)
         if path.rstrip("/") == "/logout":  # Gradio's takes GET, which any page can have sent
             scope = {**scope, "method": "GET"}
         return scope, taken.again(uploaded.incoming)
 
-    def check_json(self, path: str, content: bytes) -> None:
+    def check_json(self, path: str, content: bytes) -> object:
         name, numbered = routes.event_name(path), routes.is_numbered(path)
-        check_body(content, self.rules.cache, self.rules.events, name, numbered)
+        return check_body(content, self.rules.cache, self.rules.events, name, numbered)
+
+    def check_owner(self, user: str | None, session: object) -> None:
+        if user and isinstance(session, str):
+            self.owners.check(session, user)
 
     def dressed(self, path: str, send: Send, uploaded: body.Upload) -> Send:
         """Replies with their policy; Gradio calls every upload that was cut off a bad request."""
@@ -118,7 +129,8 @@ def behind(rules: Rules) -> Callable[[Any], AbstractAsyncContextManager[None]]:
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        app.middleware_stack = Gate(app.middleware_stack, rules)
+        app.tokens = Tokens()
+        app.middleware_stack = Gate(app.middleware_stack, rules, app.tokens)
         yield
 
     return lifespan

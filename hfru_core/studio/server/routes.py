@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from urllib.parse import parse_qs, unquote
 
 from hfru_core.studio.server.refusal import Refusal
 
@@ -25,6 +26,7 @@ NUMBERED = re.compile(rf"{API}/(?:run|api)/predict/?")  # the body tells the eve
 NAMED = re.compile(rf"{API}/(?:run|api|call)/([^/]+)/?")
 SENT = re.compile(rf"/log(?:in|out)/?|{API}/(?:upload/?|queue/join|cancel|reset/?)")
 MCP = re.compile(rf"{API}/mcp(?:/.*)?")
+HEARTBEAT = re.compile(rf"{API}/heartbeat/([^/]+)")
 FILE = f"{API}/file="
 
 
@@ -66,3 +68,11 @@ def event_name(path: str) -> str | None:
     """The event that a path names."""
     named = NAMED.fullmatch(path)
     return None if named is None or is_numbered(path) else named[1]
+
+
+def session_in(path: str, query: bytes) -> str | None:
+    """The session's name in an address: of a heartbeat, or of the messages to a page."""
+    if found := HEARTBEAT.search(path):
+        return unquote(found[1])
+    named = parse_qs(query.decode("latin-1")).get("session_hash", [])
+    return named[-1] if named else None

@@ -26,10 +26,11 @@ def check_body(
     events: Mapping[int | str, int] = NONE,
     name: str | None = None,
     numbered: bool = False,
-) -> None:
-    """Refuse what is not JSON, too deep, for no event, or names a file that was not uploaded."""
+) -> object:
+    """What the JSON holds; refuses what is none, too deep, for no event, or names a file that was
+    not uploaded."""
     if not body:
-        return
+        return None
     asked = parsed(body)
     if isinstance(asked, dict):
         number = asked.get("fn_index")
@@ -39,6 +40,7 @@ def check_body(
         check_event(number, asked.get("data", ...), events)
         check_caller(asked)
     check_values(asked, cache)
+    return asked
 
 
 def parsed(body: bytes) -> object:

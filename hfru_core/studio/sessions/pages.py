@@ -38,11 +38,11 @@ class Pages:
 
     # Whose they are
 
-    def arrive(self, page: str, token: object) -> None:
-        """A page is open: it is of the visitor whose token its browser keeps."""
+    def arrive(self, page: str, token: object, user: str | None = None) -> None:
+        """A page is open: it is of the user, or of the visitor whose token its browser keeps."""
         if browser.valid(token):
             self.visitors.pop(page, None)
-            self.visitors[page] = browser.visitor_of(str(token))
+            self.visitors[page] = browser.visitor_of(str(token), user)
             self.see(self.visitors[page])
             silent = [p for p in list(self.visitors) if p not in self.lines]
             for oldest in silent[:-MOST]:

@@ -143,7 +143,7 @@ class Compare:
     @friendly
     def opened(self, token: str, request: gr.Request) -> list:
         """A new page: its visitor, the adapters, and a picture with both answers."""
-        self.studio.pages.arrive(str(request.session_hash), token)
+        self.studio.pages.arrive(str(request.session_hash), token, request.username)
         visitor = self.studio.visitor(request.session_hash)
         return self.with_adapter(visitor, None)
 
