@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: install app test lint audit clean
+.PHONY: install app test real lint audit clean
 
 $(VENV)/.installed: requirements.txt tests/requirements.txt constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
@@ -23,6 +23,12 @@ lint: install
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+# A VLM around a published language model, in REAL: about an hour; repeat it if it was stopped.
+REAL ?= runs/smollm2-world
+real: install
+	$(RUN) -c "import gguf" 2>/dev/null || $(RUN) -m pip install --quiet gguf
+	test -d $(REAL) || $(RUN) -m hfru_core assemble --decoder smollm2 --out $(REAL)
 
 # Known advisories against the pinned versions: fails where there are some, and where nobody can be asked.
 audit:

@@ -6,7 +6,17 @@ import argparse
 import json
 import sys
 
-from hfru_core.cli import adapter, answer, app, bench, evaluate, pretrain, suggest, unlearn
+from hfru_core.cli import (
+    adapter,
+    answer,
+    app,
+    assemble,
+    bench,
+    evaluate,
+    pretrain,
+    suggest,
+    unlearn,
+)
 from hfru_core.cli.stderr import SPEAKS
 from hfru_core.types import UserError
 
@@ -16,6 +26,7 @@ COMMANDS = {
     "answer": (answer, "ask one question about one image"),
     "suggest": (suggest, "word lists for a concept of your own"),
     "pretrain": (pretrain, "train a VLM of the bundled architecture"),
+    "assemble": (assemble, "make a VLM around a published language model"),
     "adapter": (adapter, "inspect, move, merge, scale or stack adapters"),
     "bench": (bench, "several methods side by side"),
     "app": (app, "serve HFRU Studio in the browser"),

