@@ -14,6 +14,7 @@ import random
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -274,12 +275,31 @@ class UnlearnSession:
         path = self.work / "session.json"
         if not path.is_file():
             return
-        record = json.loads(path.read_text())
-        if not self.is_of_this_request(record.pop("identity")):
+        with self.damage_told():
+            record = json.loads(path.read_text())
+            mine = self.is_of_this_request(record.pop("identity"))
+        if not mine:
             raise UserError(
                 f"'{self.work}' holds an unfinished session of another request. Repeat that "
                 "request to finish it, choose another --out, or delete the folder."
             )
+        with self.damage_told():
+            self.take_up(record)
+
+    @contextmanager
+    def damage_told(self) -> Iterator[None]:
+        """Raise in one line what is wrong with a checkpoint and what to do."""
+        try:
+            yield
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError,
+                RecursionError, SafetensorError) as error:  # fmt: skip
+            raise UserError(
+                f"The checkpoint of this session is damaged ({type(error).__name__}): it cannot go "
+                f"on. Delete '{self.work.name}' (in the app: the button Delete) and start anew."
+            ) from None
+
+    def take_up(self, record: dict) -> None:
+        """Take progress, weights and moments from a checkpoint."""
         tensors = load_file(self.work / record.pop("file"), device=str(self.vlm.device))
         self.progress = Progress(**record)
         kinds = ("weight", "best", "reference", "exp_avg", "exp_avg_sq", "step")

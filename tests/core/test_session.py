@@ -386,3 +386,23 @@ def test_a_step_event_is_of_plain_values(session: MakeSession) -> None:
     event: StepEvent = next(session().run())
     assert isinstance(event.loss, float) and isinstance(event.seconds, float)
     assert all(isinstance(v, float) for v in event.rewards.values())
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("damage", [cut_short, Path.unlink, lambda p: p.write_bytes(b"")])
+@pytest.mark.parametrize("name", ["checkpoint-2.safetensors", "session.json"])
+def test_a_damaged_checkpoint_is_told_in_one_line(
+    session: Callable[..., UnlearnSession], name: str, damage: Callable[[Path], object]
+) -> None:
+    made = session()
+    for event in made.run():
+        if event.step == 2:
+            break
+    if name == "session.json" and damage is Path.unlink:
+        pytest.skip("a session without this file has no checkpoint: it begins anew")
+    damage(made.work / name)
+    with pytest.raises(UserError, match=r"damaged \(\w+\): it cannot go on.*start anew.$"):
+        next(session().run())
