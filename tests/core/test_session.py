@@ -395,14 +395,17 @@ def cut_short(path: Path) -> None:
 @pytest.mark.parametrize("damage", [cut_short, Path.unlink, lambda p: p.write_bytes(b"")])
 @pytest.mark.parametrize("name", ["checkpoint-2.safetensors", "session.json"])
 def test_a_damaged_checkpoint_is_told_in_one_line(
-    session: Callable[..., UnlearnSession], name: str, damage: Callable[[Path], object]
+    session: MakeSession,
+    tiny_folder: Path,
+    small_data: UnlearnData,
+    quick: UnlearnConfig,
+    name: str,
+    damage: Callable[[Path], object],
 ) -> None:
     made = session()
-    for event in made.run():
-        if event.step == 2:
-            break
+    interrupted(made, 2)
     if name == "session.json" and damage is Path.unlink:
         pytest.skip("a session without this file has no checkpoint: it begins anew")
     damage(made.work / name)
     with pytest.raises(UserError, match=r"damaged \(\w+\): it cannot go on.*start anew.$"):
-        next(session().run())
+        next(fresh(tiny_folder, small_data, quick, made.out).run())

@@ -159,8 +159,15 @@ def test_what_a_killed_process_left_goes_at_the_start(tmp_path: Path) -> None:
         uploaded(tmp_path, "a.png"),
         visitor / "picture.png",
         tmp_path / "cache/visitors/ann/h/x.png",
+        visitor / "audits" / "no-dog-deep.0a1b.part" / "report.json",
+        visitor / "runs" / "no-cat.part" / "wish.json",  # no step was done
+        visitor / "stop-0a1b",
     ]
-    stays = [visitor / "own" / "rex" / "0.png", visitor / "runs" / "no-dog" / "unlearning.json"]
+    stays = [
+        visitor / "own" / "rex" / "0.png",
+        visitor / "runs" / "no-dog" / "unlearning.json",
+        visitor / "runs" / "no-car.part" / "session.json",
+    ]
     for path in left + stays:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")

@@ -15,7 +15,7 @@ from gradio.processing_utils import save_file_to_cache
 
 from hfru_core import concepts as words
 from hfru_core.data.samples import Amount
-from hfru_core.files import free_name
+from hfru_core.files import PART, free_name
 from hfru_core.paths import ASSETS
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.server import quota, uploads
@@ -114,6 +114,8 @@ class Studio:
         self.uploads.expire(older_than=0)
         for folder in self.sessions.glob("*"):
             self.discard(folder.name)
+            for leftover in leftovers(folder):
+                remove(leftover)
 
     def sweep(self, older_than: float = quota.DAY) -> None:
         """Delete what visitors left (a killed process does, and a program that says no goodbye)."""
@@ -180,3 +182,10 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What a killed process had begun in a visitor's folder, and nobody can go on with: all but
+    sessions with a checkpoint."""
+    runs = [p for p in folder.glob(f"runs/*{PART}") if not (p / "session.json").is_file()]
+    return [*runs, *folder.glob(f"audits/*{PART}"), *folder.glob("stop-*")]
