@@ -97,7 +97,12 @@ def unlearn(prepared: Prepared, out: Path) -> UnlearnSession:
     return UnlearnSession(prepared.model, prepared.data, prepared.config, out)
 
 
-def rates(base: VLM, unlearned: VLM, data: UnlearnData) -> Iterator[Evaluation]:
-    """The rates of the base model, then those of the unlearned one."""
-    yield evaluate(base, data)[0]
+def rates(base: VLM | None, unlearned: VLM, data: UnlearnData) -> Iterator[Evaluation]:
+    """The rates of the base model, then those of the unlearned one.
+
+    Without a `base` it is the unlearned model with its adapter switched off: no second copy.
+    """
+    with unlearned.without_adapter():
+        before = evaluate(base or unlearned, data)[0]
+    yield before
     yield evaluate(unlearned, data)[0]

@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.on:
         combine.put_on_top(args.on, out, args.out)
     seconds = time.perf_counter() - began
-    before, after = pipeline.rates(load_model(args), session.vlm, prepared.data)
+    base = load_model(args) if args.on else None  # a series adapts what is not the base any more
+    before, after = pipeline.rates(base, session.vlm, prepared.data)
     stderr.table(before, after)
     return {
         **rates_json(after, before),

@@ -27,9 +27,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
+from torch.nn import functional as F
 
 from hfru_core.config import HFRUSettings, UnlearnConfig
 from hfru_core.data.source import load_image
@@ -40,6 +42,7 @@ from hfru_core.model.vlm import VLM
 from hfru_core.model.weights import snapshot, swapped
 from hfru_core.training import grpo, rewards, sft
 from hfru_core.training.augment import augmented
+from hfru_core.training.parts import accumulated, in_parts
 from hfru_core.types import Concept, Sample, UnlearnData, UserError
 
 # fmt: off
@@ -149,14 +152,16 @@ def disrupt(
         taught = (*taught, *pool(data, "retain", cfg))
     rows = draw(taught, cfg.batch, rng)
     answers = [stage1_answer(s, data, cfg, rng) for s in rows]
-    own = vlm.processes.part(rows)
-    loss = sft.answer_loss(
-        vlm,
-        [load_image(s.image_key) for s in own],
-        [s.question for s in own],
-        vlm.processes.part(answers),
-        of=sft.tokens(vlm, answers),
-    )
+    own, given = vlm.processes.part(rows), vlm.processes.part(answers)
+    longest = sft.encode_answers(vlm, given).shape[1]
+    of = sft.tokens(vlm, answers)
+
+    def taught_loss(part: slice) -> torch.Tensor:
+        images = [load_image(s.image_key) for s in own[part]]
+        return sft.answer_loss(vlm, images, [s.question for s in own[part]], given[part], of=of)
+
+    cut = in_parts(vlm, [s.question for s in own], longest)
+    loss = accumulated([partial(taught_loss, part) for part in cut])
     return loss + hold(vlm, data, cfg, rng, original)
 
 
@@ -201,36 +206,91 @@ def reinforce(
     reference: dict[str, torch.Tensor],
 ) -> tuple[torch.Tensor, dict[str, float], float]:
     """Stage 2's loss for one step, the mean of each reward part, and the KL."""
-    group = cfg.hfru.group
     prompts = grpo_prompts(data, cfg, rng)
-    rows = vlm.processes.part(prompts)
+    rows, start = vlm.processes.part(prompts), vlm.processes.bounds(len(prompts)).start
+    seed = rng.randrange(2**31)
+    cut = in_parts(vlm, [s.question for s in rows], cfg.hfru.group * cfg.max_new_tokens)
+    drawn = [
+        roll_out(vlm, cfg, rows[c], seed, (start + c.start, len(prompts)), keep=len(cut) == 1)
+        for c in cut
+    ]
+    ids = padded([r.ids for r in drawn], vlm.eos[0])
+    means_of_parts, reward = judge_group(vlm, data, cfg, rows, ids)
+    mask = rollout.answer_mask(ids, vlm.eos)
+    counted = mask & kl_rows(rows, cfg, mask)
+    tokens = vlm.processes.total(mask.sum()), vlm.processes.total(counted.sum())
+    advantage = grpo.advantages(reward)
+    divergences: list[torch.Tensor] = []
+
+    def policy(rolled: Rolled, c: slice) -> torch.Tensor:
+        loss, kl = policy_loss(vlm, cfg, rows[c], rolled, advantage[c], tokens, reference)
+        divergences.append(kl.detach())
+        return loss + cfg.hfru.kl * kl
+
+    loss = accumulated([partial(policy, r, c) for r, c in zip(drawn, cut)])
+    return loss, means_of_parts, float(vlm.processes.total(torch.stack(divergences).sum()))
+
+
+class Rolled(NamedTuple):
+    """Prompts with the answers (N, R) drawn to them, and the prompts' pass where it is kept."""
+
+    inputs: dict[str, torch.Tensor]
+    prefix: rollout.Prefix | None
+    ids: torch.Tensor
+
+
+def roll_out(
+    vlm: VLM,
+    cfg: UnlearnConfig,
+    rows: Sequence[Sample],
+    seed: int,
+    among: tuple[int, int],
+    keep: bool,
+) -> Rolled:
+    """The group's answers to some prompts; their pass has gradients where it is to be kept."""
     inputs = vlm.inputs([load_image(s.image_key) for s in rows], [s.question for s in rows])
-    prefix = rollout.prefill(vlm.core, inputs)
-    generator = torch.Generator(device=vlm.device).manual_seed(rng.randrange(2**31))
+    with torch.set_grad_enabled(keep):
+        prefix = rollout.prefill(vlm.core, inputs)
     ids = rollout.sample(
         vlm.core,
         prefix,
-        group,
+        cfg.hfru.group,
         cfg.max_new_tokens,
         vlm.eos,
         temperature=cfg.hfru.temperature,
-        generator=generator,
+        generator=torch.Generator(device=vlm.device).manual_seed(seed),
         banned=vlm.banned,
-        among=(vlm.processes.bounds(len(prompts)).start, len(prompts)),
+        among=among,
     )
-    parts, reward = judge_group(vlm, data, cfg, rows, ids)
+    return Rolled(inputs, prefix if keep else None, ids)
+
+
+def padded(parts: Sequence[torch.Tensor], end: int) -> torch.Tensor:
+    """All answers (N, R) of one length, closed by the end token."""
+    longest = max(p.shape[1] for p in parts)
+    return torch.cat([F.pad(p, (0, longest - p.shape[1]), value=end) for p in parts])
+
+
+def policy_loss(
+    vlm: VLM,
+    cfg: UnlearnConfig,
+    rows: Sequence[Sample],
+    rolled: Rolled,
+    advantage: torch.Tensor,
+    tokens: tuple[torch.Tensor, torch.Tensor],
+    reference: dict[str, torch.Tensor],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Policy loss and KL of some prompts; `tokens` are those that count in all of the step."""
+    ids, group = rolled.ids, cfg.hfru.group
     mask = rollout.answer_mask(ids, vlm.eos)
-    logits = rollout.shared_logits(vlm.core, prefix, ids, group)
-    logp = rollout.token_logprobs(logits, ids)
-    advantage = grpo.advantages(reward).flatten()[:, None]
-    loss = grpo.policy_loss(logp, advantage, mask, of=vlm.processes.total(mask.sum()))
+    prefix = rolled.prefix or rollout.prefill(vlm.core, rolled.inputs)
+    logp = rollout.token_logprobs(rollout.shared_logits(vlm.core, prefix, ids, group), ids)
+    loss = grpo.policy_loss(logp, advantage.flatten()[:, None], mask, of=tokens[0])
     with torch.no_grad(), swapped(vlm.trainable(), reference):
-        before = rollout.prefill(vlm.core, inputs)
+        before = rollout.prefill(vlm.core, rolled.inputs)
         base = rollout.token_logprobs(rollout.shared_logits(vlm.core, before, ids, group), ids)
     counted = mask & kl_rows(rows, cfg, mask)
-    divergence = grpo.low_variance_kl(logp, base)
-    kl = grpo.token_mean(divergence, counted, of=vlm.processes.total(counted.sum()))
-    return loss + cfg.hfru.kl * kl, parts, float(vlm.processes.total(kl))
+    return loss, grpo.token_mean(grpo.low_variance_kl(logp, base), counted, of=tokens[1])
 
 
 def kl_rows(rows: Sequence[Sample], cfg: UnlearnConfig, mask: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, logging
 
-from hfru_core.model import distributed, gpu_memory, quantization, rollout, weights
+from hfru_core.model import distributed, gpu_memory, precision, quantization, rollout, weights
 from hfru_core.model.checkpoint import check_name, commit_of, from_disk, model_name
 from hfru_core.model.families import Family, family_of, lora_pattern, processor_class
 from hfru_core.model.image_token_cache import ImageTokenCache
@@ -23,11 +24,11 @@ from hfru_core.paths import MODEL
 from hfru_core.types import UserError
 
 BATCH = 64  # rows of one pass
+TOKENS = 4096  # image tokens of one pass: real models take fewer rows
 LIGHTER = (
     "Quantise the decoder (`--quantize nf4`), take a smaller model, or the CPU (`--device cpu`)."
 )
 TOO_SMALL = f"The GPU's memory is too small even for one answer. {LIGHTER}"
-TOKENS = 4096  # image tokens of one pass: real models take fewer rows
 PIXELS = (
     "pixel_values",
     "image_sizes",
@@ -226,6 +227,12 @@ class VLM:
             self.tower.activation_checkpointing_enable({"use_reentrant": False})
             self.tower.train()
 
+    @contextmanager
+    def without_adapter(self) -> Iterator[None]:
+        """The base model for a while: the adapter on it is switched off."""
+        with self.model.disable_adapter() if isinstance(self.model, PeftModel) else nullcontext():
+            yield
+
     def merged(self) -> VLM:
         """A copy that shares no weights, with any adapter folded in for good.
 
@@ -271,7 +278,8 @@ def load(
 ) -> VLM:
     """A VLM from a local folder or the Hub: safetensors only, never remote code.
 
-    float32 on CPU, bfloat16 on a GPU; with `quantize` ("nf4", "int8") the decoder in 4 or 8 bits.
+    bfloat16 on a GPU and for large models on a CPU that is faster with it, else float32; with
+    `quantize` ("nf4", "int8") the decoder in 4 or 8 bits.
     """
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -279,10 +287,11 @@ def load(
     where = pick_device(device)
     check_name(model)
     sharded = distributed.sharding_wanted(processes)
-    dtype = torch.bfloat16 if where.type == "cuda" else torch.float32
     try:
         revision = commit_of(model, revision) or revision
-        family = family_of(AutoConfig.from_pretrained(model, revision=revision).model_type)
+        config = AutoConfig.from_pretrained(model, revision=revision)
+        family = family_of(config.model_type)
+        dtype = torch.bfloat16 if where.type == "cuda" else precision.cpu_dtype(config)
         small = quantization.settings(quantize, family, dtype) if quantize else None
         digest_of = lambda core: weights.digest(core, family.model_type)  # noqa: E731
         digest = digest_of(from_disk(model, dtype, revision=revision)) if quantize else None

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import random
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from tqdm import tqdm
 
 from hfru_core.data.drawn import spots
 from hfru_core.files import write_file
+from hfru_core.model.precision import faster_dtype
 from hfru_core.model.vlm import VLM
 from hfru_core.pretrain.packing import block_mask, pack
 from hfru_core.pretrain.pool import Pool, patch_owner
@@ -176,20 +176,6 @@ class Trainer:
             p.data.copy_(tensors[f"weight/{name}"])
             keys = ("step", "exp_avg", "exp_avg_sq")
             self.optimiser.state[p] = {k: tensors[f"{k}/{name}"] for k in keys}
-
-
-def faster_dtype() -> torch.dtype:
-    """bfloat16 where a product of matrices is faster in it than in float32."""
-    return min((torch.float32, torch.bfloat16), key=seconds_of_a_product)
-
-
-def seconds_of_a_product(dtype: torch.dtype) -> float:
-    a, b = torch.ones(512, 576, dtype=dtype), torch.ones(576, 1536, dtype=dtype)
-    a @ b
-    began = time.perf_counter()
-    for _ in range(5):
-        a @ b
-    return time.perf_counter() - began
 
 
 def whitening(features: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
