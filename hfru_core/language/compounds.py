@@ -1,0 +1,84 @@
+"""Compounds that name another thing: a hot dog is no dog, by WordNet's own entries."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from hfru_core.language.dictionary import Dictionary, dictionary, key
+from hfru_core.language.inflection import numbers
+from hfru_core.language.languages import ENGLISH
+from hfru_core.language.mentions import GAP, Hit
+from hfru_core.language.text import Word, words
+
+LONGEST = 3  # words of a compound
+
+
+@lru_cache(maxsize=4096)
+def family(names: tuple[str, ...], general: tuple[str, ...]) -> frozenset[int]:
+    """What a concept can be: its first known name in its usual sense, and in those that have one
+    of its more general words, with everything more special."""
+    book = dictionary()
+    wanted = {key(w) for w in general}
+    for name in names:
+        if senses := [s.synset for s in book.senses(name) if s.synset in book.visible]:
+            meant = {senses[0], *(s for s in senses if wanted & general_words(book, s))}
+            return frozenset().union(*map(family_of, meant))
+    return frozenset()
+
+
+@lru_cache(maxsize=4096)
+def general_words(book: Dictionary, synset: int) -> frozenset[str]:
+    """Every word for what is more general."""
+    return frozenset(key(u.word) for a in book.ancestors(synset) for u in book.uses(a))
+
+
+def other_thing(
+    text: str, hit: Hit, names: tuple[str, ...], general: tuple[str, ...]
+) -> str | None:
+    """The compound around a mention that names something else, or None."""
+    tokens = words(text)
+    found = [c for c in around(tokens, hit) if key(c) not in {key(n) for n in names}]
+    if not found:
+        return None
+    akin = family(names, general) | family((hit.word,), general)
+    for compound in found:
+        senses = dictionary().senses(compound)
+        if senses and not any(s.synset in akin for s in senses):
+            return compound
+    return None
+
+
+@lru_cache(maxsize=512)
+def family_of(synset: int) -> frozenset[int]:
+    return frozenset(dictionary().family(synset))
+
+
+def around(tokens: tuple[Word, ...], hit: Hit) -> list[str]:
+    """The words around a mention that could make a compound with it, the longest first."""
+    found = []
+    for size in range(LONGEST, 0, -1):
+        for first in range(max(0, hit.last - size + 1), hit.first + 1):
+            last = first + size - 1
+            part = tokens[first : last + 1]
+            if last >= len(tokens) or last < hit.last or (first, last) == (hit.first, hit.last):
+                continue
+            if all(GAP.fullmatch(w.before) and "," not in w.before for w in part[1:]) and not small(
+                part
+            ):
+                found.append(spelled(part))
+    return found
+
+
+def small(part: tuple[Word, ...]) -> bool:
+    """Whether it begins or ends with a small word ("a dog", "dog and")."""
+    return part[0].key in ENGLISH.function or part[-1].key in ENGLISH.function
+
+
+def spelled(part: tuple[Word, ...]) -> str:
+    """The words as an entry has them, the last in the singular."""
+    book = dictionary()
+    before = "".join(w.key for w in part[:-1])
+    for form in numbers(part[-1].key):
+        if before + form in book.index:
+            return before + form
+    return before + part[-1].key

@@ -1,0 +1,143 @@
+"""English nouns by WordNet: their senses, what is more general, more special, and beside them.
+
+The extract is made by `extract.py`; its licence lies beside it.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from hfru_core.paths import ASSETS
+
+VISIBLE = ("physical object", "person", "food", "solid food", "body of water")
+HIDDEN = ("location", "land")
+FILE = ASSETS / "words" / "nouns.tsv.gz"
+
+
+@dataclass(frozen=True)
+class Use:
+    """A word for a synset: the number of this sense of the word, and its count in tagged text."""
+
+    word: str
+    number: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Sense:
+    """A noun in one meaning: its synset's line, the use of the word, and the gloss."""
+
+    synset: int
+    use: Use
+    gloss: str
+
+
+class Dictionary:
+    """The nouns; a word is looked up in any case, with spaces, hyphens or neither."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.rows = [line.split("\t") for line in lines if not line.startswith("=")]
+        counted = (line[1:].split(" ") for line in lines if line.startswith("="))
+        self.no_noun = {key(word): int(count) for word, count in counted}
+
+    @cached_property
+    def index(self) -> dict[str, list[int]]:
+        """The synsets of each word, by the word's letters and digits alone."""
+        found: dict[str, list[int]] = {}
+        for i, row in enumerate(self.rows):
+            for part in row[1].split("|"):
+                found.setdefault(key(part.split(":", 1)[0]), []).append(i)
+        return found
+
+    @cached_property
+    def below(self) -> list[list[int]]:
+        """The synsets directly under each."""
+        under: list[list[int]] = [[] for _ in self.rows]
+        for i in range(len(self.rows)):
+            for parent in self.above(i):
+                under[parent].append(i)
+        return under
+
+    def above(self, synset: int) -> list[int]:
+        """The synsets directly over one."""
+        return [int(x.lstrip("i")) for x in self.rows[synset][0].split(",") if x]
+
+    def uses(self, synset: int) -> list[Use]:
+        """The words for a synset, the usual one first."""
+        parts = (p.rsplit(":", 2) for p in self.rows[synset][1].split("|"))
+        return [Use(w.replace("_", " "), int(n), int(c)) for w, n, c in parts]
+
+    def gloss(self, synset: int) -> str:
+        return self.rows[synset][2]
+
+    def senses(self, word: str) -> list[Sense]:
+        """What a word can mean, the most frequent first; empty for an unknown word."""
+        wanted = key(word)
+        found = {
+            Sense(i, use, self.gloss(i))
+            for i in self.index.get(wanted, ())
+            for use in self.uses(i)
+            if key(use.word) == wanted
+        }
+        return sorted(found, key=lambda s: (s.use.number, -s.use.count, s.synset))
+
+    def ancestors(self, synset: int) -> list[int]:
+        """Everything more general, the nearest first."""
+        return list(self.walk(synset, self.above))[1:]
+
+    def family(self, synset: int) -> list[int]:
+        """The synset and everything more special, the nearest first."""
+        return list(self.walk(synset, self.below.__getitem__))
+
+    def walk(self, start: int, step) -> Iterator[int]:  # type: ignore[no-untyped-def]
+        """Breadth first, each once."""
+        seen, todo = {start}, deque([start])
+        while todo:
+            synset = todo.popleft()
+            yield synset
+            new = [s for s in step(synset) if s not in seen]
+            seen.update(new)
+            todo.extend(new)
+
+    @cached_property
+    def single(self) -> frozenset[int]:
+        """Single people, places and other things that have a name."""
+        return frozenset(i for i, row in enumerate(self.rows) if row[0].startswith("i"))
+
+    @cached_property
+    def visible(self) -> frozenset[int]:
+        """What a picture can show: objects, living things and food."""
+        roots = (self.senses(word)[0].synset for word in VISIBLE)
+        hidden = (self.senses(word)[0].synset for word in HIDDEN)
+        found = frozenset(x for r in roots for x in self.family(r)) - self.single
+        return found - frozenset(x for r in hidden for x in self.family(r))
+
+    def share(self, use: Use, inside: frozenset[int]) -> float:
+        """How much of a word's use is in a sense within `inside`, from 0 to 1.
+
+        Tagged text has most words never: the first sense counts one and a half more, later ones
+        less; what a picture can show counts twice, and names of single things do not count.
+        """
+        senses = self.senses(use.word)
+        seen = [s for s in senses if s.synset not in self.single] or senses
+        weights = {
+            s.synset: (s.use.count + 1.5 / s.use.number**2) * (2 if s.synset in self.visible else 1)
+            for s in seen
+        }
+        whole = sum(weights.values()) + self.no_noun.get(key(use.word), 0)
+        return sum(w for i, w in weights.items() if i in inside) / whole
+
+
+def key(word: str) -> str:
+    """'Hot-dog' and 'hot_dog' -> 'hotdog'."""
+    return "".join(c for c in word.lower() if c.isalnum())
+
+
+@lru_cache(maxsize=1)
+def dictionary() -> Dictionary:
+    """The shipped extract, read once."""
+    return Dictionary(gzip.decompress(FILE.read_bytes()).decode().splitlines())
