@@ -191,8 +191,9 @@ FRENCH = Language(
     contrast=among("mais seulement uniquement cependant plutot sauf tandis hormis"),
     joining=among("ou ni et"),
     absent=pattern(
-        "n (?:est|sont|etait|apparait|apparaissent|y est|y sont) (?:pas|nulle part)(?: (?:\\S+ ){0,1}?"
-        "(?:visible|visibles|presents?|presentes?|la|ici|sur|dans|montre|represente|vu|vus|la|present))?|"
+        "n (?:est|sont|etait|apparait|apparaissent|y est|y sont) (?:pas|nulle part) (?:\\S+ )?"
+        "(?:visibles?|presente?s?|la|ici|montree?s?|representee?s?|vue?s?|"
+        "(?:sur|dans) (?:l|la|cette|le) \\S+)|"
         "(?:est|sont) (?:absent|absente|absents|absentes|invisible|invisibles)|ne se voit pas"
     ),
     hedges=pattern(
