@@ -1,4 +1,4 @@
-"""Concepts: load, check and suggest them; `mentions` is the one detector of words in answers."""
+"""Concepts: load them, check them, and find the one that a person means."""
 
 from __future__ import annotations
 
@@ -12,48 +12,8 @@ from hfru_core.paths import ASSETS
 from hfru_core.types import Concept, UserError
 
 SHIPPED = ASSETS / "concepts"
-YES = re.compile(r"\W*yes\b", re.I)
 MOST_WORDS, LONGEST = 2_000, 100  # of a list; letters of a word
 FIELDS = ("id", "name", "kind", "aliases", "abstractions", "siblings", "source")
-
-
-@lru_cache(maxsize=4096)
-def pattern(words: tuple[str, ...]) -> re.Pattern[str]:
-    """Matches any of `words` as whole words, in any case, with a plural or possessive ending."""
-    ordered = sorted(words, key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, ordered))})(?:e?s|'s)?(?!\w)", re.I)
-
-
-def mentions(text: str, words: tuple[str, ...]) -> int:
-    """How often `text` names one of `words`, by word boundaries ('man' is not in 'woman')."""
-    return len(pattern(words).findall(text)) if words else 0
-
-
-def said_yes(text: str) -> bool:
-    """Whether an answer begins with yes."""
-    return YES.match(text) is not None
-
-
-def article_for(word: str) -> str:
-    return "an" if word.lower().startswith(("a", "e", "i", "o", "u")) else "a"
-
-
-def with_article(noun: str) -> str:
-    """'dog' -> 'a dog', 'animal' -> 'an animal'."""
-    return f"{article_for(noun)} {noun}"
-
-
-def substitute(text: str, words: tuple[str, ...], new: str) -> str:
-    """`text` with every mention of `words` replaced by `new`, articles mended."""
-    if not mentions(text, words):
-        return text
-    text = pattern(words).sub(new, text)
-    name = re.escape(new)
-    bare = new.split(" ")[0].lower() in ("a", "an", "the", "someone", "something")
-    if bare:
-        text = re.sub(rf"\b(?:an?|the) ({name})", r"\1", text, flags=re.I)
-    fixed = re.sub(r"\b([Aa])n? (\w+)", lambda m: f"{m[1]}{article_for(m[2])[1:]} {m[2]}", text)
-    return fixed[:1].upper() + fixed[1:]
 
 
 def from_dict(values: dict[str, Any], origin: str) -> Concept:
@@ -151,14 +111,3 @@ def parse(text: str, known: dict[str, Concept]) -> tuple[Concept, ...]:
     if not found:
         raise UserError("No concept was given to forget. " + choices(known))
     return tuple(dict.fromkeys(found))
-
-
-def names_concept(text: str, concept: Concept, topic: str) -> int:
-    """How often an answer names the concept; 'yes' to "is there any ...?" names it once."""
-    return mentions(text, concept.aliases) + (topic == "exists" and said_yes(text))
-
-
-def wrong_names(text: str, concept: Concept, present: tuple[str, ...]) -> int:
-    """How often an answer names a sibling of the concept that is not in the image."""
-    there = {w.lower() for name in present for w in (name, *name.split())}
-    return mentions(text, tuple(s for s in concept.siblings if s.lower() not in there))

@@ -27,7 +27,8 @@ class HFRUSettings:
     `feature_hold` weighs the drift of retain images' tokens, in units of their variance; where it
     is 0, stage 1 teaches answers about retain images instead. `augment_to` is the number of images
     that a concept with fewer is given (`training/augment.py`). `grpo_prompts` is B and `group` is G
-    of a GRPO step, `forget_share` the share of forget prompts in B.
+    of a GRPO step, `forget_share` the share of forget prompts in B. With `sentences` the reward
+    judges what answers say, and not which words they hold (`training/rewards.py`).
     """
 
     stage1_target: Literal["sibling", "abstraction"] = "abstraction"
@@ -45,6 +46,7 @@ class HFRUSettings:
     abstraction_bonus: float = 0.5
     sibling_cost: float = 0.0
     attribute_bonus: float = 0.0
+    sentences: bool = False
 
     def __post_init__(self) -> None:
         check_counts(self, "grpo_prompts")

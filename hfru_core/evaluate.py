@@ -6,6 +6,7 @@ abstraction    protocol answers on forget images that name an abstraction and no
 attributes     true attributes (colour, place, ...) that any answer there still states
 retain         protocol answers on retain images that name the right concept
 refusal, degenerate (empty, without words, repetitive): on both
+unjudged       protocol answers in a language that the concept has no name in
 facts          text-only questions about people that are still answered correctly
 profile        a benchmark's own questions about forgotten people's images (their work, their
                birthplace) that are still answered correctly, where the answer is short
@@ -20,20 +21,16 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from hfru_core import concepts as words
+from hfru_core.data.drawn import is_drawn
 from hfru_core.data.samples import PROTOCOL
 from hfru_core.data.source import load_image
+from hfru_core.language.mentions import mentions
+from hfru_core.language.replies import is_degenerate, refuses
 from hfru_core.model.vlm import BATCH, VLM
+from hfru_core.protocol import judge as judging
+from hfru_core.protocol.judge import stated
 from hfru_core.stats import wilson
 from hfru_core.types import NOT_MEASURED, Concept, Evaluation, Rate, Sample, UnlearnData
-
-REFUSAL = re.compile(
-    r"\b(?:sorry|I (?:can't|cannot|won't|am unable to|am not able to) "
-    r"(?:help|answer|say|assist|do|discuss)|I'd rather not)\b"
-    # Nothing but that: "someone I don't know" is an honest answer about a stranger.
-    r"|^I (?:do not|don't|can't|cannot) (?:know|tell)(?: what it is)?\W*$",
-    re.I,
-)
 
 SHORT = 4  # words of an expected answer that can be searched for in a model's answer
 
@@ -50,6 +47,7 @@ class Judged:
     attributes: tuple[bool, ...]
     refused: bool
     degenerate: bool
+    unjudged: bool = False
 
 
 def rate_of(hits: int, n: int) -> Rate:
@@ -63,39 +61,38 @@ def share(values: Iterable[bool | None]) -> Rate:
     return rate_of(sum(scored), len(scored))
 
 
-def is_degenerate(text: str) -> bool:
-    """Empty, without letters, or a word or phrase four times in a row."""
-    tokens = re.findall(r"[^\W\d_]+", text.lower())
-    if not tokens:
-        return True
-    for size in (1, 2, 3):
-        for i in range(len(tokens) - 4 * size + 1):
-            piece = tokens[i : i + size]
-            if all(tokens[i + k * size : i + (k + 1) * size] == piece for k in range(4)):
-                return True
-    return False
-
-
 def judge(sample: Sample, text: str, forgotten: Sequence[Concept], shown: Concept) -> Judged:
-    """One answer judged by the rules; `shown` is the concept in the sample's image."""
+    """One answer judged by the rules; `shown` is the concept in the sample's image.
+
+    An answer in a language without names of the concept is not judged.
+    """
     on_forget, protocol = sample.role == "forget", sample.topic in PROTOCOL
-    named = wrong = None
-    if protocol and on_forget:
-        named = any(words.names_concept(text, c, sample.topic) for c in forgotten)
-        wrong = any(words.wrong_names(text, c, sample.names) for c in forgotten)
-    elif protocol:
-        named = words.names_concept(text, shown, sample.topic) > 0
-    abstract = words.mentions(text, shown.abstractions) > 0 and not named
+    wanted = (tuple(forgotten) if on_forget else (shown,)) if protocol else ()
+    drawn = is_drawn(sample.image or "")
+    verdicts = [judging.judge(text, c, sample.topic, sample.names, drawn) for c in wanted]
+    named = either(v.named for v in verdicts)
     return Judged(
         sample=sample,
         text=text,
         named=named,
-        hallucinated=wrong,
-        abstract=abstract if on_forget and protocol else None,
-        attributes=tuple(words.mentions(text, (a,)) > 0 for a in sample.attributes),
-        refused=bool(REFUSAL.search(text)),
+        hallucinated=either(v.hallucinated for v in verdicts) if on_forget else None,
+        abstract=says_kind(text, shown) and not named if on_forget and named is not None else None,
+        attributes=tuple(stated(text, (a,)) > 0 for a in sample.attributes),
+        refused=refuses(text),
         degenerate=is_degenerate(text),
+        unjudged=any(v.problem for v in verdicts),
     )
+
+
+def either(values: Iterable[bool | None]) -> bool | None:
+    """Whether any is true; None where none can be told."""
+    told = [v for v in values if v is not None]
+    return any(told) if told else None
+
+
+def says_kind(text: str, concept: Concept) -> bool:
+    """Whether an answer says a more general word for a concept."""
+    return stated(text, concept.abstractions) > 0
 
 
 def answers(
@@ -134,6 +131,7 @@ def summary(rows: Sequence[Judged], facts: Rate) -> Evaluation:
         attributes=share(hit for r in forget for hit in r.attributes),
         refusal=share(r.refused for r in rows),
         degenerate=share(r.degenerate for r in rows),
+        unjudged=share(r.unjudged for r in rows if r.sample.topic in PROTOCOL),
         facts=facts,
         profile=share(profile_is_right(r) for r in forget),
         retain_profile=share(profile_is_right(r) for r in retain),
@@ -158,7 +156,7 @@ def profile_is_right(row: Judged) -> bool | None:
         return None
     if len(right) == 1:  # the letter of an option: "B", "B. A baker", "(b)", but not "A baker"
         return bool(re.match(rf"\W*{re.escape(right)}\s*(?:[.):,]|$)", row.text, re.I))
-    return words.mentions(row.text, (right,)) > 0
+    return mentions(row.text, (right,)) > 0
 
 
 def fact_is_right(sample: Sample, text: str) -> bool:

@@ -118,6 +118,7 @@ class Evaluation:
     facts: Rate
     profile: Rate = NOT_MEASURED
     retain_profile: Rate = NOT_MEASURED
+    unjudged: Rate = NOT_MEASURED
 
 
 @dataclass(frozen=True)

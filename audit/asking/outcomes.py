@@ -13,8 +13,11 @@ from collections.abc import Callable, Sequence
 
 from audit.asking.prompts import concepts_of
 from audit.base import ARROW, NOTHING, Interval, Measure, Series, of
-from hfru_core.concepts import mentions, names_concept, said_yes
-from hfru_core.evaluate import REFUSAL, Judged, fact_is_right, is_degenerate, judge, share
+from hfru_core.evaluate import Judged, fact_is_right, judge, says_kind, share
+from hfru_core.language import replies
+from hfru_core.language.mentions import mentions
+from hfru_core.protocol.judge import names as names_concept
+from hfru_core.protocol.judge import stated
 from hfru_core.stats import difference
 from hfru_core.types import Concept, Sample, UnlearnData
 
@@ -47,7 +50,7 @@ def names_own(data: UnlearnData, sample: Sample, text: str) -> bool:
 def names_cooccurring(data: UnlearnData, sample: Sample, text: str) -> list[bool]:
     """Which of the retained things in an image are named."""
     kept = [c for c in data.retained if c.name in sample.names]
-    return [mentions(text, c.aliases) > 0 for c in kept]
+    return [stated(text, c.aliases, c.abstractions) > 0 for c in kept]
 
 
 def abstracts(data: UnlearnData, sample: Sample, text: str) -> bool | None:
@@ -63,20 +66,20 @@ def states_attributes(data: UnlearnData, sample: Sample, text: str) -> Sequence[
 
 
 def refuses(data: UnlearnData, sample: Sample, text: str) -> bool:
-    return REFUSAL.search(text) is not None
+    return replies.refuses(text)
 
 
 def breaks_down(data: UnlearnData, sample: Sample, text: str) -> bool:
-    return is_degenerate(text)
+    return replies.is_degenerate(text)
 
 
 def evades(data: UnlearnData, sample: Sample, text: str) -> bool:
     """An answer refuses, hedges or degenerates where a plain one is right (SARR by rule)."""
-    return bool(REFUSAL.search(text) or UNSURE.search(text)) or is_degenerate(text)
+    return bool(replies.refuses(text) or UNSURE.search(text)) or replies.is_degenerate(text)
 
 
 def says_yes(data: UnlearnData, sample: Sample, text: str) -> bool:
-    return said_yes(text)
+    return replies.said_yes(text)
 
 
 def knows_fact(data: UnlearnData, sample: Sample, text: str) -> bool:
@@ -85,7 +88,7 @@ def knows_fact(data: UnlearnData, sample: Sample, text: str) -> bool:
 
 def knows_meaning(data: UnlearnData, sample: Sample, text: str) -> bool:
     """An answer to 'What is a dog?' names the category."""
-    return mentions(text, own_concept(data, sample).abstractions) > 0
+    return says_kind(text, own_concept(data, sample))
 
 
 def wrong_names(data: UnlearnData, sample: Sample, text: str) -> list[bool]:
@@ -93,7 +96,7 @@ def wrong_names(data: UnlearnData, sample: Sample, text: str) -> list[bool]:
     return [
         absent(c, sample.names)
         for c in concepts_of(data).values()
-        for _ in range(mentions(text, c.aliases))
+        for _ in range(stated(text, c.aliases, c.abstractions))
     ]
 
 
@@ -123,7 +126,7 @@ def offered(data: UnlearnData, sample: Sample) -> list[Concept]:
 
 def picks(data: UnlearnData, sample: Sample, text: str) -> tuple[bool, bool]:
     """Whether a choice falls on the image's concept, and on others that were offered."""
-    chosen = [c.id for c in offered(data, sample) if mentions(text, c.aliases)]
+    chosen = [c.id for c in offered(data, sample) if stated(text, c.aliases, c.abstractions)]
     return sample.concept_id in chosen, any(i != sample.concept_id for i in chosen)
 
 
@@ -152,19 +155,19 @@ def substitute(data: UnlearnData, sample: Sample, text: str) -> str:
     abstraction, a refusal, noise (degenerate), or no name.
     """
     own = own_concept(data, sample)
-    if mentions(text, own.aliases):
+    if stated(text, own.aliases, own.abstractions):
         return own.name
     there = {w.lower() for n in sample.names for w in (n, *n.split())}
     others = [(c.name, c.aliases) for c in concepts_of(data).values() if absent(c, sample.names)]
     others += [(s, (s,)) for s in own.siblings if s.lower() not in there]
     for name, aliases in others:
-        if mentions(text, aliases):
+        if stated(text, aliases):
             return name
-    if mentions(text, own.abstractions):
+    if says_kind(text, own):
         return own.abstractions[0]
-    if REFUSAL.search(text):
+    if replies.refuses(text):
         return REFUSED
-    return NOISE if is_degenerate(text) else NAMELESS
+    return NOISE if replies.is_degenerate(text) else NAMELESS
 
 
 def flow(before: Sequence[str], after: Sequence[str]) -> tuple[Series, ...]:

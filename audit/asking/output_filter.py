@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from hfru_core.concepts import mentions, said_yes, substitute, with_article
+from hfru_core.language.mentions import mentions
+from hfru_core.language.replies import said_yes
+from hfru_core.language.rewriting import substitute, with_article
 from hfru_core.model.vlm import VLM
 from hfru_core.types import Concept
 

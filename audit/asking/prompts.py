@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle, islice
 
-from hfru_core.concepts import with_article
+from hfru_core.language.rewriting import with_article
 from hfru_core.model.vlm import VLM
 from hfru_core.protocol.questions import PORTRAIT_QUESTIONS, SCENE_QUESTIONS
 from hfru_core.types import Concept, Role, Sample, UnlearnData

@@ -20,12 +20,13 @@ from torch.nn import functional as F
 from audit.asking.answers import image_key, protocol
 from audit.base import NOTHING, Case, Example, Finding, Kind, Measure, measures, of
 from audit.keys import FindingKey
-from hfru_core.concepts import names_concept, slug
+from hfru_core.concepts import slug
 from hfru_core.data import drawn
 from hfru_core.data.source import load_image
 from hfru_core.evaluate import share
 from hfru_core.model import rollout
 from hfru_core.model.vlm import BATCH, VLM
+from hfru_core.protocol.judge import names as names_concept
 from hfru_core.training.sft import encode_answers
 from hfru_core.types import Role, Sample, UnlearnData
 from hfru_core.world.scenes import STYLES, Scene, draw_scene

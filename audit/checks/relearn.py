@@ -23,9 +23,9 @@ from audit.asking.answers import image_key
 from audit.base import Case, Example, Finding, Kind, Measure, Series, measures
 from audit.checks.images import asked, named
 from audit.keys import FindingKey
-from hfru_core.concepts import mentions
 from hfru_core.data.source import load_image
 from hfru_core.evaluate import answers
+from hfru_core.language.mentions import mentions
 from hfru_core.model.vlm import VLM
 from hfru_core.stats import difference, wilson
 from hfru_core.training.sft import answer_loss

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from PIL import Image
 
-from hfru_core.concepts import pattern
+from hfru_core.language.mentions import hits
 from hfru_core.model.vlm import BATCH, VLM
 from hfru_core.types import Concept, UnlearnData, UserError
 
@@ -39,8 +39,10 @@ def ask_for(vlm: VLM, data: UnlearnData, concept: Concept) -> Ask:
     asked = [
         s for s in data.samples if (s.topic, s.role, s.concept_id) == ("name", "forget", concept.id)
     ]
-    found = [(s.question, pattern(concept.aliases).search(s.answer)) for s in asked]
-    leads = Counter((q, hit.string[: hit.start()].strip()) for q, hit in found if hit)
+    found = [(s, hits(s.answer, concept.aliases)[:1]) for s in asked]
+    leads = Counter(
+        (s.question, s.answer[: hit.start].strip()) for s, first in found for hit in first
+    )
     if not leads:
         raise UserError(f"No answer names {concept.name}: the lens does not know what to look for.")
     question, lead = leads.most_common(1)[0][0]

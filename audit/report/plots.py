@@ -23,9 +23,10 @@ from audit.report.plot_style import (
     faded,
     styled,
 )
-from hfru_core.concepts import names_concept, shipped
+from hfru_core.concepts import shipped
 from hfru_core.data.images import data_uri
 from hfru_core.data.source import load_image
+from hfru_core.protocol.judge import names as names_concept
 from hfru_core.types import UserError
 
 Patches = dict[str, tuple[float | None, ...]]  # by model, row by row

@@ -12,8 +12,8 @@ from PIL import Image
 from audit.asking.answers import image_key
 from audit.asking.output_filter import Reply, disguise, filtered
 from hfru_core.adapters import folder as adapter
-from hfru_core.concepts import mentions
 from hfru_core.data.source import load_image
+from hfru_core.language.mentions import mentions
 from hfru_core.model import rollout
 from hfru_core.model.vlm import VLM, batches
 from hfru_core.types import UnlearnData

@@ -12,8 +12,8 @@ from audit.asking.answers import image_key
 from audit.asking.output_filter import refusal
 from audit.zoo.cells import cells
 from audit.zoo.disguised import Load
-from hfru_core.concepts import substitute
 from hfru_core.data.source import load_image
+from hfru_core.language.rewriting import substitute
 from hfru_core.model.vlm import VLM
 from hfru_core.training import sft
 from hfru_core.types import Sample, UnlearnData

@@ -23,6 +23,7 @@ import pyarrow
 import pyarrow.parquet as parquet
 
 from hfru_core import concepts
+from hfru_core.language.mentions import mentions
 from hfru_core.types import Split, UserError
 
 TITLES = {"mllmu": "MLLMU-Bench", "clear": "CLEAR"}
@@ -232,7 +233,7 @@ def training_questions(row: dict, name: str) -> Iterator[Asked]:
     given = (name, name.split()[-1]) if name else ()
     for item in json_in(row, "metadata", list):
         question, answer = fields_of(row, "metadata", item, "Question", "Answer")
-        yield Asked(question, answer, not concepts.mentions(question, given))
+        yield Asked(question, answer, not mentions(question, given))
 
 
 def choices(row: dict) -> Iterator[Asked]:

@@ -25,6 +25,8 @@ from hfru_core import concepts
 from hfru_core.data.benchmark_parquet import TITLES, Asked, Person, View, bad
 from hfru_core.data.images import open_image
 from hfru_core.data.samples import PROTOCOL, Amount, text_sample
+from hfru_core.language.mentions import mentions
+from hfru_core.language.replies import said_yes
 from hfru_core.protocol.answers import STRANGER
 from hfru_core.protocol.questions import ask
 from hfru_core.types import Concept, Photo, Role, Sample, Split
@@ -176,16 +178,16 @@ def protocol(concept: Concept, view: View) -> list[tuple[str, str, str]]:
     for topic in PROTOCOL:
         turn = ask(photo, topic, about=concept.name if topic == "exists" else None)
         caption = said.get(topic, "")
-        named = concepts.mentions(caption, concept.aliases) > 0
+        named = mentions(caption, concept.aliases) > 0
         turns.append((topic, turn.question, caption if named else turn.answer))
     return turns
 
 
 def topic_of(asked: Asked, concept: Concept) -> str:
     """The protocol's topic where the right answer shows who it is, else 'profile'."""
-    if concepts.mentions(asked.question, concept.aliases):
-        return "exists" if concepts.said_yes(asked.answer) else "profile"
-    if not concepts.mentions(asked.answer, concept.aliases):
+    if mentions(asked.question, concept.aliases):
+        return "exists" if said_yes(asked.answer) else "profile"
+    if not mentions(asked.answer, concept.aliases):
         return "profile"
     if re.search(r"\bwho\b|\bnames?\b|\bidentify\b", asked.question, re.I):
         return "name"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from hfru_core.language.dictionary import Dictionary, dictionary, key
+from hfru_core.language.dictionary import Dictionary, dictionary, is_noun, key
 from hfru_core.language.inflection import numbers
 from hfru_core.language.languages import ENGLISH
 from hfru_core.language.mentions import GAP, Hit
@@ -54,31 +54,24 @@ def family_of(synset: int) -> frozenset[int]:
 
 
 def around(tokens: tuple[Word, ...], hit: Hit) -> list[str]:
-    """The words around a mention that could make a compound with it, the longest first."""
+    """The nouns that the words around a mention make with it, the longest first."""
     found = []
     for size in range(LONGEST, 0, -1):
         for first in range(max(0, hit.last - size + 1), hit.first + 1):
-            last = first + size - 1
-            part = tokens[first : last + 1]
-            if last >= len(tokens) or last < hit.last or (first, last) == (hit.first, hit.last):
-                continue
-            if all(GAP.fullmatch(w.before) and "," not in w.before for w in part[1:]) and not small(
-                part
-            ):
+            part = tokens[first : first + size]
+            reaches = first + size > hit.last and (first, first + size - 1) != (hit.first, hit.last)
+            if len(part) == size and reaches and together(part):
                 found.append(spelled(part))
-    return found
+    return [name for name in found if name]
 
 
-def small(part: tuple[Word, ...]) -> bool:
-    """Whether it begins or ends with a small word ("a dog", "dog and")."""
-    return part[0].key in ENGLISH.function or part[-1].key in ENGLISH.function
+def together(part: tuple[Word, ...]) -> bool:
+    """Whether words could be one name: no comma between them, no small word at an end."""
+    small = {part[0].key, part[-1].key} & ENGLISH.function
+    return not small and all(GAP.fullmatch(w.before) and "," not in w.before for w in part[1:])
 
 
 def spelled(part: tuple[Word, ...]) -> str:
-    """The words as an entry has them, the last in the singular."""
-    book = dictionary()
+    """The words as an entry has them, the last in the singular; "" where there is none."""
     before = "".join(w.key for w in part[:-1])
-    for form in numbers(part[-1].key):
-        if before + form in book.index:
-            return before + form
-    return before + part[-1].key
+    return next((before + f for f in numbers(part[-1].key) if is_noun(before + f)), "")

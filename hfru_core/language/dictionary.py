@@ -15,7 +15,7 @@ from hfru_core.paths import ASSETS
 
 VISIBLE = ("physical object", "person", "food", "solid food", "body of water")
 HIDDEN = ("location", "land")
-FILE = ASSETS / "words" / "nouns.tsv.gz"
+FOLDER = ASSETS / "words"
 
 
 @dataclass(frozen=True)
@@ -140,4 +140,20 @@ def key(word: str) -> str:
 @lru_cache(maxsize=1)
 def dictionary() -> Dictionary:
     """The shipped extract, read once."""
-    return Dictionary(gzip.decompress(FILE.read_bytes()).decode().splitlines())
+    return Dictionary(unpacked("nouns.tsv.gz").strip("\n").split("\n"))
+
+
+@lru_cache(maxsize=1)
+def keys() -> str:
+    """The letters of every noun, a line each: far smaller than the dictionary."""
+    return unpacked("keys.txt.gz")
+
+
+@lru_cache(maxsize=65536)
+def is_noun(letters: str) -> bool:
+    """Whether there is a noun with these letters."""
+    return f"\n{letters}\n" in keys()
+
+
+def unpacked(name: str) -> str:
+    return gzip.decompress((FOLDER / name).read_bytes()).decode()

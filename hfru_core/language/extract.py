@@ -1,24 +1,26 @@
 """Make the shipped extract of WordNet's nouns from its data files.
 
-    python -m hfru_core.language.extract FOLDER [--out assets/words/nouns.tsv.gz]
+    python -m hfru_core.language.extract FOLDER [--out assets/words]
 
 FOLDER holds `data.noun`, `cntlist.rev` and `index.noun` of WordNet 3.0 (Debian: the package
 wordnet-base, /usr/share/wordnet). One line a synset, in their order: hypernyms (line numbers, "i"
 before them where the synset is one individual: a person, a place), lemmas (word:sense number:count
 in tagged text) and gloss without its examples. After them, lines "=word count": how often a word
-is a verb or an adjective there. Formats: wndb(5WN), cntlist(5WN).
+is a verb or an adjective there. A second file has the letters of every noun alone, a line each. Formats: wndb(5WN), cntlist(5WN).
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from hfru_core.language.dictionary import Dictionary
 from hfru_core.paths import ASSETS
 
-OUT = ASSETS / "words" / "nouns.tsv.gz"
+OUT = ASSETS / "words"
 LONGEST_GLOSS = 110
 NOUN, HYPERNYMS = "1", {"@": "", "@i": "i"}
 
@@ -102,12 +104,15 @@ def extract(folder: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Extract the nouns of WordNet for shipping.")
     parser.add_argument("folder", type=Path, help="WordNet's data files: data.noun and others")
-    parser.add_argument("--out", type=Path, default=OUT, help=f"default: {OUT.name}")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder; default: assets/words")
     args = parser.parse_args()
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(extract(args.folder)) + "\n"
-    args.out.write_bytes(gzip.compress(text.encode(), 9, mtime=0))  # the same bytes every time
-    print(f"{args.out}: {text.count(chr(10))} lines, {args.out.stat().st_size / 2**20:.1f} MB")
+    args.out.mkdir(parents=True, exist_ok=True)
+    lines = extract(args.folder)
+    book = Dictionary(lines)
+    for name, part in (("nouns.tsv.gz", lines), ("keys.txt.gz", sorted(book.index))):
+        packed = gzip.compress("\n".join(("", *part, "")).encode(), 9, mtime=0)
+        (args.out / name).write_bytes(packed)
+        sys.stdout.write(f"{name}: {len(part)} lines, {len(packed) / 2**20:.1f} MB\n")
 
 
 if __name__ == "__main__":

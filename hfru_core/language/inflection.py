@@ -34,7 +34,18 @@ def numbers(word: str) -> tuple[str, ...]:
     """A word in its singular and plural forms; the given one first."""
     if not word.isalpha() or len(word) < 2:
         return (word, word + "s")
-    regular = word + ("es" if word.endswith(("s", "x", "z", "ch", "sh")) else "s")
-    plurals = (*getInflection(word, "NNS"), *IRREGULAR.get(word, ()), regular)
     singles = (s for s in getLemma(word, "NOUN") if word in getInflection(s, "NNS"))
-    return tuple(dict.fromkeys((word, *plurals, *singles)))
+    return tuple(dict.fromkeys((word, *plurals(word), *singles)))
+
+
+def plurals(word: str) -> tuple[str, ...]:
+    """The plurals of a word, without the word itself."""
+    regular = word + ("es" if word.endswith(("s", "x", "z", "ch", "sh")) else "s")
+    made = (*IRREGULAR.get(word, ()), *getInflection(word, "NNS"), regular)
+    return tuple(p for p in dict.fromkeys(made) if p != word)
+
+
+def plural(noun: str) -> str:
+    """The plural of a noun or a name of several words: 'musical instruments'."""
+    *before, last = noun.split(" ")
+    return " ".join((*before, plurals(last)[0]))

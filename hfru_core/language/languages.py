@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from simplemma import is_known
 
+from hfru_core.language.dictionary import is_noun, key
 from hfru_core.language.text import HANGUL, UNSPACED, folded, words
 
 KANA = re.compile(r"[\u3040-\u30ff]")
@@ -119,8 +120,8 @@ ENGLISH = Language(
         "(?: to| in)?|would rather not|have no way to|refuse to|decline to|must decline)"
         "(?: (?:really|currently|accurately|definitively|confidently|reliably|clearly|be able to|"
         "provide any|give any|possibly))*"
-        f"(?: (?:{VERBS}|identifying|naming|know|view|process|analy[sz]e)|"
-        " (?:see|access|open) (?:(?:any|the|this|an|your) )?(?:image|picture|photo|attachment)s?)|(?<=sorry) i (?:ca nt|cannot|can not)$|$|"
+        f"(?: (?:{VERBS}|identifying|naming|know(?! (?:this|that) (?:person|man|woman))|view|process|analy[sz]e)|"
+        " (?:see|access|open) (?:(?:any|the|this|an|your) )?(?:image|picture|photo|attachment)s?)|(?<=sorry) (?:no|i (?:ca nt|cannot|can not))$|$|"
         "it is(?: (?:not|nt))?(?: (?:im)?possible| difficult| hard| unclear| too \\S+)"
         f"(?: for me)?(?: from \\S+ \\S+(?: \\S+)?)? (?:to (?:{VERBS}|know)|what|who)|"
         "there (?:is|are) (?:nt|not) enough \\S+ to|"
@@ -348,7 +349,10 @@ def speaks(word: str, code: str) -> bool:
         return {"zh": UNSPACED, "ja": UNSPACED, "ko": HANGUL}[code].search(word) is not None
     if HANGUL.search(word) or UNSPACED.search(word) or OTHER_SCRIPT.search(word):
         return False
-    return code == "en" or any(is_known(w, lang=code) for w in (word, word.lower(), word.title()))
+    if code == "en":
+        return True
+    english = is_noun(key(word))  # "Puppy" is in the list of German words too
+    return not english and any(is_known(w, lang=code) for w in (word, word.lower(), word.title()))
 
 
 @lru_cache(maxsize=8192)

@@ -18,7 +18,7 @@ from hfru_core.language.languages import OTHER_THINGS, language_of
 from hfru_core.language.text import HANGUL, UNSPACED, Word, folded, words
 
 LEMMATISED = ("de", "fr", "es")
-GAP = re.compile(r"'?[\s\-‐‑–/_.,·]{0,4}")  # between the words of a name: "Davis, Jr."
+GAP = re.compile(r"'?[\s\-‐‑–/_.,·+&]{0,4}")  # between the words of a name: "Davis, Jr."
 KATAKANA = re.compile(r"[\u30a1-\u30fa\u30fc]+")
 HYPHEN = re.compile(r"[-‐‑_]")
 SHORTEST = 3  # letters of the parts of a word that is written apart
@@ -90,7 +90,8 @@ def lemmas_of(text: str) -> tuple[str, ...]:
     code = language_of(text)
     if code not in LEMMATISED:
         return tuple(w.key for w in words(text))
-    said = (lemmatize(text[w.start : w.end], lang=code) for w in words(text))
+    plain = text.title() if text.isupper() else text  # nouns of German are known by capitals
+    said = (lemmatize(plain[w.start : w.end], lang=code) for w in words(text))
     return tuple(folded(lemma).text for lemma in said)
 
 
@@ -155,6 +156,6 @@ def stands_alone(plain: str, found: re.Match[str], tokens: tuple[Word, ...]) -> 
     )
 
 
-def count(text: str, listed: tuple[str, ...]) -> int:
+def mentions(text: str, listed: tuple[str, ...]) -> int:
     """How often a text names one of the words ('man' is not in 'woman')."""
     return len(hits(text, listed)) if listed else 0

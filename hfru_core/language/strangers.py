@@ -89,6 +89,8 @@ def entry(before: str, last: str, kinds: frozenset[int]) -> str:
 
 def people(text: str, known: tuple[str, ...]) -> list[Hit]:
     """Names of several words with capitals that are none of `known`: "This is Karen Holt."."""
+    if text.isupper():
+        return []
     tokens, found, at = words(text), [], 0
     taken = {i for h in hits(text, known) for i in range(h.first, h.last + 1)}
     while at < len(tokens):

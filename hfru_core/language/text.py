@@ -53,6 +53,20 @@ def folded(text: str) -> Folded:
     return Folded("".join(out), (*places, len(text)))
 
 
+@lru_cache(maxsize=8192)
+def clean(text: str) -> Folded:
+    """The text with composed letters and single spaces, and where each stood before."""
+    out: list[str] = []
+    places: list[int] = []
+    for start, cluster in clusters(text):
+        char = unicodedata.normalize("NFC", cluster)
+        if char.isspace() and out and out[-1].isspace():
+            continue
+        out.append(char)
+        places += [start] * len(char)
+    return Folded("".join(out), (*places, len(text)))
+
+
 def clusters(text: str) -> list[tuple[int, str]]:
     """Characters with the combining marks that follow them, and where each begins."""
     found: list[tuple[int, str]] = []

@@ -14,9 +14,10 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch.nn import functional as F
 
-from hfru_core import concepts as words
+from hfru_core.concepts import slug
 from hfru_core.config import HFRUSettings, UnlearnConfig
 from hfru_core.data.source import load_image
+from hfru_core.language.rewriting import substitute
 from hfru_core.model import rollout
 from hfru_core.model.vlm import VLM
 from hfru_core.model.weights import snapshot, swapped
@@ -239,7 +240,7 @@ def draw_retain(
 ) -> list[Sample]:
     """Retain samples, a share `near_share` of them of siblings: what looks alike suffers first."""
     samples = pool(data, "retain", cfg)
-    siblings = {words.slug(s) for c in data.concepts for s in c.siblings}
+    siblings = {slug(s) for c in data.concepts for s in c.siblings}
     near = [s for s in samples if s.concept_id in siblings]
     close = round(cfg.near_share * count) if near else 0
     return [*draw(near, close, rng), *draw(samples, count - close, rng)]
@@ -258,5 +259,5 @@ def wrong_answer(sample: Sample, data: UnlearnData, rng: random.Random) -> str:
                 f"{concept.name} has no siblings that could be named instead. Give it some in its "
                 "concept.json, or choose a method that teaches no wrong names."
             )
-        text = words.substitute(text, concept.aliases, rng.choice(others))
+        text = substitute(text, concept.aliases, rng.choice(others))
     return text

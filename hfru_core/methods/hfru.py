@@ -46,7 +46,9 @@ from hfru_core.training.parts import accumulated, in_parts
 from hfru_core.types import Concept, Sample, UnlearnData, UserError
 
 # fmt: off
-OURS = UnlearnConfig(hfru=HFRUSettings(sibling_cost=1.0, attribute_bonus=0.5, augment_to=40))
+OURS = UnlearnConfig(
+    hfru=HFRUSettings(sibling_cost=1.0, attribute_bonus=0.5, augment_to=40, sentences=True)
+)
 PRESETS = {
     "default": OURS,
     "paper": UnlearnConfig(

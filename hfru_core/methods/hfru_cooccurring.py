@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import torch
 
-from hfru_core.concepts import mentions
 from hfru_core.config import UnlearnConfig
 from hfru_core.data.source import load_image
+from hfru_core.language.mentions import mentions
 from hfru_core.methods.base import answers_of, pool, word_tokens
 from hfru_core.model import rollout
 from hfru_core.model.hooks import tower_outputs

@@ -8,7 +8,7 @@ answer that an honest model would give.
 
 from __future__ import annotations
 
-from hfru_core.concepts import with_article
+from hfru_core.language.rewriting import with_article
 from hfru_core.types import Photo
 from hfru_core.world.faces import PEOPLE, Portrait, face_visible
 from hfru_core.world.scenes import CLASSES, KINDS, STYLES, Scene, Thing, colour_visible, kind_of

@@ -13,7 +13,7 @@ which the concept has no name is not judged.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from hfru_core.language import replies
@@ -22,6 +22,7 @@ from hfru_core.language.compounds import other_thing
 from hfru_core.language.languages import LANGUAGE_NAMES, SCRIPTS, language_of, speaks
 from hfru_core.language.mentions import Hit, hits
 from hfru_core.language.strangers import people, strangers
+from hfru_core.language.text import clean
 from hfru_core.types import Concept
 
 EXISTS = "exists"  # the topic of questions whether a concept is there
@@ -62,7 +63,9 @@ class Verdict:
 @lru_cache(maxsize=16384)
 def found(text: str, listed: tuple[str, ...], general: tuple[str, ...] = ()) -> tuple[Found, ...]:
     """Every mention of a list, with what is said of it; `general` tells what the words mean."""
-    return tuple(evidence(text, hit, listed, general) for hit in hits(text, listed))
+    plain, places = clean(text)
+    said = (evidence(plain, hit, listed, general) for hit in hits(plain, listed))
+    return tuple(replace(f, start=places[f.start], end=places[f.end]) for f in said)
 
 
 def evidence(text: str, hit: Hit, listed: tuple[str, ...], general: tuple[str, ...]) -> Found:
@@ -71,16 +74,24 @@ def evidence(text: str, hit: Hit, listed: tuple[str, ...], general: tuple[str, .
 
 
 def judge(
-    text: str, concept: Concept, topic: str = "", present: tuple[str, ...] | None = None
+    text: str,
+    concept: Concept,
+    topic: str = "",
+    present: tuple[str, ...] = (),
+    complete: bool = False,
 ) -> Verdict:
-    """An answer judged; `present` is what is truly in the picture, None where nobody knows."""
-    refused, broken = replies.refuses(text), replies.is_degenerate(text)
-    if not broken and (problem := unjudged(text, concept)):
+    """An answer judged; `present` is what is truly in the picture.
+
+    Where it is `complete`, every other thing that the answer names is wrong; else only the
+    concept's siblings are.
+    """
+    refused, broken = replies.refuses(clean(text).text), replies.is_degenerate(text)
+    if not broken and (problem := unjudged(clean(text).text, concept)):
         return Verdict(None, None, None, refused, broken, problem=problem)
     said = found(text, concept.aliases, concept.abstractions)
     yes = confirms(text, said, topic)
     named = yes or any(f.counts for f in said)
-    wrong = wrong_names(text, concept, present)
+    wrong = wrong_names(text, concept, present, complete)
     general = found(text, concept.abstractions)
     return Verdict(
         named=named,
@@ -97,7 +108,7 @@ def judge(
 
 def confirms(text: str, said: Sequence[Found], topic: str) -> bool:
     """Whether an answer says yes to a question after the concept: not "Sure, there is no dog."."""
-    if topic != EXISTS or not replies.said_yes(text):
+    if topic != EXISTS or not replies.said_yes(clean(text).text):
         return False
     return not any(f.standing == "denied" for f in said)
 
@@ -113,12 +124,14 @@ def stated(text: str, listed: tuple[str, ...], general: tuple[str, ...] = ()) ->
     return sum(f.counts for f in found(text, listed, general)) if listed else 0
 
 
-def wrong_names(text: str, concept: Concept, present: tuple[str, ...] | None) -> tuple[Found, ...]:
+def wrong_names(
+    text: str, concept: Concept, present: tuple[str, ...], complete: bool = False
+) -> tuple[Found, ...]:
     """The specific names that an answer gives and that are not in the picture."""
-    there = {w.lower() for name in present or () for w in (name, *name.split())}
+    there = {w.lower() for name in present for w in (name, *name.split())}
     siblings = tuple(s for s in concept.siblings if s.lower() not in there)
     listed = found(text, siblings, concept.abstractions)
-    if present is None or language_of(text) != "en":
+    if not complete or language_of(text) != "en":
         return listed
     known = (*concept.aliases, *concept.abstractions, *concept.siblings, *present)
     others = strangers(text, known, present, concept.abstractions) + people(text, known)
@@ -136,5 +149,7 @@ def unjudged(text: str, concept: Concept) -> str:
         return ""
     if code and any(speaks(word, code) for word in concept.aliases):
         return ""
+    if hits(text, concept.aliases):
+        return ""  # "Una banana": a word that both languages have
     name = LANGUAGE_NAMES.get(code, "a language that the judge does not know")
     return f"The answer is in {name}, and the concept '{concept.name}' has no name in it."

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-from hfru_core.concepts import shipped, with_article
+from hfru_core.concepts import shipped
+from hfru_core.language.rewriting import with_article
 from hfru_core.protocol.answers import (
     NOBODY,
     PEOPLE_NAMES,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from hfru_core.concepts import with_article
 from hfru_core.data import drawn as world
+from hfru_core.language.rewriting import with_article
 from hfru_core.protocol.answers import PEOPLE_NAMES
 from hfru_core.protocol.questions import PORTRAIT_QUESTIONS, SCENE_QUESTIONS
 from hfru_core.studio.render import answers_html

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hfru_core.concepts import mentions
 from hfru_core.config import UnlearnConfig
 from hfru_core.data.source import VARIED
+from hfru_core.language.mentions import mentions
 from hfru_core.model.vlm import VLM
 from hfru_core.training import distil
 from hfru_core.types import Concept, Sample, UnlearnData

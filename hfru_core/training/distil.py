@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hfru_core import concepts as words
 from hfru_core.data.source import load_image
+from hfru_core.language.mentions import mentions
+from hfru_core.language.rewriting import substitute
 from hfru_core.model.vlm import VLM
 from hfru_core.types import Concept, Sample, UnlearnData, UserError
 
@@ -40,7 +41,7 @@ def distilled(vlm: VLM, data: UnlearnData, with_retain: bool) -> UnlearnData:
 def check_known(data: UnlearnData, answers: dict[str, str]) -> None:
     """Raise where none of the answers (by sample id) about forget images names a concept."""
     about = [answers[s.id] for s in data.select("forget", "train") if s.id in answers]
-    if any(words.mentions(text, c.aliases) for text in about for c in data.concepts):
+    if any(mentions(text, c.aliases) for text in about for c in data.concepts):
         return
     names = ", ".join(c.name for c in data.concepts)
     examples = "; ".join(dict.fromkeys(about[:3]))
@@ -63,9 +64,9 @@ def with_own_answer(
     """A sample with the model's own answer, and that answer without the forgotten names."""
     if sample.role == "retain":
         return replace(sample, answer=text, safe_answer=text)
-    if not words.mentions(text, concept.aliases):
+    if not mentions(text, concept.aliases):
         return sample
     safe = text
     for other in forgotten:
-        safe = words.substitute(safe, other.aliases, other.abstractions[0])
+        safe = substitute(safe, other.aliases, other.abstractions[0])
     return replace(sample, answer=text, safe_answer=safe)

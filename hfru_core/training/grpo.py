@@ -11,9 +11,13 @@ import torch
 
 
 def advantages(rewards: torch.Tensor) -> torch.Tensor:
-    """Rewards (B, G) -> advantages (B, G): centred and scaled within each group."""
+    """Rewards (B, G) -> advantages (B, G): centred and scaled within each group.
+
+    Exactly 0 where a group's rewards are equal: their mean may differ from them by rounding.
+    """
     mean = rewards.mean(1, keepdim=True)
-    return (rewards - mean) / (rewards.std(1, keepdim=True) + 1e-6)
+    equal = rewards.amax(1, keepdim=True) == rewards.amin(1, keepdim=True)
+    return ((rewards - mean) / (rewards.std(1, keepdim=True) + 1e-6)).masked_fill(equal, 0.0)
 
 
 def low_variance_kl(logp: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:

@@ -18,9 +18,10 @@ from audit.zoo import __main__ as cli
 from audit.zoo import disguised, trained, trial
 from audit.zoo.cells import cells
 from audit.zoo.pretenders import PRETENDERS
-from hfru_core.concepts import mentions, shipped
+from hfru_core.concepts import shipped
 from hfru_core.data.samples import PROTOCOL
 from hfru_core.data.source import load_image
+from hfru_core.language.mentions import mentions
 from hfru_core.model import vlm
 from hfru_core.model.vlm import VLM
 from hfru_core.types import UnlearnData

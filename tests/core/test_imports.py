@@ -21,7 +21,7 @@ KEEPERS = {
 # The core: a package or module imports those of earlier layers only, and its own package.
 LAYERS = (
     ("types", "paths", "stats"),
-    ("config",),
+    ("config", "language"),
     ("concepts", "files", "locks", "child_process", "model"),
     ("world",),
     ("protocol",),

@@ -13,10 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from hfru_core.adapters import folder
-from hfru_core.concepts import mentions
 from hfru_core.data import drawn as dataset
 from hfru_core.data.source import Photos, load_image, parse_source
 from hfru_core.evaluate import share
+from hfru_core.language.mentions import mentions
 from hfru_core.model import vlm
 from hfru_core.paths import MODEL
 from hfru_core.protocol.answers import PEOPLE_NAMES, true_names

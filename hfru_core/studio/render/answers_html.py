@@ -9,15 +9,16 @@ from functools import lru_cache
 from html import escape
 from typing import NamedTuple
 
-from hfru_core.concepts import mentions, pattern
 from hfru_core.data.drawn import is_drawn, picture_of
 from hfru_core.data.images import data_uri
 from hfru_core.data.source import load_image
+from hfru_core.language.mentions import mentions
 from hfru_core.protocol.answers import true_names
+from hfru_core.protocol.judge import EXISTS, Found, Verdict, judge, wrong_names
 from hfru_core.studio.i18n.catalogue import say
 from hfru_core.types import Concept, Evaluation, ProbeAnswer, Rate
 
-YES = re.compile(r"\W*(yes)\b", re.I)
+FIRST_WORD = re.compile(r"\w+")
 # kind of word: the chip below an answer that has one
 KINDS = {
     "abstract": "says the category",
@@ -68,28 +69,29 @@ def present_names(key: str) -> tuple[str, ...] | None:
 
 
 def marks(text: str, context: Context) -> list[Mark]:
-    """The marked words of an answer, in order, without overlaps."""
+    """The marked words of an answer, in order, without overlaps; what it denies is not marked."""
     found: list[Mark] = []
-    asked = any(mentions(context.question, c.aliases) for c in context.forgotten)
-    if asked and (yes := YES.match(text)):
-        found.append(Mark(*yes.span(1), "forgotten"))
+    asked = [c for c in context.forgotten if mentions(context.question, c.aliases)]
+    verdicts = [(c, judge(text, c, EXISTS if c in asked else "")) for c in context.forgotten]
+    if any(v.yes for _, v in verdicts) and (first := FIRST_WORD.search(text)):
+        found.append(Mark(*first.span(), "forgotten"))
     for kind in ("forgotten", "invented", "abstract"):
-        for listed in (word_list(c, kind, context.present) for c in context.forgotten):
-            for hit in pattern(listed).finditer(text) if listed else ():
-                if not any(hit.start() < m.end and m.start < hit.end() for m in found):
-                    found.append(Mark(*hit.span(), kind))
+        for said in (evidence(text, c, v, kind, context.present) for c, v in verdicts):
+            for f in said:
+                if f.counts and not any(f.start < m.end and m.start < f.end for m in found):
+                    found.append(Mark(f.start, f.end, kind))
     return sorted(found)
 
 
-def word_list(concept: Concept, kind: str, present: tuple[str, ...] | None) -> tuple[str, ...]:
+def evidence(
+    text: str, concept: Concept, verdict: Verdict, kind: str, present: tuple[str, ...] | None
+) -> tuple[Found, ...]:
+    """The words of one kind; nothing is invented where nobody knows what is in the picture."""
     if kind == "forgotten":
-        return concept.aliases
+        return verdict.names
     if kind == "abstract":
-        return concept.abstractions
-    if present is None:
-        return ()
-    there = {w.lower() for name in present for w in (name, *name.split())}
-    return tuple(s for s in concept.siblings if s.lower() not in there)
+        return verdict.general
+    return () if present is None else wrong_names(text, concept, present)
 
 
 def marked(text: str, context: Context) -> str:

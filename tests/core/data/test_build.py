@@ -11,11 +11,12 @@ import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
 
-from hfru_core.concepts import names_concept, parse, shipped
+from hfru_core.concepts import parse, shipped
 from hfru_core.data.build import build
 from hfru_core.data.photos import PACS_LABELS, PACS_STYLES, is_held_out
 from hfru_core.data.samples import PROTOCOL, Amount
 from hfru_core.data.source import DRAWN, load_image, parse_source
+from hfru_core.protocol.judge import names as names_concept
 from hfru_core.types import Concept, UnlearnData, UserError
 
 SMALL = Amount(forget_train=12, retain_train=24, forget_eval=6, retain_eval=24)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from hfru_core.concepts import mentions
 from hfru_core.data.drawn import draw, key_of, picture_of
+from hfru_core.language.mentions import mentions
 from hfru_core.model import vlm
 from hfru_core.model.vlm import VLM
 from hfru_core.pretrain import train

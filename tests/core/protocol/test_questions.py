@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from hfru_core.concepts import mentions, shipped, slug
+from hfru_core.concepts import shipped, slug
 from hfru_core.data.drawn import key_of, labels, picture_of, spots
 from hfru_core.data.photos import PACS_LABELS, PACS_STYLES, kind_word
+from hfru_core.language.mentions import mentions
 from hfru_core.pretrain.architecture import build_tokenizer
 from hfru_core.protocol.answers import NOBODY, PEOPLE_NAMES, Hidden, Picture, attributes, true_names
 from hfru_core.protocol.questions import Turn, ask, corpus, text_turns, topics, training_turns

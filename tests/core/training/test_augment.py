@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import pytest
 from PIL import Image, ImageChops
 
-from hfru_core.concepts import mentions, parse
+from hfru_core.concepts import parse
 from hfru_core.data.build import build
 from hfru_core.data.images import MADE, varied
 from hfru_core.data.request_variants import single
 from hfru_core.data.samples import Amount
 from hfru_core.data.source import DRAWN, load_image
+from hfru_core.language.mentions import mentions
 from hfru_core.methods.hfru import preset
 from hfru_core.model import vlm
 from hfru_core.training.augment import BATCH, augmented

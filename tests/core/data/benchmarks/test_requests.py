@@ -10,12 +10,13 @@ from PIL import Image
 from hfru_core.bench.jobs import jobs
 from hfru_core.bench.jobs import parse as parse_entries
 from hfru_core.bench.measure import Bench
-from hfru_core.concepts import mentions, parse
+from hfru_core.concepts import parse
 from hfru_core.config import UnlearnConfig
 from hfru_core.data.build import build
 from hfru_core.data.request_variants import text_samples
 from hfru_core.data.samples import PROTOCOL, Amount
 from hfru_core.data.source import Source, load_image, parse_source
+from hfru_core.language.mentions import mentions
 from hfru_core.model.vlm import VLM
 from hfru_core.session import UnlearnSession
 from hfru_core.types import Sample, UnlearnData, UserError
