@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from hfru_core.language.dictionary import Dictionary, dictionary, is_noun, key
@@ -35,17 +36,33 @@ def general_words(book: Dictionary, synset: int) -> frozenset[str]:
 def other_thing(
     text: str, hit: Hit, names: tuple[str, ...], general: tuple[str, ...]
 ) -> str | None:
-    """The compound around a mention that names something else, or None."""
-    tokens = words(text)
-    found = [c for c in around(tokens, hit) if key(c) not in {key(n) for n in names}]
-    if not found:
-        return None
+    """The compound around a mention that names something else, or None.
+
+    A hot dog is no dog, nor is an elephant seal an elephant. A clock tower shows a clock: where
+    the name only tells what sort of object it is, it counts.
+    """
+    own = {key(n) for n in names}
     akin = family(names, general) | family((hit.word,), general)
-    for compound in found:
-        senses = dictionary().senses(compound)
-        if senses and not any(s.synset in akin for s in senses):
+    for compound, ends in around(words(text), hit):
+        synsets = [s.synset for s in dictionary().senses(compound)]
+        if key(compound) in own or not synsets or any(s in akin for s in synsets):
+            continue
+        if ends or alive(synsets[0]) or made_for(compound, synsets[0], hit.word):
             return compound
     return None
+
+
+def alive(synset: int) -> bool:
+    """Whether it is an animal or a plant."""
+    book = dictionary()
+    return any(synset in family_of(book.senses(kind)[0].synset) for kind in ("animal", "plant"))
+
+
+def made_for(compound: str, synset: int, name: str) -> bool:
+    """Whether it is something for the concept ("a collar for a dog"), or one word: doghouse."""
+    book = dictionary()
+    solid = any(u.word.isalpha() for u in book.uses(synset) if key(u.word) == key(compound))
+    return solid or bool(re.search(rf"\bfor (?:an? |the )?{re.escape(name)}", book.gloss(synset)))
 
 
 @lru_cache(maxsize=512)
@@ -53,16 +70,17 @@ def family_of(synset: int) -> frozenset[int]:
     return frozenset(dictionary().family(synset))
 
 
-def around(tokens: tuple[Word, ...], hit: Hit) -> list[str]:
-    """The nouns that the words around a mention make with it, the longest first."""
+def around(tokens: tuple[Word, ...], hit: Hit) -> list[tuple[str, bool]]:
+    """The nouns that the words around a mention make with it, the longest first, and whether the
+    mention is their last word."""
     found = []
     for size in range(LONGEST, 0, -1):
         for first in range(max(0, hit.last - size + 1), hit.first + 1):
-            part = tokens[first : first + size]
-            reaches = first + size > hit.last and (first, first + size - 1) != (hit.first, hit.last)
-            if len(part) == size and reaches and together(part):
-                found.append(spelled(part))
-    return [name for name in found if name]
+            part, last = tokens[first : first + size], first + size - 1
+            more = last >= hit.last and (first, last) != (hit.first, hit.last)
+            if len(part) == size and more and together(part) and (name := spelled(part)):
+                found.append((name, last == hit.last))
+    return found
 
 
 def together(part: tuple[Word, ...]) -> bool:

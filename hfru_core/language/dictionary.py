@@ -6,15 +6,17 @@ The extract is made by `extract.py`; its licence lies beside it.
 from __future__ import annotations
 
 import gzip
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 
 from hfru_core.paths import ASSETS
 
 VISIBLE = ("physical object", "person", "food", "solid food", "body of water")
 HIDDEN = ("location", "land")
+BROAD = 0.3  # of a doubling of what lies below a sense
 FOLDER = ASSETS / "words"
 
 
@@ -116,20 +118,39 @@ class Dictionary:
         found = frozenset(x for r in roots for x in self.family(r)) - self.single
         return found - frozenset(x for r in hidden for x in self.family(r))
 
+    @cached_property
+    def edible(self) -> frozenset[int]:
+        """Food in every form."""
+        kinds = (self.senses(word)[0].synset for word in ("food", "solid food", "edible fruit"))
+        return frozenset(x for kind in kinds for x in self.family(kind))
+
+    @cache  # noqa: B019 - there is one dictionary
+    def breadth(self, synset: int) -> float:
+        """How many things a synset has below it, on a scale of doublings."""
+        return math.log2(len(self.family(synset)) + 1)
+
+    def likelihood(self, sense: Sense) -> float:
+        """How likely a picture's word is meant so: frequent, broad, and rather food than plant."""
+        bonus = 2.0 if sense.synset in self.edible else 0.0
+        return sense.use.count + self.breadth(sense.synset) + bonus
+
     def share(self, use: Use, inside: frozenset[int]) -> float:
         """How much of a word's use is in a sense within `inside`, from 0 to 1.
 
         Tagged text has most words never: the first sense counts one and a half more, later ones
-        less; what a picture can show counts twice, and names of single things do not count.
+        less, broad ones more; what a picture can show counts twice, and names of single things do
+        not count.
         """
         senses = self.senses(use.word)
         seen = [s for s in senses if s.synset not in self.single] or senses
-        weights = {
-            s.synset: (s.use.count + 1.5 / s.use.number**2) * (2 if s.synset in self.visible else 1)
-            for s in seen
-        }
+        weights = {s.synset: self.weight(s) for s in seen}
         whole = sum(weights.values()) + self.no_noun.get(key(use.word), 0)
         return sum(w for i, w in weights.items() if i in inside) / whole
+
+    def weight(self, sense: Sense) -> float:
+        """What a sense weighs among those of its word."""
+        rank = 1.5 / sense.use.number**2 + BROAD * (self.breadth(sense.synset) - 1)
+        return (sense.use.count + rank) * (2 if sense.synset in self.visible else 1)
 
 
 def key(word: str) -> str:

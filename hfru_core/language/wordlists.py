@@ -10,26 +10,36 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
-from hfru_core.language.dictionary import Dictionary, Sense, key
+from hfru_core.language.dictionary import Dictionary, Sense, Use, dictionary, key
 from hfru_core.language.inflection import numbers
+from hfru_core.types import UserError
 
 LEAST = 0.5  # share of a word's use from which it names something more general
 LEAST_OWN = 0.1  # the same for the words of the sense itself
 MOST = 1000
+MOST_SIBLINGS = 40
+LEAST_SAID = 0.2  # the same for a more general word
+FAR = 1.5  # what a level costs a sibling; a usual word gains up to 3
+NEAREST = 8  # of the more general words one of which comes first
 # "a young horse", "uncastrated adult male of domestic cattle"
 STARTS = re.compile(
     r"(?:an? |the )?(?:(?:young|mature|adult|female|male|uncastrated|castrated|immature|newborn|baby)"
     r"(?: or \w+)?\s+)+(?:of (?:an?|the)? ?)?"
 )
 ENDS = re.compile(r"[,;:(]|\b(?:of|with|that|which|in|on|under|having|used|kept|or|less|who)\b")
-ABSTRACT = (
-    "physical entity|entity|object|whole|living thing|organism|artifact|matter|thing|causal agent|"
-    "physical object|unit|being|cause|substance|instrumentality|instrumentation|article|natural object|"
-    "abstraction|group|part|piece|portion|commodity|way|unit of measurement|system|solid|"
-    "placental|chordate|vertebrate|eutherian|placental mammal|craniate"
+# Words that nobody says instead of a name, words that are said last, and where kinds end.
+TOO_GENERAL = frozenset(
+    "physicalentity entity object whole livingthing organism artifact matter thing causalagent unit "
+    "being cause substance instrumentality article naturalobject abstraction group part piece "
+    "portion commodity way system solid conveyance coveringmaterial consumergoods work creation "
+    "product selfpropelledvehicle wheeledvehicle nutriment nutrient location region placental "
+    "chordate vertebrate cognition knowledge belief psychologicalfeature plantpart plantorgan "
+    "reproductivestructure naturalobject craft ware adult organiccompound foodstuff".split()
 )
-TOO_GENERAL = frozenset(key(w) for w in ABSTRACT.split("|"))
+VAGUE = frozenset("device container structure equipment implement covering instrument".split())
+BROADEST = TOO_GENERAL | VAGUE | frozenset("person food animal plant clothing furniture".split())
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,114 @@ class Words:
     names: tuple[str, ...]
     abstractions: tuple[str, ...]
     siblings: tuple[str, ...]
+
+
+def words_for(noun: str, number: int | None = None) -> Words:
+    """The lists of a noun, in its sense of that number or the likeliest; raises for others.
+
+    A name of several words that the dictionary has not is something special of its last word.
+    """
+    book = dictionary()
+    sense = picked(book, noun, number)
+    if sense:
+        called = unique([noun, *names(book, sense.synset)])
+        return Words(*apart(called, abstractions(book, sense.synset), siblings(book, sense.synset)))
+    head = chosen(book, noun.split()[-1]) if " " in noun.strip() else None
+    if head is None:
+        raise UserError(unknown(book, noun))
+    general = [*own_words(book, head.synset), *abstractions(book, head.synset)]
+    beside = [u.word for child in book.below[head.synset] for u in usual(book, child)]
+    return Words(*apart([noun], general, [*beside, *siblings(book, head.synset)][:MOST_SIBLINGS]))
+
+
+def picked(book: Dictionary, noun: str, number: int | None) -> Sense | None:
+    """The sense of that number, as `senses` lists them; the likeliest without one."""
+    if number is None:
+        return chosen(book, noun)
+    found = senses(noun)
+    if not 1 <= number <= len(found):
+        raise UserError(f"'{noun}' has {len(found)} senses, so there is no sense {number}.")
+    return found[number - 1]
+
+
+def senses(noun: str) -> list[Sense]:
+    """What a noun can mean in a picture, the likeliest first."""
+    book = dictionary()
+    found = book.senses(noun)
+    seen = [s for s in found if s.synset in book.visible] or found
+    return sorted(seen, key=lambda s: (-book.likelihood(s), s.use.number))
+
+
+def unknown(book: Dictionary, noun: str) -> str:
+    """The message for a noun that the dictionary has not."""
+    wanted = key(noun)
+    alike = [k for k in book.index if k[:1] == wanted[:1] and abs(len(k) - len(wanted)) <= 2]
+    near = get_close_matches(wanted, alike, 5, 0.7)
+    entries = ", ".join(dict.fromkeys(book.senses(k)[0].use.word for k in near))
+    hint = f" Near it are: {entries}." if near else ""
+    return (
+        f"The dictionary has no noun '{noun}'.{hint} Take one of these, or write the names, the "
+        "general words and the words for similar things yourself."
+    )
+
+
+def apart(
+    called: Iterable[str], general: Iterable[str], beside: Iterable[str]
+) -> tuple[tuple[str, ...], ...]:
+    """The lists without what an earlier one has."""
+    taken: set[str] = set()
+    found = []
+    for listed in (called, general, beside):
+        kept = tuple(w for w in unique(listed) if key(w) not in taken)
+        taken |= {key(w) for w in kept}
+        found.append(kept)
+    return tuple(found)
+
+
+def own_words(book: Dictionary, synset: int) -> list[str]:
+    """The words of a sense itself that are used for it."""
+    inside = frozenset(book.family(synset))
+    return [u.word for u in book.uses(synset) if book.share(u, inside) >= LEAST_OWN]
+
+
+def abstractions(book: Dictionary, synset: int) -> list[str]:
+    """The words that people say for what is more general: the most usual first, then the nearest."""
+    above = [u for a in book.ancestors(synset) for u in spoken(book, a)]
+    plain = [u for u in above if key(u.word) not in VAGUE]
+    vague = [u for u in above if key(u.word) in VAGUE]
+    first = max(plain[:NEAREST], key=lambda u: u.count, default=None)
+    return unique(u.word for u in ([first] if first else []) + plain + vague)
+
+
+def spoken(book: Dictionary, synset: int) -> list[Use]:
+    """The first word for a sense and those that tagged text has; none for "entity" and the like."""
+    uses = [u for u in book.uses(synset) if u.word.islower()]
+    if any(key(u.word) in TOO_GENERAL for u in uses):
+        return []
+    inside = frozenset(book.family(synset))
+    return [
+        u for i, u in enumerate(uses) if (not i or u.count) and book.share(u, inside) >= LEAST_SAID
+    ]
+
+
+def siblings(book: Dictionary, synset: int) -> list[str]:
+    """The other things of the same kind: the usual and the near ones first."""
+    akin = {synset, *book.family(synset), *book.ancestors(synset)}
+    found: list[tuple[float, str]] = []
+    for level, parent in enumerate(book.ancestors(synset)):
+        beside = [s for s in book.family(parent) if s not in akin and s in book.visible]
+        akin |= set(beside)
+        uses = (u for s in beside for u in usual(book, s))
+        found += [(FAR * level - min(3.0, math.log2(u.count + 1)), u.word) for u in uses]
+        if {key(u.word) for u in book.uses(parent)} & BROADEST:
+            break
+    return unique(word for _, word in sorted(found, key=lambda f: f[0]))[:MOST_SIBLINGS]
+
+
+def usual(book: Dictionary, synset: int) -> list[Use]:
+    """The words that are mostly used for a sense, no Latin or proper names."""
+    inside = frozenset((synset,))
+    return [u for u in book.uses(synset) if u.word.islower() and book.share(u, inside) >= LEAST]
 
 
 def names(book: Dictionary, synset: int) -> list[str]:
@@ -87,9 +205,5 @@ def chosen(book: Dictionary, noun: str) -> Sense | None:
     for form in numbers(noun) if noun.isalpha() else (noun,):
         if senses := book.senses(form):
             seen = [s for s in senses if s.synset in book.visible] or senses
-            return max(seen, key=lambda s: (weight(book, s), -s.use.number))
+            return max(seen, key=lambda s: (book.likelihood(s), -s.use.number))
     return None
-
-
-def weight(book: Dictionary, sense: Sense) -> float:
-    return sense.use.count + math.log2(len(book.family(sense.synset)) + 1)
