@@ -1,4 +1,4 @@
-"""A person's own concept: its words, suggested by the model's decoder from text alone.
+"""A person's own concept: its words, suggested by the dictionary.
 
 A person edits the words (other names, more general words, what it could be confused with) before
 anything is trained.
@@ -7,80 +7,50 @@ anything is trained.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from hfru_core.concepts import checked, shipped, slug
+from hfru_core.language import wordlists
 from hfru_core.types import Concept, UserError
 
 Kind = Literal["object", "identity"]
-QUESTIONS = {
-    "aliases": "Which other words and names mean the same as '{name}'? Give a list with commas.",
-    "abstractions": "What kind of thing is a {name}? Give one or two more general words.",
-    "siblings": "Which five other things of that kind could be confused with a {name}? Give a "
-    "list with commas.",
-}
+TITLES = frozenset(
+    "jr sr dr mr mrs ms sir lady lord dame prof saint st the of de von van der den di da del la le "
+    "al bin ibn ii iii iv".split()
+)
 FALLBACK = {
     "object": ("thing", "object", "something"),
     "identity": ("someone I don't know", "someone", "person", "man", "woman"),
 }
-LONGEST = 3  # words of a name
-MOST = 8  # names of a list
 
+def suggest(name: str, kind: Kind = "object", sense: int | None = None) -> Concept:
+    """A concept with word lists to be edited: the shipped one of that name, else the dictionary's.
 
-class Decoder(Protocol):
-    """A language model that answers questions, with the fingerprint of its weights."""
-
-    def answer(
-        self, images: Sequence[None], questions: Sequence[str], max_new: int = ...
-    ) -> list[str]: ...
-
-    def fingerprint(self) -> str: ...
-
-
-def suggest(
-    decoder: Decoder, name: str, kind: Kind = "object", cache: Path | None = None
-) -> Concept:
-    """A concept with word lists to be edited: shipped ones for a known name, else the decoder's.
-
-    The decoder's answers are cached in the folder `cache`.
+    `sense` is the number of one of `wordlists.senses(name)`. Raises where the dictionary has
+    neither the name nor its last word; nobody is asked who looks like a person.
     """
     if not slug(name):
         raise UserError("The concept has no name: give a word such as 'garden gnome'.")
     if kind not in FALLBACK:
         raise UserError(f"A concept is of kind 'object' or 'identity', got '{kind}'.")
     known = shipped().get(slug(name))
-    if known:
+    if known and sense is None:
         return known
-    if kind == "identity":  # No decoder is asked who looks like a person: it would invent.
-        return listed(name.strip(), kind, {"aliases": name.split()})
-    return listed(name.strip(), kind, decoder_lists(decoder, name.strip(), cache))
+    if kind == "identity":
+        return listed(name.strip(), kind, {"aliases": parts_of_name(name)})
+    found = wordlists.words_for(name.strip(), sense)
+    return listed(name.strip(), kind, {
+        "aliases": list(found.names), "abstractions": list(found.abstractions),
+        "siblings": list(found.siblings),
+    })  # fmt: skip
 
 
-def decoder_lists(decoder: Decoder, name: str, cache: Path | None) -> dict[str, list[str]]:
-    """The decoder's lists of words about a name."""
-    file = cache / f"{slug(name)}-{decoder.fingerprint()}.json" if cache else None
-    if file and file.is_file():
-        return json.loads(file.read_text(encoding="utf-8"))
-    questions = [q.format(name=name) for q in QUESTIONS.values()]
-    answers = decoder.answer([None] * len(questions), questions, max_new=48)
-    found = {field: names_in(text) for field, text in zip(QUESTIONS, answers)}
-    if file:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(found), encoding="utf-8")
-    return found
-
-
-def names_in(text: str) -> list[str]:
-    """The short names that an answer lists: 'Sure: 1. a cat, 2. the lynx' -> cat, lynx."""
-    text = re.sub(r"^.*\b(?:is|are)\b", "", text.rpartition(":")[2], flags=re.I)
-    parts = re.split(r",|;|\n|\band\b|\bor\b|\d+[.)]|[•*]|\.\s", text)
-    cleaned = (re.sub(r"^(?:an?|the)\s+|[.'\"]", "", p.strip(), flags=re.I) for p in parts)
-    short = (p.strip().lower() for p in cleaned if 0 < len(p.split()) <= LONGEST)
-    return list(dict.fromkeys(p for p in short if re.search(r"[a-z]", p)))[:MOST]
+def parts_of_name(name: str) -> list[str]:
+    """A person's names one by one, without titles: "Sammy Davis, Jr." -> Sammy, Davis."""
+    parts = [part.strip(" ,.") for part in name.split()]
+    return [p for p in parts if len(p) > 1 and p.lower() not in TITLES]
 
 
 def listed(name: str, kind: Kind, found: dict[str, list[str]]) -> Concept:

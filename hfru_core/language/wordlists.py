@@ -17,7 +17,7 @@ from hfru_core.language.inflection import numbers
 from hfru_core.types import UserError
 
 LEAST = 0.5  # share of a word's use from which it names something more general
-LEAST_OWN = 0.1  # the same for the words of the sense itself
+LEAST_OWN = 0.15  # the same for the words of the sense itself
 MOST = 1000
 MOST_SIBLINGS = 40
 LEAST_SAID = 0.2  # the same for a more general word

@@ -1,0 +1,142 @@
+"""How well answers are judged, and how well the dictionary's word lists find things in captions.
+
+    python -m tests.measure.language --data FOLDER --report assets/reports/language.json
+
+FOLDER holds `judged.jsonl` with `concepts.json` (answers and what they are), `captions.jsonl`
+(captions of COCO images by four models, from the repository of POPE, arXiv 2305.10355) and
+`chair-synonyms.txt` (the object words of CHAIR, arXiv 1809.02156, a line an object). A concept is
+made from COCO's name of an object alone; the truth of a caption is what CHAIR's words find in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from hfru_core.data.custom_concept import suggest
+from hfru_core.language.inflection import numbers
+from hfru_core.protocol.judge import judge, stated
+from hfru_core.stats import wilson
+from hfru_core.types import Concept, UserError
+from tests.core.protocol.test_judge import answers, concept_of
+
+ASKED = ("named", "hallucinated", "abstract", "refused", "degenerate")
+FEWEST = 30  # captions with an object, to count it
+# What CHAIR takes for another thing, beside its objects.
+UNITS = ("train car", "wine glass", "toilet seat", "bow tie", "hot dog", "teddy bear")
+
+
+def rows_of(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def wrong_answers(rows: Iterator[tuple[dict[str, Any], Concept]]) -> dict[str, Any]:
+    """How many answers are right in every field that was asked, and those that are not."""
+    wrong, n = [], 0
+    for row, concept in rows:
+        n += 1
+        present = tuple(row.get("present", ()))
+        found = judge(row["text"], concept, row["topic"], present, complete="present" in row)
+        if any(row.get(k) is not None and getattr(found, k) != row[k] for k in ASKED):
+            wrong.append(row["text"])
+    low, high = wilson(n - len(wrong), n)
+    return {"right": n - len(wrong), "n": n, "low": low, "high": high, "wrong": wrong}
+
+
+def given_answers(folder: Path) -> Iterator[tuple[dict[str, Any], Concept]]:
+    concepts = json.loads((folder / "concepts.json").read_text(encoding="utf-8"))
+    for row in rows_of(folder / "judged.jsonl"):
+        yield row, concept_of(concepts[row["concept"]])
+
+
+class Chair:
+    """CHAIR's object words, matched as its code does: singular words, pairs before single ones."""
+
+    def __init__(self, file: Path) -> None:
+        lines = [line.split(",") for line in file.read_text(encoding="utf-8").splitlines() if line]
+        self.objects = [line[0].strip() for line in lines]
+        self.named = {w.strip(): line[0].strip() for line in reversed(lines) for w in line}
+        self.words = {part for name in (*self.named, *UNITS) for part in name.split()}
+
+    def objects_in(self, caption: str) -> set[str]:
+        said = [self.single(w) for w in re.findall(r"[a-z]+", caption.lower())]
+        found, at = set(), 0
+        while at < len(said):
+            pair = " ".join(said[at : at + 2])
+            unit = pair if pair in self.named or pair in UNITS else said[at]
+            found |= {self.named[unit]} if unit in self.named else set()
+            at += len(unit.split())
+        return found
+
+    def single(self, word: str) -> str:
+        """A word in the form that the list has."""
+        return word if word in self.words else known_form(word, frozenset(self.words))
+
+
+@lru_cache(maxsize=65536)
+def known_form(word: str, known: frozenset[str]) -> str:
+    return next((f for f in numbers(word) if f in known), word)
+
+
+def captions_table(folder: Path) -> dict[str, Any]:
+    """Recall and precision of each object's own word lists, and their means over the objects."""
+    chair = Chair(folder / "chair-synonyms.txt")
+    captions = [row["text"] for row in rows_of(folder / "captions.jsonl")]
+    truth = [chair.objects_in(c) for c in captions]
+    often = Counter(o for objects in truth for o in objects)
+    table = {
+        name: object_row(name, captions, [name in t for t in truth])
+        for name in tqdm([o for o in chair.objects if often[o] >= FEWEST], desc="objects")
+    }
+    recall, precision = (mean([r[k] for r in table.values()]) for k in ("recall", "precision"))
+    return {
+        "captions": len(captions), "objects": len(table), "recall": recall,
+        "precision": precision, "by_object": table,
+    }  # fmt: skip
+
+
+def object_row(name: str, captions: Sequence[str], there: Sequence[bool]) -> dict[str, Any]:
+    try:
+        concept = suggest(name)
+    except UserError as error:
+        return {"n": sum(there), "recall": 0.0, "precision": 0.0, "problem": str(error)}
+    said = [stated(c, concept.aliases, concept.abstractions) > 0 for c in captions]
+    both = sum(s and t for s, t in zip(said, there))
+    return {
+        "n": sum(there),
+        "recall": both / sum(there),
+        "precision": both / sum(said) if any(said) else 0.0,
+    }
+
+
+def mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure the judge and the word lists.")
+    parser.add_argument("--data", type=Path, required=True, help="folder of answers and captions")
+    parser.add_argument("--report", type=Path, required=True, help="JSON file to write")
+    args = parser.parse_args()
+    report = {
+        "command": "python -m tests.measure.language --data FOLDER",
+        "judged": wrong_answers(given_answers(args.data)),
+        "own_answers": wrong_answers(answers()),
+        "captions": captions_table(args.data),
+    }
+    args.report.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    for name in ("judged", "own_answers"):
+        print(f"{name}: {report[name]['right']} of {report[name]['n']} right")
+    print({k: v for k, v in report["captions"].items() if k != "by_object"})
+
+
+if __name__ == "__main__":
+    main()
