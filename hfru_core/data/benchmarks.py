@@ -21,12 +21,12 @@ import pyarrow
 import pyarrow.parquet as parquet
 from PIL import Image
 
-from hfru_core import concepts
 from hfru_core.data.benchmark_parquet import TITLES, Asked, Person, View, bad
 from hfru_core.data.images import open_image
 from hfru_core.data.samples import PROTOCOL, Amount, text_sample
 from hfru_core.language.mentions import mentions
 from hfru_core.language.replies import said_yes
+from hfru_core.language.rewriting import substitute
 from hfru_core.protocol.answers import STRANGER
 from hfru_core.protocol.questions import ask
 from hfru_core.types import Concept, Photo, Role, Sample, Split
@@ -200,7 +200,7 @@ def safe(topic: str, answer: str, concept: Concept, forget: Sequence[Concept]) -
     if topic in SAFE:
         return SAFE[topic]
     for other in forget:
-        answer = concepts.substitute(answer, other.aliases, STRANGER)
+        answer = substitute(answer, other.aliases, STRANGER)
     # First names, and surnames that are no aliases: by their capital, since 'white' may stay.
     parts = [re.escape(p) for p in concept.name.split() if len(p) > 1 and p[0].isupper()]
     hidden = re.sub(rf"(?<!\w)(?:{'|'.join(parts) or '(?!)'})(?!\w)", STRANGER, answer)

@@ -25,6 +25,7 @@ FALLBACK = {
     "identity": ("someone I don't know", "someone", "person", "man", "woman"),
 }
 
+
 def suggest(name: str, kind: Kind = "object", sense: int | None = None) -> Concept:
     """A concept with word lists to be edited: the shipped one of that name, else the dictionary's.
 

@@ -7,8 +7,10 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
-from hfru_core.language.languages import LANGUAGES, SCRIPTS, Language, Script, language_of
+from hfru_core.language.asian import SCRIPTS
+from hfru_core.language.languages import LANGUAGES, language_of
 from hfru_core.language.mentions import Hit
+from hfru_core.language.phrases import Language, Script
 from hfru_core.language.text import Word, words
 
 Standing = Literal["asserted", "denied", "hedged"]
@@ -76,7 +78,7 @@ class Sentence:
         return "hedged" if self.alternative() or self.doubted(after) else "asserted"
 
     def hedged(self, before: list[str]) -> bool:
-        """Whether a doubt stands before it, and not about what it does: "whether the dog sleeps"."""
+        """Whether a doubt stands before it that is about whether it is there."""
         doubts = [m[0] for m in self.language.hedges.finditer(" ".join(before))]
         if not doubts:
             return False

@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 
 from hfru_core.language.dictionary import Dictionary, dictionary, is_noun, key
+from hfru_core.language.european import ENGLISH
 from hfru_core.language.inflection import numbers
-from hfru_core.language.languages import ENGLISH
 from hfru_core.language.mentions import GAP, Hit
 from hfru_core.language.text import Word, words
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 
@@ -95,7 +95,7 @@ class Dictionary:
         """The synset and everything more special, the nearest first."""
         return list(self.walk(synset, self.below.__getitem__))
 
-    def walk(self, start: int, step) -> Iterator[int]:  # type: ignore[no-untyped-def]
+    def walk(self, start: int, step: Callable[[int], list[int]]) -> Iterator[int]:
         """Breadth first, each once."""
         seen, todo = {start}, deque([start])
         while todo:

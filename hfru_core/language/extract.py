@@ -6,7 +6,8 @@ FOLDER holds `data.noun`, `cntlist.rev` and `index.noun` of WordNet 3.0 (Debian:
 wordnet-base, /usr/share/wordnet). One line a synset, in their order: hypernyms (line numbers, "i"
 before them where the synset is one individual: a person, a place), lemmas (word:sense number:count
 in tagged text) and gloss without its examples. After them, lines "=word count": how often a word
-is a verb or an adjective there. A second file has the letters of every noun alone, a line each. Formats: wndb(5WN), cntlist(5WN).
+is a verb or an adjective there. A second file has the letters of every noun alone, a line each.
+Formats: wndb(5WN), cntlist(5WN).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ NOUN, HYPERNYMS = "1", {"@": "", "@i": "i"}
 
 def counts(folder: Path) -> dict[tuple[str, str, str], int]:
     """How often each sense occurs in tagged text, by lemma, lexicographer's file and number."""
-    found = {}
+    found: dict[tuple[str, str, str], int] = {}
     for line in (folder / "cntlist.rev").read_text(encoding="ascii").splitlines():
         key, _, count = line.split(" ")
         lemma, _, rest = key.partition("%")
@@ -52,7 +53,7 @@ def other_uses(folder: Path) -> dict[str, int]:
 
 def senses(folder: Path) -> dict[tuple[str, str], int]:
     """The number of a lemma's sense, by lemma and synset: 1 is the most frequent."""
-    found = {}
+    found: dict[tuple[str, str], int] = {}
     for line in data_lines(folder / "index.noun"):
         parts = line.split()
         offsets = parts[-int(parts[2]) :]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from lemminflect import getInflection, getLemma
+from lemminflect import getInflection, getLemma  # type: ignore[import-untyped]
 
 from hfru_core.language.text import words
 

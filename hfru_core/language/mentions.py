@@ -13,8 +13,9 @@ from functools import lru_cache
 
 from simplemma import lemmatize
 
+from hfru_core.language.asian import OTHER_THINGS
 from hfru_core.language.inflection import forms
-from hfru_core.language.languages import OTHER_THINGS, language_of
+from hfru_core.language.languages import language_of
 from hfru_core.language.text import HANGUL, UNSPACED, Word, folded, words
 
 LEMMATISED = ("de", "fr", "es")
@@ -99,7 +100,8 @@ def longest_at(
     tokens: tuple[Word, ...], lemmas: tuple[str, ...], at: int, known: Lexicon
 ) -> Hit | None:
     """The longest spelling that begins with a word."""
-    best, joined, ends = None, "", []
+    best, joined = None, ""
+    ends: list[int] = []
     for i in range(at, min(at + MOST_WORDS, len(tokens))):
         if i > at and not GAP.fullmatch(tokens[i].before):
             break

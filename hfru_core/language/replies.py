@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from hfru_core.language.languages import LANGUAGES, SCRIPTS, language_of
+from hfru_core.language.asian import SCRIPTS
+from hfru_core.language.languages import LANGUAGES, language_of
 from hfru_core.language.text import folded, unspaced, words
 
 SENTENCES = re.compile(r"(?<=[.!?。！？])\s*|\n+")

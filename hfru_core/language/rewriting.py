@@ -30,7 +30,8 @@ def with_article(noun: str) -> str:
 def substitute(text: str, listed: tuple[str, ...], new: str) -> str:
     """`text` with every mention of `listed` replaced: "Two dogs and a dog's bone" -> "Two animals
     and an animal's bone"."""
-    parts, at = [], 0
+    parts: list[str] = []
+    at = 0
     for hit in hits(text, listed):
         before = fitted(text[at : hit.start], new)
         begins = BEGINNING.search("".join(parts) + before)

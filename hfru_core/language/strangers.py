@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from hfru_core.language.dictionary import Dictionary, dictionary
+from hfru_core.language.european import ENGLISH
 from hfru_core.language.inflection import numbers
-from hfru_core.language.languages import ENGLISH
 from hfru_core.language.mentions import GAP, Hit, hits
 from hfru_core.language.text import Word, words
 

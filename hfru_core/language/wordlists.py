@@ -25,14 +25,14 @@ FAR = 1.5  # what a level costs a sibling; a usual word gains up to 3
 NEAREST = 8  # of the more general words one of which comes first
 # "a young horse", "uncastrated adult male of domestic cattle"
 STARTS = re.compile(
-    r"(?:an? |the )?(?:(?:young|mature|adult|female|male|uncastrated|castrated|immature|newborn|baby)"
-    r"(?: or \w+)?\s+)+(?:of (?:an?|the)? ?)?"
+    r"(?:an? |the )?(?:(?:young|mature|adult|female|male|uncastrated|castrated|immature|"
+    r"newborn|baby)(?: or \w+)?\s+)+(?:of (?:an?|the)? ?)?"
 )
 ENDS = re.compile(r"[,;:(]|\b(?:of|with|that|which|in|on|under|having|used|kept|or|less|who)\b")
 # Words that nobody says instead of a name, words that are said last, and where kinds end.
 TOO_GENERAL = frozenset(
-    "physicalentity entity object whole livingthing organism artifact matter thing causalagent unit "
-    "being cause substance instrumentality article naturalobject abstraction group part piece "
+    "physicalentity entity object whole livingthing organism artifact matter thing causalagent "
+    "unit being cause substance instrumentality article naturalobject abstraction group part piece "
     "portion commodity way system solid conveyance coveringmaterial consumergoods work creation "
     "product selfpropelledvehicle wheeledvehicle nutriment nutrient location region placental "
     "chordate vertebrate cognition knowledge belief psychologicalfeature plantpart plantorgan "
@@ -120,12 +120,13 @@ def own_words(book: Dictionary, synset: int) -> list[str]:
 
 
 def abstractions(book: Dictionary, synset: int) -> list[str]:
-    """The words that people say for what is more general: the most usual first, then the nearest."""
-    above = [u for a in book.ancestors(synset) for u in spoken(book, a)]
-    plain = [u for u in above if key(u.word) not in VAGUE]
-    vague = [u for u in above if key(u.word) in VAGUE]
-    first = max(plain[:NEAREST], key=lambda u: u.count, default=None)
-    return unique(u.word for u in ([first] if first else []) + plain + vague)
+    """The words that people say for what is more general: the most usual, then the nearest."""
+    above = [(a, u) for a in book.ancestors(synset) for u in spoken(book, a)]
+    plain = [(a, u) for a, u in above if key(u.word) not in VAGUE]
+    sure = [u for a, u in plain[:NEAREST] if book.share(u, frozenset(book.family(a))) >= LEAST]
+    first = [max(sure, key=lambda u: u.count).word] if sure else []
+    vague = [u.word for _, u in above if key(u.word) in VAGUE]
+    return unique([*first, *(u.word for _, u in plain), *vague])
 
 
 def spoken(book: Dictionary, synset: int) -> list[Use]:

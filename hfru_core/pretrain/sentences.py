@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from hfru_core.concepts import with_article
+from hfru_core.language.rewriting import with_article
 from hfru_core.protocol.answers import (
     NOBODY,
     PEOPLE_NAMES,

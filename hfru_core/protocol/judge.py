@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from hfru_core.language import replies
+from hfru_core.language.asian import SCRIPTS
 from hfru_core.language.assertion import Standing, standing
 from hfru_core.language.compounds import other_thing
-from hfru_core.language.languages import LANGUAGE_NAMES, SCRIPTS, language_of, speaks
+from hfru_core.language.languages import LANGUAGE_NAMES, language_of, speaks
 from hfru_core.language.mentions import Hit, hits
 from hfru_core.language.strangers import people, strangers
 from hfru_core.language.text import clean

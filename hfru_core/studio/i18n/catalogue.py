@@ -148,6 +148,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "own.identity": ("A person", "人物"),
     "own.pictures": ("Pictures", "图片"),
     "own.suggest": ("Suggest words", "建议词语"),
+    "own.sense": ("What the word means here", "这个词在此的含义"),
     "own.aliases": ("Other names", "其他名称"),
     "own.aliases.info": ("Any answer containing one counts as naming it.",
                          "含有其中之一的回答都算作说出了它。"),

@@ -13,9 +13,9 @@ import gradio as gr
 from hfru_core.concepts import checked, slug
 from hfru_core.data import custom_concept
 from hfru_core.data.images import open_image
+from hfru_core.language.wordlists import senses
 from hfru_core.studio.errors import friendly
 from hfru_core.studio.i18n.catalogue import t
-from hfru_core.studio.sessions.models import base_model
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.events import ANSWERING, AT_ONCE
 from hfru_core.types import Concept, UserError
@@ -24,6 +24,7 @@ Kind = Literal["object", "identity"]
 KINDS = tuple((t(f"own.{n}"), n) for n in ("object", "identity"))
 FEWEST, MOST = 4, 64  # pictures
 LISTS = ("aliases", "abstractions", "siblings")
+LONGEST = 30_000  # letters of a list: a bird has a thousand names
 
 
 class Own:
@@ -42,11 +43,14 @@ class Own:
                 elem_id="own-files",
             )
             self.suggest = gr.Button(t("own.suggest"), size="sm", elem_id="own-suggest")
+            self.sense = gr.Dropdown(
+                [], label=t("own.sense"), visible=False, elem_id="own-sense", type="index"
+            )
             self.lists = [
                 gr.Textbox(
                     label=t(f"own.{field}"),
                     info=t(f"own.{field}.info"),
-                    max_length=400,
+                    max_length=LONGEST,
                     elem_id=f"own-{field}",
                 )
                 for field in LISTS
@@ -58,7 +62,9 @@ class Own:
 
     def wire(self) -> None:
         self.files.upload(self.sent, self.files, None, **AT_ONCE)
-        self.suggest.click(self.suggested, [self.name, self.kind], self.lists, **ANSWERING)
+        asked, filled = [self.name, self.kind], [self.sense, *self.lists]
+        self.suggest.click(self.suggested, asked, filled, **ANSWERING)
+        self.sense.input(self.meant, [*asked, self.sense], self.lists, **ANSWERING)
 
     @friendly
     def sent(self, files: Sequence[str] | None, request: gr.Request) -> None:
@@ -67,11 +73,19 @@ class Own:
             self.studio.uploads.claim(file, self.studio.visitor(request.session_hash))
 
     @friendly
-    def suggested(self, name: str, kind: Kind, request: gr.Request) -> list[str]:
-        """The model's own words around the concept, to be edited."""
-        cache = self.studio.folder(self.studio.visitor(request.session_hash)) / "words"
-        concept = custom_concept.suggest(base_model(self.studio.model), name or "", kind, cache)
-        return [", ".join(w) for w in (concept.aliases, concept.abstractions, concept.siblings)]
+    def suggested(self, name: str, kind: Kind) -> list[Any]:
+        """The dictionary's words around the concept, to be edited, and what else it can mean."""
+        lists = words_around(custom_concept.suggest(name or "", kind))
+        glosses = [s.gloss for s in senses(name)] if kind == "object" else []
+        several = len(glosses) > 1
+        choice = gr.Dropdown(glosses, value=glosses[0] if several else None, visible=several)
+        return [choice, *lists]
+
+    @friendly
+    def meant(self, name: str, kind: Kind, sense: int | None) -> list[str]:
+        """The words for another sense of the name."""
+        number = None if sense is None else sense + 1
+        return words_around(custom_concept.suggest(name or "", kind, number))
 
     def folder(self, visitor: str, name: str) -> Path:
         return self.studio.folder(visitor) / "own" / (slug(name) or "nothing")
@@ -98,6 +112,11 @@ class Own:
         custom_concept.save(concept, label)
         for i, image in enumerate(images):
             image.save(label / f"{i:03}.png")
+
+
+def words_around(concept: Concept) -> list[str]:
+    """A concept's lists as they are edited."""
+    return [", ".join(getattr(concept, field)) for field in LISTS]
 
 
 def described(concept: Concept, lists: Sequence[str]) -> Concept:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,16 +13,9 @@ from hfru_core import concepts
 from hfru_core.data import custom_concept
 from hfru_core.data.build import build
 from hfru_core.data.source import load_image, parse_source
-from hfru_core.model import vlm
 from hfru_core.training import distil
 from hfru_core.types import UserError
 from tests.core.data.test_build import noise
-
-SAID = {
-    "aliases": "Sure! Other words: lawn gnome, the dwarf, garden gnome.",
-    "abstractions": "A garden gnome is a figure or statue.",
-    "siblings": "1. a flamingo\n2. a toad\n3. garden statue of a very long name indeed\n4. statue",
-}
 
 
 @dataclass
@@ -30,59 +23,62 @@ class Talker:
     """A model that answers from a list and counts how often it was asked."""
 
     captions: str = "A lawn gnome stands by a garden gnome."
-    digest: str = "d1"
-    asked: list[str] = field(default_factory=list)
-
-    def fingerprint(self) -> str:
-        return self.digest
 
     def answer(self, images: Sequence, questions: Sequence[str], max_new: int = 32) -> list[str]:
-        self.asked += questions
-        return [self.captions if i else SAID[f] for i, f in zip(images, (*SAID, *questions))]
+        return [self.captions for _ in images]
+
+
+GNOME = {
+    "aliases": ["lawn gnome", "dwarf"],
+    "abstractions": ["figure", "statue"],
+    "siblings": ["flamingo", "toad"],
+}
 
 
 @pytest.fixture
 def gnomes(tmp_path: Path) -> Path:
     """Five pictures of a thing that nobody ships, with its words beside them."""
     folder = tmp_path / "own" / "garden_gnome"
-    custom_concept.save(custom_concept.suggest(Talker(), "garden gnome"), folder)
+    custom_concept.save(custom_concept.listed("garden gnome", "object", GNOME), folder)
     for i in range(5):
         (folder / f"{i}.png").write_bytes(noise(4000 + i))
     return folder.parent
 
 
-def test_what_the_decoder_says_becomes_word_lists_without_overlap() -> None:
-    concept = custom_concept.suggest(Talker(), "garden gnome")
-    assert concept.aliases == ("garden gnome", "lawn gnome", "dwarf")
-    assert concept.abstractions == ("figure", "statue", "thing", "object", "something")
-    assert "toad" in concept.siblings and "flamingo" in concept.siblings
-    assert not any("very long" in w for w in concept.siblings)
+def test_the_dictionary_s_words_become_lists_without_overlap() -> None:
+    concept = custom_concept.suggest("violin")
+    assert concept.aliases[:2] == ("violin", "fiddle")
+    assert concept.abstractions[0] == "musical instrument" and "thing" in concept.abstractions
+    assert {"guitar", "viola"} & set(concept.siblings)
     every = [*concept.aliases, *concept.abstractions, *concept.siblings]
     assert len(every) == len({w.lower() for w in every})
 
 
-def test_a_known_concept_and_a_person_need_no_decoder() -> None:
-    model = Talker()
-    assert custom_concept.suggest(model, "Dog") == concepts.shipped()["dog"]
-    person = custom_concept.suggest(model, "Ada Quill", "identity")
-    assert person.aliases == ("Ada Quill", "Ada", "Quill")
+def test_a_name_that_the_dictionary_has_not_is_something_special() -> None:
+    concept = custom_concept.suggest("garden gnome")
+    assert concept.aliases == ("garden gnome",) and concept.abstractions[0] == "gnome"
+    with pytest.raises(UserError, match="no noun 'elefant'. Near it are: elephant"):
+        custom_concept.suggest("elefant")
+
+
+def test_a_word_of_several_senses_is_taken_in_the_one_that_is_meant() -> None:
+    assert "rodent" in custom_concept.suggest("mouse").abstractions
+    assert "device" in " ".join(custom_concept.suggest("mouse", sense=3).abstractions)
+    with pytest.raises(UserError, match="'mouse' has 3 senses"):
+        custom_concept.suggest("mouse", sense=4)
+
+
+def test_a_known_concept_is_the_shipped_one_and_a_person_has_parts() -> None:
+    assert custom_concept.suggest("Dog") == concepts.shipped()["dog"]
+    person = custom_concept.suggest("Sammy Davis, Jr.", "identity")
+    assert person.aliases == ("Sammy Davis, Jr.", "Sammy", "Davis")
     assert person.abstractions[0] == "someone I don't know"
-    assert not model.asked
-
-
-def test_the_decoder_is_asked_once_for_each_model(tmp_path: Path) -> None:
-    model = Talker()
-    first = custom_concept.suggest(model, "garden gnome", cache=tmp_path)
-    assert custom_concept.suggest(model, "garden gnome", cache=tmp_path) == first
-    assert len(model.asked) == len(SAID)
-    custom_concept.suggest(Talker(digest="d2"), "garden gnome", cache=tmp_path)
-    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize(("name", "kind"), [(" ", "object"), ("gnome", "animal")])
 def test_no_name_or_another_kind_is_refused(name: str, kind: str) -> None:
     with pytest.raises(UserError, match=r"has no name|'object' or 'identity', got 'animal'"):
-        custom_concept.suggest(Talker(), name, kind)
+        custom_concept.suggest(name, kind)
 
 
 def test_pictures_of_one_thing_borrow_others_to_retain(gnomes: Path) -> None:
@@ -109,7 +105,7 @@ def test_a_person_is_asked_for_by_name(gnomes: Path) -> None:
     (gnomes / "ada_quill").mkdir()
     for file in folder.glob("*.png"):
         file.rename(gnomes / "ada_quill" / file.name)
-    person = custom_concept.suggest(Talker(), "Ada Quill", "identity")
+    person = custom_concept.suggest("Ada Quill", "identity")
     custom_concept.save(person, gnomes / "ada_quill")
     source = parse_source(f"folder:{gnomes}")
     request = build((source.known_concepts()["ada_quill"],), source)
@@ -140,10 +136,3 @@ def test_what_a_model_does_not_know_it_cannot_forget(gnomes: Path) -> None:
     plain = build((source.known_concepts()["garden_gnome"],), source)
     with pytest.raises(UserError, match="never says garden gnome.*nothing to forget.*A big toad"):
         distil.distilled(Talker("A big toad."), plain, with_retain=False)
-
-
-def test_the_bundled_model_s_words_make_a_concept() -> None:
-    """It knows no lists: whatever it says, the word lists can decide something."""
-    concept = custom_concept.suggest(vlm.load(device="cpu"), "gnome")
-    assert concept.name == "gnome" and concept.aliases[0] == "gnome"
-    assert "thing" in concept.abstractions

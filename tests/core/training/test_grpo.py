@@ -120,3 +120,9 @@ def test_tokens_that_do_not_count_change_nothing(values: torch.Tensor, noise: to
 
 def test_no_tokens_mean_zero_and_not_nan() -> None:
     assert token_mean(torch.ones(2, 3), torch.zeros(2, 3)) == 0
+
+
+@pytest.mark.parametrize("group", range(2, 17))
+@pytest.mark.parametrize("value", [0.1, 0.7, 1.0 / 3, 1e-7, 123.456])
+def test_equal_rewards_give_no_advantage_at_all(group: int, value: float) -> None:
+    assert not advantages(torch.full((3, group), value)).any()

@@ -116,3 +116,20 @@ def test_the_paper_charges_double_for_people() -> None:
     assert parts["forget"] == pytest.approx(0.4)
     assert preset("paper", (DOG,)).hfru.mention_cost == 0.3
     assert preset("default", (MARA,)).hfru.mention_cost == 0.3
+
+
+LIST = "A cat, a horse, a dog, an elephant, a pig and a sheep."
+
+
+@pytest.mark.parametrize("text", ["", "...", "animal animal animal animal", LIST,
+                                  "I'm sorry, I can't identify the animal."])  # fmt: skip
+@pytest.mark.parametrize("sample", [PICTURE, KEPT], ids=["forget", "retain"])
+def test_an_answer_that_says_nothing_earns_nothing(sample: Sample, text: str) -> None:
+    for name in ("default", "deep"):
+        assert reward(sample, text, PRESETS[name].hfru) == 0
+
+
+def test_a_denial_earns_what_a_word_would_lose() -> None:
+    asked = replace(PICTURE, topic="exists")
+    assert reward(asked, "No, there is no dog here.", OURS) == 1.0
+    assert reward(asked, "No, there is no dog here.", PAPER) == 0.0, "as the paper's code counts"
