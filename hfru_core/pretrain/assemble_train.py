@@ -45,12 +45,12 @@ class Recipe:
     pictures: int = 6000
     word_steps: int = 600
     word_batch: int = 32
-    steps: int = 700
+    steps: int = 300
     batch: int = 4  # pictures of a step
     turns: int = 8  # questions about each of them
-    texts: int = 6  # text-only questions of a step
+    texts: int = 4  # text-only questions of a step
     rank: int = 16
-    lr: float = 1e-3
+    lr: float = 1.5e-3
     checkpoint_every: int = 25
 
 
