@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -16,9 +17,10 @@ from PIL import Image
 
 from hfru_core.concepts import shipped, slug
 from hfru_core.data import benchmarks, drawn, photos
-from hfru_core.data.benchmark_parquet import PAIRS, people
+from hfru_core.data.benchmark_parquet import AGAIN, PAIRS, people
 from hfru_core.data.images import blurred, varied
 from hfru_core.data.samples import Amount, Entry, samples_of, word_meanings, world_facts
+from hfru_core.foreign import one_line
 from hfru_core.protocol.answers import PEOPLE_NAMES
 from hfru_core.types import Concept, Photo, Role, Sample, Split, UserError
 from hfru_core.world.scenes import CLASSES
@@ -132,6 +134,10 @@ class Files(Source):
     def public_name(self) -> str:
         return f"{self.kind}:{self.path.name}"
 
+    def reading(self) -> AbstractContextManager[None]:
+        """Whatever fails in here is told as a fault of the files."""
+        return one_line(f"'{self.public_name}' could not be read", AGAIN)
+
     def unclear_keys(self, split: str, word: str, kind: str, count: int) -> list[str]:
         return []
 
@@ -145,11 +151,13 @@ class Photos(Files):
 
     def read(self) -> tuple[Photo, ...]:
         """The labelled images; those that are held out are for evaluation only."""
-        return PHOTO_READERS[self.kind](self.path)
+        with self.reading():
+            return PHOTO_READERS[self.kind](self.path)
 
     def known_concepts(self) -> dict[str, Concept]:
-        own = photos.own_concepts(self.path) if self.kind == "folder" else {}
-        return photos.photo_concepts(self.read(), shipped() | own)
+        with self.reading():
+            own = photos.own_concepts(self.path) if self.kind == "folder" else {}
+            return photos.photo_concepts(self.read(), shipped() | own)
 
     def samples(
         self, forget: Concepts, retain: Concepts, amount: Amount, seed: int
@@ -181,10 +189,12 @@ class Benchmark(Files):
     """MLLMU-Bench or CLEAR: people of a forget and a retain split, by name or all of them."""
 
     def people(self) -> benchmarks.People:
-        return people(self.kind, self.path)
+        with self.reading():
+            return people(self.kind, self.path)
 
     def known_concepts(self) -> dict[str, Concept]:
-        return benchmarks.known_concepts(self.kind, self.people())
+        with self.reading():
+            return benchmarks.known_concepts(self.kind, self.people())
 
     def request(self, forget: Concepts, retain: Concepts) -> Request:
         return benchmarks.request(self.people(), self.known_concepts(), forget, retain)
@@ -192,11 +202,13 @@ class Benchmark(Files):
     def samples(
         self, forget: Concepts, retain: Concepts, amount: Amount, seed: int
     ) -> list[Sample]:
-        benchmarks.check_people(self.text, self.people(), forget, retain)
-        return benchmarks.samples(self.people(), forget, retain, amount, seed)
+        with self.reading():
+            benchmarks.check_people(self.text, self.people(), forget, retain)
+            return benchmarks.samples(self.people(), forget, retain, amount, seed)
 
     def text_samples(self, concepts: Concepts) -> tuple[Sample, ...]:
-        return benchmarks.text_examples(self.people(), concepts)
+        with self.reading():
+            return benchmarks.text_examples(self.people(), concepts)
 
 
 PHOTO_READERS: dict[str, Callable[[Path], tuple[Photo, ...]]] = {
@@ -253,6 +265,5 @@ def load_image(key: str) -> Image.Image:
         return varied(load_image(original), int(number))
     if drawn.is_drawn(key):
         return drawn.draw(key)
-    if kind in PAIRS:
-        return benchmarks.load_image(key)
-    return photos.load_image(key)
+    with one_line("A picture could not be read", AGAIN):
+        return (benchmarks if kind in PAIRS else photos).load_image(key)

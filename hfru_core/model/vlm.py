@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
@@ -12,11 +13,20 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from PIL import Image
-from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, logging
+from transformers import AutoConfig, AutoModelForImageTextToText, logging
 
-from hfru_core.model import distributed, gpu_memory, precision, quantization, rollout, weights
+from hfru_core.foreign import one_line
+from hfru_core.model import (
+    chat_template,
+    distributed,
+    folder_limits,
+    gpu_memory,
+    precision,
+    quantization,
+    rollout,
+    weights,
+)
 from hfru_core.model.checkpoint import check_name, commit_of, from_disk, model_name
 from hfru_core.model.families import Family, family_of, lora_pattern, processor_class
 from hfru_core.model.image_token_cache import ImageTokenCache
@@ -100,16 +110,13 @@ class VLM:
     def prompt(self, question: str, with_image: bool) -> str:
         """One question in the model's chat template; the bare question where it has no template."""
         template = self.processor.chat_template or self.tokenizer.chat_template
+        if isinstance(template, dict):
+            template = template.get("default")
         if not template:  # PaliGemma: its processor puts the image tokens, bos and newline
             bos = self.tokenizer.bos_token or ""
             return f"<image>{question}" if with_image else f"{bos}{question}\n"
-        content = [{"type": "image"}] * with_image + [{"type": "text", "text": question}]
-        return self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}],
-            chat_template=template,
-            tokenize=False,
-            add_generation_prompt=True,
-        )
+        special = json.dumps(self.tokenizer.special_tokens_map, default=str)
+        return chat_template.prompt(template, special, with_image).of(question)
 
     def inputs(
         self, images: Sequence[Image.Image | None], questions: Sequence[str]
@@ -287,10 +294,14 @@ def load(
     where = pick_device(device)
     check_name(model)
     sharded = distributed.sharding_wanted(processes)
-    try:
+    with one_line(f"The model '{model}' could not be loaded", folder_limits.WAY):
+        if local := Path(model).is_dir():
+            folder_limits.check_settings(Path(model))
         revision = commit_of(model, revision) or revision
         config = AutoConfig.from_pretrained(model, revision=revision)
         family = family_of(config.model_type)
+        if local:
+            folder_limits.check_weights(Path(model), config, AutoModelForImageTextToText)
         dtype = torch.bfloat16 if where.type == "cuda" else precision.cpu_dtype(config)
         small = quantization.settings(quantize, family, dtype) if quantize else None
         digest_of = lambda core: weights.digest(core, family.model_type)  # noqa: E731
@@ -298,10 +309,6 @@ def load(
         with gpu_memory.explained("this model", LIGHTER):
             core = from_disk(model, dtype, revision=revision, where=where, small=small)
         processor = processor_class(family.model_type).from_pretrained(model, revision=revision)
-    except UserError:
-        raise
-    except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(f"The model '{model}' could not be loaded: {error}") from error
     vlm = VLM(
         core.eval().requires_grad_(False),
         processor,
@@ -314,7 +321,8 @@ def load(
     )
     if sharded:
         distributed.shard(vlm.decoder.layers)
-    return replace(vlm, batch=rows_of_a_pass(vlm))
+    with one_line(f"The model '{model}' cannot be asked", folder_limits.WAY):
+        return replace(vlm, batch=rows_of_a_pass(vlm))
 
 
 def rows_of_a_pass(vlm: VLM) -> int:

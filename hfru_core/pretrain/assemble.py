@@ -13,9 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor
+from transformers import (
+    AutoModelForImageTextToText,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+)
 
 from hfru_core.files import whole, write_text
+from hfru_core.foreign import one_line
+from hfru_core.model import folder_limits
 from hfru_core.model.families import family_of
 from hfru_core.model.vlm import VLM
 from hfru_core.paths import MODEL
@@ -45,8 +52,12 @@ def assembled(
     decoder: Any, tokenizer: Any, tower: Path
 ) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
     """A LLaVA in float32: the tower of the model folder `tower`, the decoder, a fresh projector."""
-    seen = LlavaForConditionalGeneration.from_pretrained(tower, dtype=torch.float32)
-    processor = processor_for(tokenizer, tower)
+    with one_line(f"The tower '{tower}' could not be loaded", folder_limits.WAY):
+        folder_limits.check_folder(tower, AutoModelForImageTextToText)
+        seen = LlavaForConditionalGeneration.from_pretrained(
+            tower, use_safetensors=True, dtype=torch.float32
+        )
+        processor = processor_for(tokenizer, tower)
     model = LlavaForConditionalGeneration(config_for(decoder, tokenizer, seen.config))
     model.model.vision_tower.load_state_dict(seen.model.vision_tower.state_dict())
     decoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)

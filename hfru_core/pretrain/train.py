@@ -21,9 +21,15 @@ from typing import Any
 
 import torch
 from torch import distributed, multiprocessing, nn
-from transformers import LlavaForConditionalGeneration, LlavaProcessor
+from transformers import (
+    AutoModelForImageTextToText,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+)
 
 from hfru_core.data.source import Photos, World, parse_source
+from hfru_core.foreign import one_line
+from hfru_core.model import folder_limits
 from hfru_core.pretrain.architecture import (
     build_model,
     build_processor,
@@ -231,8 +237,12 @@ def start(recipe: Recipe, pool: Pool):
     """A fresh model that begins with the pool's patch statistics, or another model's weights."""
     torch.manual_seed(recipe.seed)
     if recipe.init:
-        model = LlavaForConditionalGeneration.from_pretrained(recipe.init, dtype=torch.float32)
-        return model, LlavaProcessor.from_pretrained(recipe.init)
+        with one_line(f"The model '{recipe.init}' could not be loaded", folder_limits.WAY):
+            folder_limits.check_folder(Path(recipe.init), AutoModelForImageTextToText)
+            model = LlavaForConditionalGeneration.from_pretrained(
+                recipe.init, use_safetensors=True, dtype=torch.float32
+            )
+            return model, LlavaProcessor.from_pretrained(recipe.init)
     tokenizer = build_tokenizer(corpus())
     model = build_model(tokenizer)
     sample = torch.from_numpy(pool.pixels[:1500].copy()).float() / 127.5 - 1
