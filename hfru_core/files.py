@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there."""
+"""Files and folders that are whole or not there, and what is told where one cannot be used."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from safetensors import SafetensorError
 from hfru_core.types import UserError
 
 MOST_BYTES = 64 * 2**20  # of a JSON file
+LONGEST = 300  # letters of what a library says about a file
+NOT_OURS = (UserError, KeyboardInterrupt, SystemExit, GeneratorExit)
 PART = ".part"  # of a folder that is being made, or was when its process was killed
 
 
@@ -101,3 +103,26 @@ def whole(out: Path) -> Iterator[Path]:
         raise UserError(f"'{out}' cannot be written: {reason(error)}.") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def one_line(what: str, way: str) -> Iterator[None]:
+    """Raise a `UserError` of one line where a library fails: what, its own words, a way out.
+
+    Of `BaseException` too: a panic of a library in Rust is no `Exception`.
+    """
+    try:
+        yield
+    except NOT_OURS:
+        raise
+    except BaseException as error:
+        raise UserError(f"{what}: {said(error)}. {way}") from error
+
+
+def said(error: BaseException) -> str:
+    """An error's kind and its words, on one line and cut short."""
+    words = " ".join(str(error).split()).rstrip(".")
+    if isinstance(error, MemoryError):
+        words = words or "more memory would be needed than there is"
+    short = words if len(words) <= LONGEST else words[:LONGEST] + "..."
+    return f"{type(error).__name__}: {short}" if short else type(error).__name__

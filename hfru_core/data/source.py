@@ -20,7 +20,7 @@ from hfru_core.data import benchmarks, drawn, photos
 from hfru_core.data.benchmark_parquet import AGAIN, PAIRS, people
 from hfru_core.data.images import blurred, varied
 from hfru_core.data.samples import Amount, Entry, samples_of, word_meanings, world_facts
-from hfru_core.foreign import one_line
+from hfru_core.files import one_line
 from hfru_core.protocol.answers import PEOPLE_NAMES
 from hfru_core.types import Concept, Photo, Role, Sample, Split, UserError
 from hfru_core.world.scenes import CLASSES

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from hfru_core.child_process import environment, module
-from hfru_core.foreign import said
+from hfru_core.files import said
 from hfru_core.types import UserError
 
 MARK = "the question stands here"

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import nn
 from transformers import AutoConfig, AutoModelForImageTextToText, logging
 
-from hfru_core.foreign import one_line
+from hfru_core.files import one_line
 from hfru_core.model import (
     chat_template,
     distributed,

@@ -20,8 +20,7 @@ from transformers import (
     LlavaProcessor,
 )
 
-from hfru_core.files import whole, write_text
-from hfru_core.foreign import one_line
+from hfru_core.files import one_line, whole, write_text
 from hfru_core.model import folder_limits
 from hfru_core.model.families import family_of
 from hfru_core.model.vlm import VLM

@@ -13,8 +13,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from hfru_core.files import write_file
-from hfru_core.foreign import one_line
+from hfru_core.files import one_line, write_file
 from hfru_core.model import folder_limits
 from hfru_core.types import UserError
 

@@ -28,7 +28,7 @@ from transformers import (
 )
 
 from hfru_core.data.source import Photos, World, parse_source
-from hfru_core.foreign import one_line
+from hfru_core.files import one_line
 from hfru_core.model import folder_limits
 from hfru_core.pretrain.architecture import (
     build_model,

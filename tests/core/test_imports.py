@@ -22,7 +22,8 @@ KEEPERS = {
 LAYERS = (
     ("types", "paths", "stats"),
     ("config", "language"),
-    ("concepts", "files", "locks", "child_process", "model"),
+    ("concepts", "files", "locks", "child_process"),
+    ("model",),
     ("world",),
     ("protocol",),
     ("data",),
