@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
+from html import escape  # Plotly reads <b> and <a href> in every text
 from math import isqrt
 
 import plotly.graph_objects as go
@@ -122,7 +123,7 @@ def lines(f: Finding) -> go.Figure:
         out.add_scatter(
             x=s.x,
             y=s.y,
-            name=s.name,
+            name=escape(s.name),
             mode="lines+markers",
             line={"color": colour(s.name, i), "width": 2},
         )
@@ -143,7 +144,7 @@ def sankey(f: Finding) -> go.Figure:
         "color": faded(GREY, 0.35),
     }
     tones = [COLOURS["base"]] * len(left) + [COLOURS["unlearned"]] * len(right)
-    node = {"label": left + right, "pad": 12, "color": tones}
+    node = {"label": [escape(n) for n in left + right], "pad": 12, "color": tones}
     return styled(go.Figure(go.Sankey(node=node, link=link)), 380)
 
 
@@ -153,7 +154,7 @@ def scatter(f: Finding, shown: str, picked: int | None) -> go.Figure:
     out = make_subplots(
         1,
         len(found),
-        subplot_titles=list(found),
+        subplot_titles=[escape(name) for name in found],
         shared_xaxes="all",
         shared_yaxes="all",
         horizontal_spacing=0.03,
@@ -175,7 +176,7 @@ def scatter(f: Finding, shown: str, picked: int | None) -> go.Figure:
                 legendgroup=role,
                 showlegend=column == 1,
                 marker=marker,
-                text=[f"{i}: {f.examples[i].question}" for i in rows],
+                text=[escape(f"{i}: {f.examples[i].question}") for i in rows],
                 hoverinfo="text",
                 row=1,
                 col=column,
@@ -190,7 +191,7 @@ def heat_maps(f: Finding) -> go.Figure:
     out = make_subplots(
         len(found),
         len(models),
-        column_titles=models,
+        column_titles=[escape(m) for m in models],
         horizontal_spacing=0.02,
         vertical_spacing=0.02,
     )

@@ -5,7 +5,8 @@
 It starts an app of its own in an empty folder and sends pictures, zips, adapter folders and JSON
 that are damaged, too large or lead elsewhere. Counted: answers with a status of 5xx, stack traces
 in answers and in the server's log (refusals aside), files that appear outside the data folder, and
-the server's peak memory. Exit code 1 where one of the first three is not 0.
+the server's peak memory. Exit code 1 where one of the first three is not 0, or the peak is more
+than 1 GB above what the server held before.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import tempfile
 import time
 import zipfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -34,6 +36,7 @@ ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "assets" / "adapters" / "dog"
 ENV = {**os.environ, "HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
 EXPLAINED = "gradio.exceptions.Error"  # a refusal, told to who made it; Gradio prints it too
+MOST_MB = 1024  # above idle
 TRACE = "Traceback (most recent call last)"
 
 
@@ -138,6 +141,69 @@ def body(chance: random.Random, session: str, events: int) -> bytes:
     return content if kind < 0.8 else scrambled(content, chance)
 
 
+def record(chance: random.Random, whole: bytes) -> bytes:
+    """A valid adapter's zip whose record holds far too much, or numbers without bounds."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(whole)) as source, zipfile.ZipFile(out, "w") as archive:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith("unlearning.json"):
+                content = overfull(json.loads(content), chance)
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def overfull(values: dict, chance: random.Random) -> bytes:
+    """A record with one thing in it that has no bounds."""
+    concept, number = values["concepts"][0], chance.choice((10**400, -1, 1e300, "NaN", True))
+    change = chance.choice(
+        (
+            {"concepts": [{**concept, "aliases": [f"w{i}" for i in range(600_000)]}]},
+            {"concepts": [{**concept, "aliases": ["w" * 10**6]}]},
+            {"concepts": [concept] * 5_000},
+            {"history": [{"step": number}] * 20_000},
+            {"parts": [{"weights": "0", "strength": number, "concepts": ["dog"], "scope": None}]},
+            {"session": number},
+            {"config": {"preset": "default", "seed": number}},
+            {"data": [values] * 3},
+        )
+    )
+    return json.dumps({**values, **change}).replace('"NaN"', "NaN").encode()
+
+
+def extreme(chance: random.Random) -> bytes:
+    """A picture that is allowed or nearly so, and takes as much memory as it can."""
+    size = chance.choice(((1, 39_000_000), (6300, 6300), (16_384, 1220), (4400, 4500)))
+    out = io.BytesIO()
+    Image.new(chance.choice(("1", "L", "RGBA", "I;16", "P")), size).save(out, "PNG")
+    return out.getvalue()
+
+
+def odd_request(server: Server, chance: random.Random) -> str:
+    """A request by raw socket whose head does not fit its body, or names odd places."""
+    body = b"x" * chance.choice((5, 3_000, 2_000_000))
+    host = chance.choice(("127.0.0.1", "evil.example", "", "localhost", "[::1]", "a" * 3_000))
+    route, origin = chance.choice(ROUTES), chance.choice(("null", "http://evil.example", "x", ""))
+    lines = [f"POST {API}/{route} HTTP/1.{chance.randrange(2)}"]
+    lines += [f"Host: {host}"] * chance.randrange(3) + [f"Origin: {origin}"] * chance.randrange(2)
+    length = chance.choice((5, -1, 10**30, len(body)))
+    lines += [f"Content-Length: {length}"] * chance.randrange(3)
+    lines += ["Transfer-Encoding: chunked"] * chance.randrange(2)
+    head = "\r\n".join([*lines, "", ""]).encode()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+        line.settimeout(3)
+        try:
+            line.sendall(head + (b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"))
+            said = line.recv(200)
+        except OSError:
+            return "cut off"
+    return said.split(b" ")[1].decode() if said.count(b" ") > 1 else "closed"
+
+
+ROUTES = ("queue/join", "upload", "run/back")
+QUESTIONS = ("What is it?", "<image>" * 6, "<|im_end|>", "</s><s>", "x" * 50_000, "\u202e\x00", "")
+
+
 class Server:
     """The app in a process of its own, with its log in a file."""
 
@@ -160,6 +226,11 @@ class Server:
                 time.sleep(0.5)
         raise SystemExit(f"the app did not start: {self.log.read_text()[-2000:]}")
 
+    def idle(self) -> int:
+        """The memory it holds now, in MB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) // 1024
+
     def peak(self) -> int:
         """The most memory it ever held, in MB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -181,11 +252,19 @@ def raised(log: str) -> dict[str, int]:
     return dict(Counter(end.split(":")[0] for end in ends))
 
 
-def send(visitor: Visitor, chance: random.Random, about: dict, whole: bytes) -> tuple[str, str]:
+KINDS = {
+    "picture": 28, "giant": 1, "climbing": 14, "bomb": 1, "adapter": 20, "json": 25, "record": 3,
+    "extreme": 1, "odd": 7,
+}  # fmt: skip
+
+
+def send(
+    server: Server, visitor: Visitor, chance: random.Random, about: dict, whole: bytes
+) -> tuple[str, str]:
     """One upload: its kind, and how it was answered."""
-    kind = chance.choices(
-        ("picture", "giant", "climbing", "bomb", "adapter", "json"), (30, 1, 15, 1, 23, 30)
-    )[0]
+    kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
+    if kind == "odd":
+        return kind, odd_request(server, chance)
     if kind == "json":
         content = body(chance, f"{visitor.session}-junk", about["events"])
         route = chance.choice(("queue/join", "call/describe", "call/unlearn", "cancel"))
@@ -195,13 +274,16 @@ def send(visitor: Visitor, chance: random.Random, about: dict, whole: bytes) -> 
             headers={"content-type": "application/json"},
         )
         return kind, f"{said.status_code} {TRACE if TRACE in said.text else ''}".strip()
-    make = {"picture": picture, "giant": giant, "climbing": climbing, "bomb": bomb}
-    content = adapter(chance, whole) if kind == "adapter" else make[kind](chance)
+    make = {
+        "picture": picture, "giant": giant, "climbing": climbing, "bomb": bomb, "extreme": extreme,
+        "adapter": partial(adapter, whole=whole), "record": partial(record, whole=whole),
+    }  # fmt: skip
+    content = make[kind](chance)
     name = chance.choice(("x.png", "x.zip", "../../x.png", "<img src=x>.zip", "x" * 300, "\u202e"))
     try:
         file = visitor.upload(content, name)
-        if kind in ("picture", "giant"):
-            said = visitor.ask(about["describe"], [file, "What is it?", ""])
+        if kind in ("picture", "giant", "extreme"):
+            said = visitor.ask(about["describe"], [file, chance.choice(QUESTIONS), ""])
         else:
             said = visitor.ask(about["zip"], [file])
     except httpx.HTTPStatusError as error:
@@ -229,7 +311,7 @@ def fuzz(server: Server, uploads: int, seed: int, folder: Path) -> dict[str, obj
                 "zip": visitor.event("adapter-upload", "upload")["id"],
                 "events": len(visitor.config()["dependencies"]),
             }
-        kind, said = send(visitor, chance, about, whole)
+        kind, said = send(server, visitor, chance, about, whole)
         answers[f"{kind}: {said}"] += 1
         if i % 500 == 499:
             print(f"{i + 1} sent, peak {server.peak()} MB", file=sys.stderr, flush=True)
@@ -247,7 +329,7 @@ def main() -> int:
         server = Server(folder)
         try:
             server.wait()
-            before = outside()
+            before, idle = outside(), server.idle()
             told = fuzz(server, args.uploads, args.seed, folder)
             peak, escaped = server.peak(), sorted(outside() - before)
             alive = server.process.poll() is None
@@ -263,6 +345,7 @@ def main() -> int:
         "server_errors": sum(told["answers"][a] for a in bad),
         "traces_in_log": raised(log),
         "appeared_elsewhere": escaped,
+        "idle_mb": idle,
         "peak_mb": peak,
         "alive": alive,
         "answers": told["answers"],
@@ -273,7 +356,8 @@ def main() -> int:
         print(log[-3000:], file=sys.stderr)
     if args.report:
         args.report.write_text(json.dumps(report, indent=2) + "\n")
-    return int(bool(bad or escaped or not alive or unexplained))
+    too_much = peak - idle > MOST_MB
+    return int(bool(bad or escaped or not alive or unexplained or too_much))
 
 
 if __name__ == "__main__":
