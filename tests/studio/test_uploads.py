@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -189,3 +190,15 @@ def test_a_file_has_one_owner_and_lies_in_the_uploads(tmp_path: Path) -> None:
     assert file.exists(), "somebody's page still has it"
     uploads.discard("ann")
     assert not any(uploads.folder.iterdir()) and outside.exists()
+
+
+def test_a_second_server_on_the_folder_deletes_nothing_of_the_first(tmp_path: Path) -> None:
+    file = tmp_path / "sessions" / "ann" / "audits" / "no-dog-deep.0a1b.part" / "report.json"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"x")
+    (tmp_path / "server.lock").write_text(str(os.getppid()))
+    build_app(data_folder=tmp_path)
+    assert file.exists()
+    (tmp_path / "server.lock").write_text("4194303")  # a process that is dead
+    build_app(data_folder=tmp_path)
+    assert not file.exists()
