@@ -1,4 +1,4 @@
-"""The number format that a CPU computes large models in."""
+"""What a CPU needs to compute large models: their number format, and no copies of weights."""
 
 from __future__ import annotations
 
@@ -10,9 +10,24 @@ import torch
 LARGE = 512  # width of a decoder from which on the faster format is looked for
 
 
+def is_large(config: Any) -> bool:
+    """Whether a model's decoder is wide enough to be worth other ways."""
+    return config.get_text_config().hidden_size >= LARGE
+
+
 def cpu_dtype(config: Any) -> torch.dtype:
     """float32, but for a large decoder what this processor multiplies faster."""
-    return faster_dtype() if config.get_text_config().hidden_size >= LARGE else torch.float32
+    return faster_dtype() if is_large(config) else torch.float32
+
+
+def read_contiguous(layer: torch.nn.Module) -> None:
+    """Let a layer read contiguous rows: of the end of a sequence (B, 1, D) torch makes B products,
+    each with a copy of the weights, which for 64 rows and 49,000 words are gigabytes."""
+    layer.register_forward_pre_hook(contiguous)
+
+
+def contiguous(_: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    return tuple(a.contiguous() for a in args)
 
 
 def faster_dtype() -> torch.dtype:

@@ -319,6 +319,8 @@ def load(
         digest=digest or (digest_of(core) if sharded else None),
         processes=processes,
     )
+    if where.type == "cpu" and precision.is_large(config):
+        precision.read_contiguous(core.get_output_embeddings())
     if sharded:
         distributed.shard(vlm.decoder.layers)
     with one_line(f"The model '{model}' cannot be asked", folder_limits.WAY):

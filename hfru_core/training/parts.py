@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from hfru_core.model.precision import LARGE
+from hfru_core.model.precision import is_large
 from hfru_core.model.vlm import TOKENS, VLM
 
 ROOM = 640 * 2**20  # bytes that a pass with gradients may keep on a CPU
@@ -20,7 +20,7 @@ def in_parts(vlm: VLM, questions: Sequence[str], answer: int) -> list[slice]:
     part: a session that does not fit there ends with a message that says what to make smaller.
     """
     count, config = len(questions), vlm.core.config.get_text_config()
-    if vlm.device.type != "cpu" or config.hidden_size < LARGE:
+    if vlm.device.type != "cpu" or not is_large(vlm.core.config):
         return [slice(0, count)]
     texts = {vlm.prompt(q, True) for q in questions}
     prompt = TOKENS // vlm.batch + max(len(vlm.tokenizer.encode(t)) for t in texts)

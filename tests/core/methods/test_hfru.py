@@ -10,7 +10,7 @@ from hfru_core import pipeline
 from hfru_core.config import UnlearnConfig
 from hfru_core.evaluate import evaluate
 from hfru_core.methods import hfru
-from hfru_core.model import vlm
+from hfru_core.model import precision, vlm
 from hfru_core.model.weights import snapshot
 from hfru_core.training import parts
 from hfru_core.types import UnlearnData
@@ -96,7 +96,7 @@ def test_a_small_decoder_and_a_gpu_take_all_rows_at_once(tiny: vlm.VLM) -> None:
 def test_a_large_decoder_takes_as_many_rows_as_fit(
     tiny: vlm.VLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "LARGE", 1)
+    monkeypatch.setattr(precision, "LARGE", 1)
     monkeypatch.setattr(parts, "ROOM", 20 * 2**20)
     short, long = (parts.in_parts(tiny, ["What is it?"] * 50, answer) for answer in (20, 200))
     assert 1 < len(short) < len(long) <= 50
