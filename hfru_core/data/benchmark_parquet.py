@@ -23,6 +23,7 @@ import pyarrow
 import pyarrow.parquet as parquet
 
 from hfru_core import concepts
+from hfru_core.data.parquet_file import check_declared
 from hfru_core.language.mentions import mentions
 from hfru_core.types import Split, UserError
 
@@ -58,6 +59,9 @@ class View:
     digest: str
     asked: tuple[Asked, ...]
     captions: tuple[str, ...]
+
+
+MOST_TEXT = 2**26  # letters of all rows of a split
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ def unseen(views: Iterable[View], seen: set[str]) -> tuple[View, ...]:
 
 def rows(kind: str, folder: Path, leave: Sequence[str] = ()) -> Iterator[dict]:
     """The rows of a split's files, each with its `place`, without the columns to `leave`."""
-    number = -1
+    number, kept = -1, 0
     for file in sorted(folder.glob("*.parquet")):
         try:
             with parquet.ParquetFile(file) as table:
@@ -148,13 +152,26 @@ def rows(kind: str, folder: Path, leave: Sequence[str] = ()) -> Iterator[dict]:
                 missing = [g for g in NEEDED[kind] if not set(g.split("|")) & set(there)]
                 if missing:
                     raise bad(file, f"a column {' and '.join(missing)}", ", ".join(there))
+                check_declared(file, table.metadata)
                 batches = table.iter_batches(BATCH, columns=[c for c in there if c not in leave])
                 for number, row in enumerate(r for b in batches for r in b.to_pylist()):
+                    kept += letters(row)
+                    if kept > MOST_TEXT:
+                        raise bad(file, f"at most {MOST_TEXT} letters in a split", "more")
                     yield row | {"place": f"{file}#{number}"}
         except (pyarrow.ArrowException, OSError) as error:
             raise bad(file, "a parquet file", f"{error} (a Git LFS pointer?)") from None
     if number < 0:
         raise bad(folder, "*.parquet files with rows", "an empty split")
+
+
+def letters(value: object) -> int:
+    """How many letters of text a value holds; a repeated text counts each time."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict | list):
+        return sum(map(letters, value.values() if isinstance(value, dict) else value))
+    return 0
 
 
 def json_in(row: dict, column: str, kind: type[Json]) -> Json:

@@ -18,6 +18,7 @@ from PIL import Image
 
 from hfru_core import concepts
 from hfru_core.data.images import open_image
+from hfru_core.data.parquet_file import check_declared
 from hfru_core.paths import ASSETS
 from hfru_core.types import Concept, Photo, UserError
 
@@ -41,6 +42,7 @@ def read_parquet(path: Path) -> tuple[Photo, ...]:
     if not path.is_file():
         raise UserError(f"There is no file '{path}'. Give it as pacs:FILE.parquet.")
     try:
+        check_declared(path, parquet.read_metadata(path))
         table = parquet.read_table(path, columns=["image", "domain", "label"])
         rows = table.to_pylist()
         return tuple(pacs_photo(path, number, row) for number, row in enumerate(rows))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from hfru_core.cli.main import main
 from hfru_core.data.source import load_image, parse_source
 from hfru_core.types import UserError
+from tests.conftest import ROOT
 
 
 def clear(folder: Path, **columns: list[Any]) -> str:
@@ -103,3 +106,31 @@ def test_an_interrupt_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(parquet, "read_table", interrupted)
     with pytest.raises(KeyboardInterrupt):
         source.known_concepts()
+
+
+PEAK = """
+import resource, sys
+from hfru_core.data.source import parse_source
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    parse_source(sys.argv[1]).known_concepts()
+except ValueError as error:
+    print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    "captions",
+    [["x" * 600_000_000, "b"], ["y" * 200_000] * 1_000],
+    ids=["one long text", "one text a thousand times"],
+)
+def test_a_small_file_that_unpacks_to_much_is_refused(tmp_path: Path, captions: list[str]) -> None:
+    """They took 3,458 MB and 791 MB."""
+    n = len(captions)
+    picture = [{"bytes": b"1", "path": ""}] * n
+    source = clear(tmp_path, caption=captions, image=picture, name=["A B"] * n)
+    asked = [sys.executable, "-c", PEAK, source]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    said, peak = done.stdout.strip().split("\n")
+    assert "expected" in said and float(peak) < 400, done.stdout
