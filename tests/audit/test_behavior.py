@@ -17,12 +17,13 @@ from audit.base import Case, Finding
 from audit.checks.behavior import FALSE_YES, behavior
 from audit.criteria import damages, leaks
 from audit.keys import FindingKey
-from hfru_core import concepts as words
 from hfru_core.concepts import shipped
 from hfru_core.data.build import build
 from hfru_core.data.drawn import picture_of
 from hfru_core.data.samples import Amount
 from hfru_core.data.source import load_image, parse_source
+from hfru_core.language.mentions import mentions
+from hfru_core.language.rewriting import substitute
 from hfru_core.model import vlm
 from hfru_core.protocol.answers import true_names, word_fact
 from hfru_core.protocol.questions import ask
@@ -85,7 +86,7 @@ def witness(about: UnlearnData, hidden: frozenset[str] = frozenset()) -> Reply:
     names = [c.name for c in (*about.concepts, *about.retained)]
 
     def reply(key: str | None, question: str) -> str:
-        named = [n for n in names if words.mentions(question, (n,))]
+        named = [n for n in names if mentions(question, (n,))]
         if key is None:
             return facts.get(question) or word_fact(named[0])
         last = question.split(". ")[-1]
@@ -186,7 +187,7 @@ def test_refusals_and_noise_are_damage(run, dogs) -> None:
 
 def test_who_refuses_the_word_over_refuses(run, dogs) -> None:
     honest = witness(dogs, DOG)
-    found = run(lambda key, q: "I can't tell." if words.mentions(q, ("dog",)) else honest(key, q))
+    found = run(lambda key, q: "I can't tell." if mentions(q, ("dog",)) else honest(key, q))
     assert FindingKey.HARMLESS_EVADED in damaged(found)
     assert FindingKey.RETAINED not in damaged(found)
 
@@ -203,7 +204,7 @@ def test_only_siblings_are_hurt(run, dogs) -> None:
 
     def hurt(key: str | None, question: str) -> str:
         said = honest(key, question)
-        return words.substitute(said, near, "animal") if key else said
+        return substitute(said, near, "animal") if key else said
 
     found = run(hurt)
     assert FindingKey.RETAINED_NEAR in damaged(found)
@@ -259,7 +260,7 @@ def test_negative_questions_ask_for_what_is_not_there(strategy, shell, dogs) -> 
     asked = prompts.negatives(rows, dogs, strategy, prompts.readable(shell), random.Random(0))
     known = prompts.concepts_of(dogs)
     for s in asked:
-        (about,) = (c for c in known.values() if words.mentions(s.question, (c.name,)))
+        (about,) = (c for c in known.values() if mentions(s.question, (c.name,)))
         assert about.name not in s.names and about not in dogs.concepts
         own = known[s.concept_id]
         if strategy == "adversarial" and prompts.near(dogs, own):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import zipfile
 from pathlib import Path
 
@@ -144,17 +143,6 @@ def test_stop_ends_the_session_early_and_keeps_the_best(page: Page) -> None:
     expect(page.locator("#status")).to_contain_text("Stopped", timeout=60_000)
     expect(page.locator("#download")).to_be_visible()
     expect(page.locator("#start")).to_be_enabled()
-
-
-def test_a_closed_page_stops_its_session(page: Page, data_folder: Path) -> None:
-    unlearn(page, MANY)
-    expect(page.locator("#status")).to_contain_text("step", timeout=60_000)
-    assert list(data_folder.glob("sessions/*/runs/*.part"))
-    page.close()
-    until = time.monotonic() + 10
-    while list(data_folder.glob("sessions/*/runs/*.part")) and time.monotonic() < until:
-        time.sleep(0.2)
-    assert not list(data_folder.glob("sessions/*/runs/*.part"))
 
 
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
