@@ -48,7 +48,7 @@ class Lexicon:
     """A list of words ready to be found: spellings without gaps, and where their parts end."""
 
     spellings: dict[str, tuple[str, frozenset[int]]]
-    longest: int
+    begun: frozenset[str]  # how spellings begin, at any length
     scripts: tuple[tuple[str, str], ...]  # (folded, word) of scripts without our kind of words
 
 
@@ -66,7 +66,8 @@ def lexicon(listed: tuple[str, ...]) -> Lexicon:
             ends = [sum(map(len, parts[: i + 1])) for i in range(len(parts) - 1)]
             spellings.setdefault("".join(parts), (word, frozenset(ends)))
     scripts.sort(key=lambda pair: -len(pair[0]))
-    return Lexicon(spellings, max(map(len, spellings), default=0), tuple(scripts))
+    begun = frozenset(s[:n] for s in spellings for n in range(1, len(s) + 1))
+    return Lexicon(spellings, begun, tuple(scripts))
 
 
 @lru_cache(maxsize=16384)
@@ -106,11 +107,11 @@ def longest_at(
         if i > at and not GAP.fullmatch(tokens[i].before):
             break
         before, joined = joined, joined + tokens[i].key
-        if len(before) > known.longest:
-            break
         spelled = known.spellings.get(joined) or known.spellings.get(before + lemmas[i])
         if spelled and may_be_apart(tokens[at : i + 1], ends, spelled[1]):
             best = Hit(spelled[0], tokens[at].start, tokens[i].end, at, i)
+        if joined not in known.begun:
+            break
         ends.append(len(joined))
     return best
 

@@ -19,6 +19,7 @@ WHOLE = {"'s": "is", "'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "'d
 SHORTENED = re.compile(r"'(?:m|re|ve|ll|d)$")
 PRONOUN = re.compile(r"(?:it|there|that|this|he|she|what|who|here|where|how)'s$")
 ELISION = re.compile(r"(?:[cdjlmnst]|qu|jusqu|lorsqu)'(?=\w)")
+SPACES = re.compile(r"\s\s")
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # kana and Han
 HANGUL = re.compile(r"[\uac00-\ud7a3]")
 
@@ -56,6 +57,8 @@ def folded(text: str) -> Folded:
 @lru_cache(maxsize=8192)
 def clean(text: str) -> Folded:
     """The text with composed letters and single spaces, and where each stood before."""
+    if text.isascii() and not SPACES.search(text):
+        return Folded(text, tuple(range(len(text) + 1)))
     out: list[str] = []
     places: list[int] = []
     for start, cluster in clusters(text):
