@@ -27,7 +27,7 @@ FALLBACK = {
 
 
 def suggest(name: str, kind: Kind = "object", sense: int | None = None) -> Concept:
-    """A concept with word lists to be edited: the shipped one of that name, else the dictionary's.
+    """A concept with word lists to be edited: the dictionary's, and those of a shipped concept.
 
     `sense` is the number of one of `wordlists.senses(name)`. Raises where the dictionary has
     neither the name nor its last word; nobody is asked who looks like a person.
@@ -36,16 +36,17 @@ def suggest(name: str, kind: Kind = "object", sense: int | None = None) -> Conce
         raise UserError("The concept has no name: give a word such as 'garden gnome'.")
     if kind not in FALLBACK:
         raise UserError(f"A concept is of kind 'object' or 'identity', got '{kind}'.")
-    known = shipped().get(slug(name))
-    if known and sense is None:
-        return known
     if kind == "identity":
-        return listed(name.strip(), kind, {"aliases": parts_of_name(name)})
+        known = shipped().get(slug(name))
+        return known or listed(name.strip(), kind, {"aliases": parts_of_name(name)})
     found = wordlists.words_for(name.strip(), sense)
-    return listed(name.strip(), kind, {
-        "aliases": list(found.names), "abstractions": list(found.abstractions),
-        "siblings": list(found.siblings),
-    })  # fmt: skip
+    lists = {
+        "aliases": found.names, "abstractions": found.abstractions, "siblings": found.siblings,
+    }  # fmt: skip
+    known = shipped().get(slug(name)) if sense is None else None
+    if known:
+        lists = {field: (*getattr(known, field), *words) for field, words in lists.items()}
+    return listed(name.strip(), kind, {field: list(words) for field, words in lists.items()})
 
 
 def parts_of_name(name: str) -> list[str]:

@@ -68,8 +68,13 @@ def test_a_word_of_several_senses_is_taken_in_the_one_that_is_meant() -> None:
         custom_concept.suggest("mouse", sense=4)
 
 
-def test_a_known_concept_is_the_shipped_one_and_a_person_has_parts() -> None:
-    assert custom_concept.suggest("Dog") == concepts.shipped()["dog"]
+def test_a_known_concept_keeps_its_words_and_a_person_has_parts() -> None:
+    dog, shipped = custom_concept.suggest("Dog"), concepts.shipped()["dog"]
+    assert set(shipped.aliases) | {"chihuahua", "rottweiler", "mutt"} <= {
+        a.lower() for a in dog.aliases
+    }
+    assert dog.abstractions[: len(shipped.abstractions)] == shipped.abstractions
+    assert custom_concept.suggest("Mara Velden", "identity") == concepts.shipped()["mara_velden"]
     person = custom_concept.suggest("Sammy Davis, Jr.", "identity")
     assert person.aliases == ("Sammy Davis, Jr.", "Sammy", "Davis")
     assert person.abstractions[0] == "someone I don't know"
