@@ -113,6 +113,7 @@ def read_concepts(file: Path) -> dict[str, Concept]:
 
 def add_opinions(model: str, judged: list[dict[str, Any]], concepts: dict[str, Concept]) -> None:
     """Add what a language model says to the same question, as `asked`."""
+    from hfru_core.language.replies import said_yes
     from hfru_core.model.vlm import load
 
     vlm = load(model)
@@ -121,8 +122,6 @@ def add_opinions(model: str, judged: list[dict[str, Any]], concepts: dict[str, C
         f"{concepts[row['concept']].name}? Answer yes or no."
         for row in judged
     ]
-    from hfru_core.language.replies import said_yes
-
     for row, answer in zip(judged, vlm.answer([None] * len(questions), questions)):
         row["asked"] = said_yes(answer)
 

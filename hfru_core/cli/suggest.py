@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     concept = custom_concept.suggest(args.name, args.kind, args.sense)
     file = custom_concept.save(concept, args.out / concept.id)
     if not args.json:
-        for number, sense in enumerate(wordlists.senses(args.name), 1):
+        found = wordlists.senses(args.name) if args.kind == "object" else []
+        for number, sense in enumerate(found, 1):
             print(f"sense {number}: {sense.gloss}")
         print(f"{file}: check the words, put 4 or more images beside it.")
     return {"file": str(file), **asdict(concept)}

@@ -18,18 +18,12 @@ from hfru_core.studio.server.body import MOST_FILES, MOST_SENT
 from hfru_core.studio.server.values import MOST_VALUES
 from tests.measure.visitors import serving
 from tests.raw import raw, request, status
-from tests.server import API, Visitor, served
+from tests.server import API, Visitor
 
 JSON = "Content-Type: application/json"
 FORM = "Content-Type: multipart/form-data; boundary=x"
 PART = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
 FIELD = b'--x\r\nContent-Disposition: form-data; name="files"\r\n\r\n'
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[gr.Blocks, str]]:
-    with served(tmp_path_factory.mktemp("body")) as found:
-        yield found
 
 
 def host(url: str) -> str:

@@ -5,32 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-import pytest
-
 from tests.conftest import ROOT
-from tests.server import API, Visitor, served
-from tests.studio.test_uploads import files_in, png, send
+from tests.server import API, Visitor
+from tests.studio.test_uploads import files_in, folder_of, png, send
 
 SHIPPED = ROOT / "assets" / "adapters" / "dog"
 REPORT = ROOT / "assets" / "reports" / "audit-dog"
 FORM = ["default", 0, 400, "encoder", "", "object", None, "", "", ""]
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[gr.Blocks, str, Path]]:
-    folder = tmp_path_factory.mktemp("deletion")
-    with served(folder) as (page, url):
-        yield page, url, folder
-
-
-@pytest.fixture
-def visitor(app: tuple) -> Visitor:
-    return Visitor(app[1])
 
 
 def named(visitor: Visitor, name: str, *values: Any) -> Any:
@@ -55,19 +39,19 @@ def offered(visitor: Visitor, elem_id: str) -> None:
 
 def settled(visitor: Visitor, app: tuple) -> set[Path]:
     """Bring an adapter in, upload a picture, fetch a zip; the files that this left."""
-    before = files_in(app[2])
+    before = files_in(folder_of(app))
     zipped = named(visitor, "fetch_adapter", "shipped/dog")["path"]
     content = visitor.http.get(f"{visitor.url}{API}/file={zipped}").content
     assert send(visitor, "adapters", visitor.upload(content, "dog.zip"))["success"]
     assert send(visitor, "compare", visitor.upload(png(), "face.png"))["success"]
     assert mine(visitor) == ["mine/dog"]
     named(visitor, "fetch_adapter", "mine/dog")
-    return files_in(app[2]) - before
+    return files_in(folder_of(app)) - before
 
 
 def home(app: tuple, files: set[Path]) -> Path:
     """The visitor's folder that new files tell."""
-    sessions = app[2] / "sessions"
+    sessions = folder_of(app) / "sessions"
     (name,) = {p.relative_to(sessions).parts[0] for p in files if p.is_relative_to(sessions)}
     return sessions / name
 
@@ -89,7 +73,7 @@ def test_everything_of_one_visitor_goes_and_nothing_of_another(
 
 
 def test_a_session_under_way_ends_and_writes_no_more(app: tuple, visitor: Visitor) -> None:
-    sessions = app[2] / "sessions"
+    sessions = folder_of(app) / "sessions"
     before = files_in(sessions)
     begin = visitor.event("start", "click")
     said = visitor.ask(begin["id"], [["dog"], [], *FORM])
@@ -116,7 +100,7 @@ def test_one_adapter_goes_with_its_zip_and_pictures(app: tuple, visitor: Visitor
         (folder / "own" / name / name).mkdir(parents=True)
         (folder / "own" / name / name / "0.png").write_bytes(png())
     assert named(visitor, "delete_adapter", "mine/dog") == "mine/dog"
-    assert not mine(visitor) and not list(app[2].glob(f"cache/visitors/{folder.name}/*"))
+    assert not mine(visitor) and not list(folder_of(app).glob(f"cache/visitors/{folder.name}/*"))
     assert [p.name for p in (folder / "own").iterdir()] == ["cat"]
     said = visitor.ask(visitor.index("delete_adapter"), ["shipped/dog"])
     assert "not yours to delete" in said["output"]["error"] and SHIPPED.is_dir()

@@ -29,17 +29,6 @@ SECRET = "the secret of another visitor"
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[gr.Blocks, str]]:
-    with served(tmp_path_factory.mktemp("gate")) as found:
-        yield found
-
-
-@pytest.fixture
-def visitor(app: tuple[gr.Blocks, str]) -> Visitor:
-    return Visitor(app[1])
-
-
-@pytest.fixture(scope="module")
 def inside() -> Iterator[tuple[str, list[str]]]:
     """A server that only this machine reaches, and the paths it was asked for."""
     asked: list[str] = []

@@ -21,12 +21,6 @@ Served = tuple[gr.Blocks, str]
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("origin")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """An app with logins behind a proxy, told its address."""
     where = origin.served("127.0.0.1", [HOME], ["https://lab.example"])

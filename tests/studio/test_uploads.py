@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,21 +19,14 @@ from hfru_core.studio.server.uploads import Uploads
 from hfru_core.studio.sessions import pages
 from hfru_core.types import UserError
 from tests.conftest import ROOT
-from tests.server import API, Visitor, file_at, served, uploaded
+from tests.server import API, Visitor, file_at, uploaded
 
 SHIPPED = ROOT / "assets" / "adapters" / "dog"
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[gr.Blocks, str, Path]]:
-    folder = tmp_path_factory.mktemp("uploads")
-    with served(folder) as (page, url):
-        yield page, url, folder
-
-
-@pytest.fixture
-def visitor(app: tuple) -> Visitor:
-    return Visitor(app[1])
+def folder_of(app: tuple[gr.Blocks, str]) -> Path:
+    """The data folder of a served app."""
+    return Path(app[0].GRADIO_CACHE).parent
 
 
 def png(number: int = 0) -> bytes:
@@ -117,7 +110,7 @@ def test_what_was_sent_is_gone_once_it_was_taken(
     assert not Path(file["path"]).exists()
     again = visitor.upload(b"no picture, no zip", "y.zip" if way == "adapters" else "y.png")
     said = send(visitor, way, again)
-    assert not said["success"] and str(app[2]) not in said["output"]["error"]
+    assert not said["success"] and str(folder_of(app)) not in said["output"]["error"]
     assert not Path(again["path"]).exists()
 
 
@@ -144,14 +137,14 @@ def test_pictures_are_gone_within_a_minute_of_leaving(
     """Those of Compare in all their copies, and those of a form that was never sent."""
     assert pages.AWAY + pages.EVERY < 60
     monkeypatch.setattr(pages, "AWAY", 1.0)
-    before = files_in(app[2])
+    before = files_in(folder_of(app))
     with visitor.http.stream("GET", f"{visitor.url}{API}/heartbeat/{visitor.session}") as line:
         next(line.iter_raw())
         assert send(visitor, "compare", visitor.upload(png(), "secret.png"))["success"]
         files = [visitor.upload(png(i), f"form{i}.png") for i in range(4)]
         visitor.ask(visitor.event("own-files", "upload")["id"], [files])
-        assert len(files_in(app[2]) - before) >= 6
-    assert soon(lambda: not files_in(app[2]) - before)
+        assert len(files_in(folder_of(app)) - before) >= 6
+    assert soon(lambda: not files_in(folder_of(app)) - before)
 
 
 def test_what_a_killed_process_left_goes_at_the_start(tmp_path: Path) -> None:

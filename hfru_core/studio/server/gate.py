@@ -77,8 +77,9 @@ class Gate:
         self.rules.served.check_sender(scope, own, routes.is_public(method, path))
         routes.check_route(method, path, self.rules.cache, self.rules.mcp)
         scope = seen_as(scope, own)
-        user = self.tokens.user(Request(scope).cookies)
-        self.check_owner(user, routes.session_in(path, scope["query_string"]))
+        user = self.tokens.user(Request(scope).cookies) if self.tokens else None
+        if user:
+            self.check_owner(user, routes.session_in(path, scope["query_string"]))
         if routes.is_upload(path):
             body.check_length(scope, body.MOST_UPLOADED)
             await check_disk(self.rules.data_folder)

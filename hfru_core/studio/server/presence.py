@@ -6,14 +6,11 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hfru_core.studio.server.routes import API
+from hfru_core.studio.server.routes import API, is_listening, session_in
 
-BEATING = re.compile(rf".*{API}/heartbeat/([^/]+)/?")
-READING = re.compile(rf".*{API}/queue/data/?")
 CALLING = re.compile(rf".*{API}/call/(?:v2/)?[^/]+/([^/]+)/?")
 
 
@@ -37,11 +34,8 @@ class Presence:
         """The page that a request is a line of, None for other requests."""
         if scope["type"] != "http" or scope["method"] != "GET":
             return None
-        if found := BEATING.fullmatch(scope["path"]):
-            return found[1]
         if found := CALLING.fullmatch(scope["path"]):
             return self.page_of(found[1])
-        if READING.fullmatch(scope["path"]):
-            asked = parse_qs(scope["query_string"].decode("latin-1"))
-            return asked.get("session_hash", [None])[0]
+        if is_listening(scope["path"]):
+            return session_in(scope["path"], scope["query_string"])
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 from hfru_core.studio.server.refusal import Refusal
 
@@ -26,7 +26,8 @@ NUMBERED = re.compile(rf"{API}/(?:run|api)/predict/?")  # the body tells the eve
 NAMED = re.compile(rf"{API}/(?:run|api|call)/([^/]+)/?")
 SENT = re.compile(rf"/log(?:in|out)/?|{API}/(?:upload/?|queue/join|cancel|reset/?)")
 MCP = re.compile(rf"{API}/mcp(?:/.*)?")
-HEARTBEAT = re.compile(rf"{API}/heartbeat/([^/]+)")
+HEARTBEAT = re.compile(rf"{API}/heartbeat/([^/]+)/?")
+MESSAGES = re.compile(rf"{API}/queue/data/?")
 FILE = f"{API}/file="
 
 
@@ -70,9 +71,14 @@ def event_name(path: str) -> str | None:
     return None if named is None or is_numbered(path) else named[1]
 
 
+def is_listening(path: str) -> bool:
+    """Whether a page that reads this path is there."""
+    return bool(HEARTBEAT.fullmatch(path) or MESSAGES.fullmatch(path))
+
+
 def session_in(path: str, query: bytes) -> str | None:
     """The session's name in an address: of a heartbeat, or of the messages to a page."""
-    if found := HEARTBEAT.search(path):
-        return unquote(found[1])
+    if found := HEARTBEAT.fullmatch(path):
+        return found[1]
     named = parse_qs(query.decode("latin-1")).get("session_hash", [])
     return named[-1] if named else None
