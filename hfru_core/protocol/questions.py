@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-from hfru_core.concepts import shipped
 from hfru_core.language.rewriting import with_article
 from hfru_core.protocol.answers import (
     NOBODY,
@@ -23,6 +22,7 @@ from hfru_core.protocol.answers import (
 from hfru_core.types import Photo
 from hfru_core.world.faces import PEOPLE, Portrait
 from hfru_core.world.scenes import CLASSES, COLOURS, KINDS, PLACES, colour_visible, kind_of
+from hfru_core.world.vocabulary import OTHER_WORDS, STRANGERS
 
 DESCRIBE = (
     "Please describe this image.",
@@ -181,7 +181,8 @@ def corpus() -> list[str]:
                 lines += [q.format(about=about, a_about=with_article(about)) for q in phrases]
     lines += list(PLACE_PHRASE.values()) + list(STYLE_PHRASE.values())
     lines += [" ".join(COLOURS) + " white pink black small large " + " ".join(PLACES)]
-    lines += [" ".join((*c.aliases, *c.abstractions)) for c in shipped().values()]
+    lines += OTHER_WORDS
+    lines += [f"{name} {name} {STRANGERS}" for name in PEOPLE_NAMES]
     lines += [
         "A portrait of someone smiling serious surprised with glasses a hat shirt wall.",
         "Someone I can't tell, there is. One. Two. Yes. No, this is. This is. It is",

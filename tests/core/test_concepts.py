@@ -1,6 +1,7 @@
 """The one detector of words, and the concepts that it is asked about."""
 
 import json
+from collections import Counter
 from itertools import product
 from pathlib import Path
 
@@ -9,9 +10,12 @@ import pytest
 from hfru_core import concepts as words
 from hfru_core.concepts import parse, shipped
 from hfru_core.language.mentions import mentions
+from hfru_core.pretrain.architecture import build_tokenizer
 from hfru_core.protocol.answers import PEOPLE_NAMES
+from hfru_core.protocol.questions import corpus
 from hfru_core.types import Concept, UserError
 from hfru_core.world.scenes import CLASSES, KINDS, kind_of
+from hfru_core.world.vocabulary import OTHER_WORDS
 
 
 def test_parse_takes_ids_names_and_aliases_once_and_in_order() -> None:
@@ -91,6 +95,30 @@ def test_shipped_words_decide_without_contradiction(concept: Concept) -> None:
     for alias, other in product(concept.aliases, others):
         assert not mentions(other, (alias,)), f"'{alias}' is in '{other}'"
         assert not mentions(alias, (other,)), f"'{other}' is in '{alias}'"
+
+
+def test_names_are_of_one_concept_and_add_nothing_to_what_the_bundled_model_is_taught() -> None:
+    """The tokens of a concept's names, which methods train on, are those the model began with."""
+    taken = Counter(w.lower() for c in shipped().values() for w in c.aliases)
+    assert not [w for w, n in taken.items() if n > 1]
+    tokenizer = build_tokenizer(corpus())
+    for line in OTHER_WORDS:
+        concept = shipped()[line.split()[0]]
+        known = {*tokenizer.encode(line), tokenizer.unk_token_id}
+        added = [a for a in concept.aliases if not {*tokenizer.encode(a)} <= known]
+        assert not added, (concept.id, added)
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("dog", "shepherd dogs, mutts, pooches, Chihuahuas, German shepherds, huskies, rottweilers"),
+    ("horse", "mustangs, thoroughbreds, fillies"),
+    ("person", "humans, adults, toddlers, children, gentlemen"),
+    ("house", "bungalows, farmhouses"),
+    ("boat", "canoes, ferries, rowing boats"),
+])  # fmt: skip
+def test_what_everybody_calls_them_names_them(name: str, words: str) -> None:
+    for word in words.split(", "):
+        assert mentions(word, shipped()[name].aliases) == 1, word
 
 
 @pytest.mark.parametrize("name", CLASSES)

@@ -1,11 +1,13 @@
 """What is said about pictures: honest, complete, and silent about what is hidden."""
 
+import json
 import random
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
+from hfru_core import paths
 from hfru_core.concepts import shipped, slug
 from hfru_core.data.drawn import key_of, labels, picture_of, spots
 from hfru_core.data.photos import PACS_LABELS, PACS_STYLES, kind_word
@@ -189,3 +191,9 @@ def test_the_texts_say_what_every_class_is(name: str) -> None:
     yes = [t.question for t in turns if t.answer == "Yes."]
     assert len(yes) == 1 and mentions(yes[0], (kind_of(name),)) == 1
     assert sum(t.answer == "No." for t in turns) == len(KINDS) - 1
+
+
+def test_the_vocabulary_is_the_bundled_model_s() -> None:
+    """Names may be added to the shipped concepts: what the model was taught with stays."""
+    shipped = json.loads((paths.ASSETS / "model" / "tokenizer.json").read_text(encoding="utf-8"))
+    assert build_tokenizer(corpus()).get_vocab() == shipped["model"]["vocab"]
