@@ -57,15 +57,11 @@ def parts_of_name(name: str) -> list[str]:
 
 def listed(name: str, kind: Kind, found: dict[str, list[str]]) -> Concept:
     """A concept from lists that may overlap: a word counts for the first list that has it."""
-    aliases = tuple(dict.fromkeys([name, *found.get("aliases", [])]))
-    taken = {a.lower() for a in aliases}
-    general = [w for w in found.get("abstractions", []) if w.lower() not in taken]
-    general += [w for w in FALLBACK[kind] if w not in general and w.lower() not in taken]
-    taken |= {w.lower() for w in general}
-    siblings = [w for w in found.get("siblings", []) if w.lower() not in taken]
-    concept = Concept(
-        slug(name), name, kind, aliases, tuple(general), tuple(siblings), "a person's own"
+    lists = [found.get(field, []) for field in ("aliases", "abstractions", "siblings")]
+    called, general, beside = wordlists.apart(
+        [name, *lists[0]], [*lists[1], *FALLBACK[kind]], lists[2]
     )
+    concept = Concept(slug(name), name, kind, called, general, beside, "a person's own")
     return checked(concept, f"'{name}'")
 
 
