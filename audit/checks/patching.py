@@ -18,6 +18,8 @@ from hfru_core.model.vlm import VLM
 from hfru_core.stats import bootstrap
 from hfru_core.types import Sample, UnlearnData, UserError
 
+LAYERS = ("encoder.layers", "encoder.blocks")  # of transformers, of EfficientNet
+
 
 def joined(early: VLM, late: VLM) -> Iterator[VLM]:
     """`late` with the tower's layers below l taken from `early`, for l = 0 ... depth.
@@ -30,7 +32,7 @@ def joined(early: VLM, late: VLM) -> Iterator[VLM]:
         raise UserError("The towers differ in architecture: their layers cannot be joined.")
     take(part(model, "embeddings"), part(early, "embeddings"))
     yield model
-    layers, others = part(model, "encoder.layers"), part(early, "encoder.layers")
+    layers, others = part(model, LAYERS), part(early, LAYERS)
     for layer, other in zip(layers.children(), others.children()):
         take(layer, other)
         yield model
@@ -41,8 +43,8 @@ def take(module: torch.nn.Module, other: torch.nn.Module) -> None:
     module.load_state_dict(other.state_dict())
 
 
-def part(vlm: VLM, end: str) -> torch.nn.Module:
-    """The tower's first module whose path ends so."""
+def part(vlm: VLM, end: str | tuple[str, ...]) -> torch.nn.Module:
+    """The tower's first module whose path ends so, or in one of these ways."""
     return next(m for name, m in vlm.tower.named_modules() if name.endswith(end))
 
 

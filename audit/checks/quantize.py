@@ -68,13 +68,22 @@ KEYS = {  # of naming and of retention
 
 
 def linears(vlm: VLM) -> dict[str, torch.Tensor]:
-    """The weights of all linear layers by name, but for the output head."""
+    """The weights (out, in) of all linear layers by name, but for the output head.
+
+    A convolution of one pixel is one too.
+    """
     head = vlm.core.get_output_embeddings()
     return {
-        name: module.weight
+        name: module.weight.flatten(1)  # a view
         for name, module in vlm.core.named_modules()
-        if isinstance(module, nn.Linear) and module is not head
+        if is_linear(module) and module is not head
     }
+
+
+def is_linear(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) or (
+        isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1)
+    )
 
 
 def part_of(vlm: VLM, name: str) -> str:

@@ -58,7 +58,8 @@ def encoded(vlm: VLM, images: Sequence, question: str = QUESTION) -> tuple[dict,
     """The model's inputs for one batch, and the outputs of tower and projector."""
     inputs = vlm.inputs(images, [question] * len(images))
     pixels = {k: inputs[k] for k in PIXELS if k in inputs}
-    return inputs, vlm.core.model.get_image_features(**pixels, output_hidden_states=True)
+    seen = vlm.core.model.get_image_features(**pixels, output_hidden_states=True)
+    return inputs, vlm.as_tokens(seen)
 
 
 def tower_tokens(seen: Any, count: int) -> dict[str, torch.Tensor]:

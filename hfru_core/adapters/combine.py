@@ -87,7 +87,9 @@ def added(updates: Sequence[Layers], strengths: Sequence[float]) -> Layers:
     sums = {}
     for name in sorted(set().union(*updates)):
         a, b = next(layers[name] for layers in updates if name in layers)
-        none = [(a.new_zeros(r, a.shape[1]), b.new_zeros(b.shape[0], r)) for r in ranks]
+        none = [
+            (a.new_zeros(r, *a.shape[1:]), b.new_zeros(b.shape[0], r, *b.shape[2:])) for r in ranks
+        ]
         pairs = [layers.get(name, zeros) for layers, zeros in zip(updates, none)]
         if any((p.shape[1], q.shape[0]) != (a.shape[1], b.shape[0]) for p, q in pairs):
             raise UserError(f"The adapters' weights for {name} differ in shape: not of one base.")

@@ -13,11 +13,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel
 from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from hfru_core import __version__
 from hfru_core.adapters.model_card import adapter_card
@@ -129,7 +131,7 @@ def check_base(vlm: VLM, folder: Path, base: BaseModel) -> None:
 def check_layers(vlm: VLM, folder: Path, layers: Shapes) -> None:
     """Refuse weights for layers that this model does not have."""
     there = {
-        name: (module.in_features, module.out_features)
+        name: widths(module)
         for name, module in vlm.core.named_modules()
         if adaptable(name, [vlm.family])
     }
@@ -140,6 +142,13 @@ def check_layers(vlm: VLM, folder: Path, layers: Shapes) -> None:
                 f"the model {vlm.name} has {there.get(name) or 'no such layer'}. Its record names "
                 "this model wrongly; ask whoever made it for another."
             )
+
+
+def widths(layer: Any) -> tuple[int, int]:
+    """How many values a linear layer, or a convolution of one pixel, takes and gives."""
+    if isinstance(layer, nn.Conv2d):
+        return layer.in_channels, layer.out_channels
+    return layer.in_features, layer.out_features
 
 
 @contextmanager

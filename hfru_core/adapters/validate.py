@@ -64,7 +64,7 @@ def shapes(folder: Path) -> Shapes:
     where = f"'{folder.name}/{WEIGHTS}'"
     try:
         with safe_open(folder / WEIGHTS, framework="pt") as file:
-            found = {k: file.get_slice(k).get_shape() for k in file.keys()}
+            found = {k: sides(file.get_slice(k).get_shape()) for k in file.keys()}
     except (SafetensorError, OSError) as error:
         raise UserError(f"{where} is damaged or cut short: {error}.") from None
     layers: Shapes = {}
@@ -79,6 +79,11 @@ def shapes(folder: Path) -> Shapes:
     if not layers:
         raise UserError(f"{where} holds no weights at all. Download it again.")
     return layers
+
+
+def sides(shape: list[int]) -> list[int]:
+    """A matrix's rows and columns; a convolution of one pixel is one."""
+    return shape[:2] if shape[2:] == [1, 1] else shape
 
 
 def adaptable(layer: str, families: Iterable[Family] = tuple(FAMILIES.values())) -> bool:
@@ -128,11 +133,11 @@ def check_config(folder: Path, layers: Shapes) -> None:
             f"{where} asks for more than plain LoRA: {', '.join(sorted(more))}. Adapters of this "
             "project do not; it could run or change anything."
         )
-    for name, sides in layers.items():
-        pair = [s for _, s in sorted(sides.items()) if len(s) == 2]
+    for name, found in layers.items():
+        pair = [s for _, s in sorted(found.items()) if len(s) == 2]
         if len(pair) != 2 or not pair[0][0] == pair[1][1] == rank > 0:
             raise UserError(
-                f"{where} says rank {rank}, but the weights of {name} have the shapes {sides}. "
+                f"{where} says rank {rank}, but the weights of {name} have the shapes {found}. "
                 "The files do not belong together; download all of them again."
             )
 

@@ -25,7 +25,8 @@ class Family:
     """Paths inside the transformers model, and patterns that match linear layers in full.
 
     `{layer}` in `lora` stands for the layers whose output is read. `fixed` says that every image
-    gives the same number of image tokens.
+    gives the same number of image tokens, `maps` that the tower is one of convolutions: its hidden
+    states are maps (B, C, H, W), and LoRA adapts its convolutions of one pixel too.
     """
 
     model_type: str
@@ -36,6 +37,7 @@ class Family:
     lora: str
     projector_lora: str | None
     fixed: bool = False
+    maps: bool = False
 
 
 # fmt: off
@@ -43,6 +45,11 @@ LLAVA = ("model.vision_tower", "model.multi_modal_projector", "model.language_mo
 QWEN = ("model.visual", "model.visual.merger", "model.language_model")
 IDEFICS = ("model.vision_model", "model.connector", "model.text_model")
 LINEARS = r"model\.multi_modal_projector\.linear_[12]"
+# EfficientNet's convolutions of one pixel; the linear layers of FastViTHD, the tower of the
+# published FastVLM.
+ONE_PIXEL = (r"model\.vision_tower\.(encoder\.(blocks\.{layer}\.(expansion\.expand_conv|"
+             r"projection\.project_conv)|top_conv)|timm_model\.stages\.{layer}\.blocks\.\d+\."
+             r"(token_mixer\.(qkv|proj)|mlp\.fc[12]))")
 
 ROWS = (
     Family("llava", "LLaVA-1.5", *LLAVA, CLIP, LINEARS, fixed=True),
@@ -69,6 +76,7 @@ ROWS = (
            r"(attention\.((q|k|v)_proj|projection_layer)|mlp\.fc[12])", LINEARS),
     # The projection is a bare parameter, which LoRA of linear layers does not reach.
     Family("gemma3", "Gemma 3", *LLAVA, CLIP, None, fixed=True),
+    Family("fast_vlm", "FastVLM", *LLAVA, ONE_PIXEL, LINEARS, fixed=True, maps=True),
 )
 # fmt: on
 FAMILIES = {row.model_type: row for row in ROWS}
@@ -104,7 +112,7 @@ def tower_pattern(family: Family, config: transformers.PretrainedConfig) -> str:
     """
     read = getattr(config, "vision_feature_layer", None)
     layer = r"\d+"
-    if read is not None:
+    if read not in (None, -1):
         depth = config.vision_config.num_hidden_layers
         listed = read if isinstance(read, (list, tuple)) else [read]
         used = max(i if i >= 0 else depth + 1 + i for i in listed)
@@ -124,7 +132,8 @@ def projector_pattern(family: Family) -> str:
 
 def processor_class(model_type: str) -> Any:
     """The family's processor class, without the video part that some have."""
-    kind = getattr(transformers, PROCESSOR_MAPPING_NAMES[model_type])
+    named = {"fast_vlm": "LlavaProcessor", **PROCESSOR_MAPPING_NAMES}
+    kind = getattr(transformers, named[model_type])
     return images_only(kind) if "video_processor" in kind.get_attributes() else kind
 
 

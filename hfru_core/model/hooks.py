@@ -69,7 +69,8 @@ def tower_outputs(vlm: VLM) -> Iterator[list[Any]]:
     original = model.get_image_features
 
     def record(*args: Any, **kwargs: Any) -> Any:
-        recorded.append(original(*args, **{**kwargs, "output_hidden_states": True}))
+        output = original(*args, **{**kwargs, "output_hidden_states": True})
+        recorded.append(vlm.as_tokens(output))
         return recorded[-1]
 
     model.get_image_features = record

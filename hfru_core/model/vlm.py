@@ -199,6 +199,13 @@ class VLM:
         pixels = {k: inputs[k] for k in PIXELS if k in inputs}
         return self.by_row(self.core.model.get_image_features(**pixels).pooler_output, inputs)
 
+    def as_tokens(self, output: Any) -> Any:
+        """What tower and projector put out, hidden states that are maps (B, C, H, W) as tokens."""
+        if self.family.maps:
+            states = output.hidden_states
+            output.hidden_states = tuple(h.flatten(2).transpose(1, 2) for h in states)
+        return output
+
     def by_row(
         self, projected: Iterable[torch.Tensor], inputs: dict[str, torch.Tensor]
     ) -> list[torch.Tensor]:
@@ -230,6 +237,11 @@ class VLM:
         pattern = lora_pattern(self.family, self.core.config, scope)
         config = LoraConfig(r=rank, lora_alpha=rank, target_modules=pattern, revision=self.revision)
         self.model = get_peft_model(self.model, config)
+        if checkpointing and self.family.maps:
+            raise UserError(
+                f"The tower of {self.family.label} does not compute layers twice: leave out "
+                "--checkpointing."
+            )
         if checkpointing:  # Re-entrant, no gradient would reach a tower whose input needs none.
             self.tower.activation_checkpointing_enable({"use_reentrant": False})
             self.tower.train()

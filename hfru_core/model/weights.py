@@ -37,5 +37,5 @@ def digest(model: nn.Module, model_type: str) -> str:
         if "lora_" not in name:
             found.update(name.replace(".base_layer", "").encode())
             rounded = value.detach().to(torch.bfloat16).contiguous()
-            found.update(rounded.view(torch.uint8).cpu().numpy().tobytes())
+            found.update(rounded.flatten().view(torch.uint8).cpu().numpy().tobytes())
     return found.hexdigest()[:16]

@@ -369,6 +369,47 @@ def gemma3() -> Parts:
     return tf.Gemma3ForConditionalGeneration(config), processor
 
 
+def fast_vlm() -> Parts:
+    """A tower of convolutions: EfficientNet, as in the bundled model `photo`."""
+    tok = tokenizer(image_token="<image>")
+    vision = tf.EfficientNetConfig(
+        image_size=SIDE,
+        in_channels=[32, 8, 16],
+        out_channels=[8, 16, 16],
+        num_block_repeats=[1, 1, 1],
+        kernel_sizes=[3, 3, 3],
+        strides=[1, 2, 1],
+        expand_ratios=[1, 2, 2],
+        depthwise_padding=[],
+        width_coefficient=1.0,
+        depth_coefficient=1.0,
+        hidden_act="relu6",
+        hidden_dim=1280,
+        hidden_size=1280,
+        dropout_rate=0.0,
+        drop_connect_rate=0.0,
+    )
+    config = tf.FastVlmConfig(
+        vision_config=vision,
+        text_config=tf.LlamaConfig(**decoder(tok)),
+        image_token_index=tok.image_token_id,
+        image_seq_length=TOKENS * 4,
+    )
+    images = SiglipImageProcessorPil(size={"height": SIDE, "width": SIDE})
+    processor = tf.LlavaProcessor(
+        images,
+        tok,
+        patch_size=PATCH // 2,
+        vision_feature_select_strategy="full",
+        chat_template=template("<image>"),
+    )
+    model = tf.FastVlmForConditionalGeneration(config)
+    for norm in model.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            torch.nn.init.constant_(norm.weight, 3.0)  # else nothing comes through
+    return model, processor
+
+
 MAKERS: dict[str, Callable[[], Parts]] = {
     f.__name__: f
     for f in (
@@ -383,6 +424,7 @@ MAKERS: dict[str, Callable[[], Parts]] = {
         paligemma,
         internvl,
         gemma3,
+        fast_vlm,
     )
 }
 

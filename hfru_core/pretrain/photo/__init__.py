@@ -1,0 +1,1 @@
+"""The bundled model `photo`: a tower pretrained on photographs, taught to speak about them."""
