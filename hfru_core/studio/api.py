@@ -6,8 +6,8 @@ are what the API page and MCP show. Gradio reads the annotations, so they are no
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, cast
 
 import gradio as gr
@@ -15,7 +15,6 @@ from gradio_client.utils import is_file_obj_with_meta
 from PIL import Image
 
 from audit.report.json_file import read
-from hfru_core.child_process import Child
 from hfru_core.concepts import shipped
 from hfru_core.data.images import open_image
 from hfru_core.studio.errors import friendly
@@ -25,6 +24,7 @@ from hfru_core.studio.sessions.adapters import adapter_label, concepts_of
 from hfru_core.studio.sessions.everything import Everything
 from hfru_core.studio.sessions.interrupted import Wish
 from hfru_core.studio.sessions.models import two_answers
+from hfru_core.studio.sessions.processes import Processes
 from hfru_core.studio.sessions.runner import Report, plan, zipped
 from hfru_core.studio.sessions.running import MOST_STEPS, Sessions
 from hfru_core.studio.tabs.compare import LONGEST
@@ -36,17 +36,15 @@ LEVELS = ("standard", "deep")
 
 
 class Api:
-    """The named endpoints; the Unlearn tab has the same sessions, `auditing` holds the audits.
+    """The named endpoints; the tabs have the same sessions, audits and bench runs."""
 
-    `others` are the page's audits and bench runs.
-    """
+    def __init__(
+        self, sessions: Sessions, audits: Processes[audit_run.Progress], benches: Processes
+    ) -> None:
+        self.sessions, self.studio, self.audits = sessions, sessions.studio, audits
+        self.everything = Everything(sessions, (audits, benches))
 
-    def __init__(self, sessions: Sessions, others: tuple[dict[str, Child], ...] = ()) -> None:
-        self.sessions, self.studio = sessions, sessions.studio
-        self.auditing: dict[str, Child] = {}
-        self.everything = Everything(sessions, (self.auditing, *others))
-
-    def wire(self, page: gr.Blocks) -> None:
+    def wire(self) -> None:
         """Put the endpoints on the page; what takes long waits in the queue of one."""
         answers, files, device = ANSWERING | PUBLIC, WORKING | PUBLIC, DEVICE | PUBLIC
         gr.api(self.describe, api_name="describe", **answers)
@@ -56,7 +54,6 @@ class Api:
         gr.api(self.fetch_adapter, api_name="fetch_adapter", **files)
         gr.api(self.delete_adapter, api_name="delete_adapter", **files)
         gr.api(self.delete_everything, api_name="delete_everything", **files)
-        page.unload(self.leave)
 
     @friendly
     def describe(
@@ -140,17 +137,23 @@ class Api:
         _, folder = self.chosen(visitor, adapter)
         if level not in LEVELS:
             raise UserError(f"level is one of {', '.join(LEVELS)}, got {level!r:.40}.")
-        if visitor in self.auditing:
-            raise UserError("An audit of yours is under way: wait for it or stop it.")
         self.studio.check_space(visitor)
-        run = self.auditing[visitor] = Child()
-        out = self.studio.folder(visitor) / "audits" / f"{folder.name}-{level}-{token_hex(3)}"
+        steps = partial(audit_run.audit, self.studio, visitor, folder, level)
+        process = self.audits.register(visitor, steps)
         try:
-            yield from audited(run, audit_run.command(self.studio.model, folder, level, out))
-            yield self.verdict(out, visitor)
+            for progress in self.audits.reports(visitor):
+                yield self.told(progress, visitor)
         finally:
-            self.auditing.pop(visitor, None)
-            run.stop()
+            self.audits.end(visitor, process)
+
+    def told(self, progress: audit_run.Progress, visitor: str) -> dict:
+        """The progress of an audit as plain values; raises where it ends without a report."""
+        if progress.ended:
+            raise UserError(": ".join(progress.ended))
+        if progress.report:
+            return self.verdict(progress.report, visitor)
+        title, detail = progress.title_and_detail()
+        return {"title": title, "detail": detail, "share": round(progress.share, 4)}
 
     def verdict(self, out: Path, visitor: str) -> dict:
         """The end of an audit that has a report."""
@@ -224,21 +227,6 @@ class Api:
         if name not in choices:
             raise UserError(f"There is no adapter {name!r:.80} for you: list_adapters tells which.")
         return name, choices[name]
-
-    def leave(self, request: gr.Request) -> None:
-        """The client went away: nobody wants the audit."""
-        run = self.auditing.pop(self.studio.visitor(request.session_hash), None)
-        if run:
-            run.stop()
-
-
-def audited(run: Child, command: list[str]) -> Iterator[dict]:
-    """The progress of an audit as plain values; raises where it ends without a report."""
-    for progress in audit_run.listen(run, command, every=1.0):
-        if progress.ended:
-            raise UserError(": ".join(progress.ended))
-        title, detail = progress.title_and_detail()
-        yield {"title": title, "detail": detail, "share": round(progress.share, 4)}
 
 
 def opened(uploads: Uploads, picture: Any, visitor: str) -> Image.Image:

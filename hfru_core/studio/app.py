@@ -111,11 +111,11 @@ def build_tabs(page: gr.Blocks, studio: Studio, bench: Path) -> gr.Tabs:
             gr.HTML(marker("about.html"))
     compare.wire(page, compare_tab)
     unlearn.wire(page, unlearn_tab, tabs, compare)
-    audit.wire(page, audit_tab)
+    audit.wire(page, audit_tab, compare.opened_page)
     adapters.wire(adapters_tab, tabs, compare)
-    benchmark.wire(page, benchmark_tab)
-    api = Api(sessions, (audit.form.running, benchmark.runs.running))
-    api.wire(page)
+    benchmark.wire(benchmark_tab, compare.opened_page)
+    api = Api(sessions, audit.form.audits, benchmark.runs.benches)
+    api.wire()
     adapters.wire_everything(api.everything)
     return tabs
 

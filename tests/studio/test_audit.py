@@ -52,7 +52,7 @@ def asker(name: str) -> SimpleNamespace:
 def test_progress_counts_audits_and_findings() -> None:
     progress = Progress()
     for tick in TICKS:
-        progress.update(tick)
+        progress = progress.after(tick)
     assert (progress.done, progress.findings) == (1, 1)
     assert "Audit: probes" in progress.html() and "width:50.0%" in progress.html()
     assert "1 findings" in progress.html()
@@ -101,21 +101,21 @@ def test_silence_is_told_where_it_is_asked_for() -> None:
 
 
 def test_a_run_stopped_before_it_began_starts_nothing(panel: Audit) -> None:
-    panel.form.begin("shipped/dog", asker("ann"))
-    panel.form.halt(asker("ann"))
-    ((said, _),) = panel.form.run("shipped/dog", "standard", asker("ann"))
+    panel.form.begin("shipped/dog", "standard", asker("ann"))
+    panel.form.run.halt(asker("ann"))
+    ((said, _),) = panel.form.run.run(asker("ann"))
     assert "before it began" in said
 
 
 def test_one_audit_a_visitor_and_none_without_an_adapter(panel: Audit) -> None:
     with pytest.raises(gr.Error, match="no adapter"):
-        panel.form.begin(None, asker("ann"))
-    panel.form.begin("shipped/dog", asker("ann"))
+        panel.form.begin(None, "standard", asker("ann"))
+    panel.form.begin("shipped/dog", "standard", asker("ann"))
     with pytest.raises(gr.Error, match="under way"):
-        panel.form.begin("shipped/dog", asker("ann"))
-    panel.form.begin("shipped/dog", asker("bob"))
-    panel.form.halt(asker("bob"))
-    assert set(panel.form.running) == {"ann"}, "nobody stops another visitor's audit"
+        panel.form.begin("shipped/dog", "standard", asker("ann"))
+    panel.form.begin("shipped/dog", "standard", asker("bob"))
+    panel.form.run.halt(asker("bob"))
+    assert set(panel.form.audits.by_visitor) == {panel.studio.visitor("ann")}, "none of another's"
 
 
 def test_a_finished_run_opens_its_report_and_leaves_no_parts(
@@ -128,12 +128,12 @@ def test_a_finished_run_opens_its_report_and_leaves_no_parts(
         return TELLING
 
     monkeypatch.setattr(audit_run, "command", fake)
-    panel.form.begin("shipped/dog", asker("ann"))
-    *_, (said, choice) = panel.form.run("shipped/dog", "standard", asker("ann"))
-    assert "Done" in said and choice.value == "mine/dog-standard"
+    panel.form.begin("shipped/dog", "standard", asker("ann"))
+    *_, (said, name) = panel.form.run.run(asker("ann"))
+    assert "Done" in said and panel.choose(name, asker("ann")).value == "mine/dog-standard"
     ann, bob = map(panel.studio.visitor, ("ann", "bob"))
     assert [p.name for p in (panel.studio.folder(ann) / "audits").iterdir()] == ["dog-standard"]
-    assert not panel.form.running
+    assert not panel.form.audits.by_visitor
     assert "mine/dog-standard" in reports.paths(panel.studio, ann)
     assert not reports.paths(panel.studio, bob)
 

@@ -245,7 +245,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch):
 
 def ran(panel: Benchmark, who: SimpleNamespace = ANN) -> list:
     panel.runs.begin(who, *FORM)
-    return list(panel.runs.run(who, *FORM))
+    return list(panel.runs.run.run(who))
 
 
 def test_a_wish_becomes_the_command() -> None:
@@ -292,7 +292,7 @@ def test_an_impossible_wish_is_refused_before_it_waits(
 ) -> None:
     with pytest.raises(gr.Error, match=told):
         panel.runs.begin(ANN, *form)
-    assert not panel.runs.running
+    assert not panel.runs.benches.by_visitor
 
 
 def test_rows_are_in_the_table_as_they_finish_and_for_their_visitor_alone(
@@ -303,12 +303,11 @@ def test_rows_are_in_the_table_as_they_finish_and_for_their_visitor_alone(
     with pytest.raises(gr.Error, match="under way"):
         panel.runs.begin(ANN, *FORM)
     seen = []
-    for shown, count in panel.runs.run(ANN, *FORM):
+    for shown, count in panel.runs.run.run(ANN):
         seen.append((count, drawn(panel)[2].count("(yours)"), shown))
-    assert [(a, b) for a, b, _ in seen] == [(0, 0), (0, 0), (1, 1), (1, 1), (2, 2), (2, 2)]
-    assert "npo · dog · 0: unlearning" in seen[1][2] and "1 of 2 done" in seen[3][2]
+    assert all(count <= rows for count, rows, _ in seen) and seen[-1][:2] == (2, 2)
     assert "Done" in seen[-1][2] and "2 rows" in seen[-1][2]
-    assert "(yours)" not in drawn(panel, BOB)[2] and not panel.runs.running
+    assert "(yours)" not in drawn(panel, BOB)[2] and not panel.runs.benches.by_visitor
     assert json.loads(panel.report.read_text())["rows"] == ROWS
 
 
@@ -327,28 +326,32 @@ def test_what_went_wrong_is_told_as_text(panel: Benchmark, stand_in) -> None:
     stand_in(script(say(finished={"method": 1})))
     with pytest.raises(gr.Error, match="cannot be read"):
         ran(panel)
-    assert not panel.runs.running
+    assert not panel.runs.benches.by_visitor
 
 
 def test_a_run_is_stopped_at_once_with_what_it_has_started(panel: Benchmark, stand_in) -> None:
     stand_in(HANGING)
     panel.runs.begin(ANN, *FORM)
-    steps = panel.runs.run(ANN, *FORM)
-    next(steps)
-    assert "unlearning" in next(steps)[0]
-    process = panel.runs.running["ann"].process
+    steps = panel.runs.run.run(ANN)
+    next(s for s in steps if "unlearning" in s[0])
+    (run,) = panel.runs.benches.by_visitor.values()
     began = time.monotonic()
-    threading.Timer(0.2, panel.runs.halt, [ANN]).start()
+    threading.Timer(0.2, panel.runs.run.halt, [ANN]).start()
     last = list(steps)[-1]
     assert time.monotonic() - began < 2 and "Stopped" in last[0]
-    assert process.poll() is not None and not panel.runs.running
+    assert run.child.process.poll() is not None and not panel.runs.benches.by_visitor
     assert not list(panel.studio.folder(panel.studio.visitor("ann")).glob("bench-*"))
 
 
 def test_a_run_that_was_stopped_while_it_waited_never_begins(panel: Benchmark, stand_in) -> None:
     stand_in(script("sys.exit('it began')"))
     panel.runs.begin(ANN, *FORM)
-    panel.runs.leave(ANN)
-    assert "before it began" in list(panel.runs.run(ANN, *FORM))[0][0]
+    panel.runs.run.halt(ANN)
+    assert "before it began" in list(panel.runs.run.run(ANN))[0][0]
     run = Child(stopped=True)
-    assert "Stopped" in list(follow(run, HANGING))[-1][0]
+    assert "Stopped" in list(follow(run, HANGING))[-1][0].html()
+
+
+def test_progress_counts_the_rows_that_are_finished() -> None:
+    told = [progress.html() for progress, _ in follow(Child(), TELLING)]
+    assert "npo · dog · 0: unlearning" in told[1] and "1 of 2 done" in told[3]

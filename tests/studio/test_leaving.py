@@ -34,6 +34,7 @@ QUICK = {**SHORT, "augment_to": 0}
 SOON = GRACE + 5.0
 HANGING = [sys.executable, "-c", "import time; time.sleep(300)"]
 START = {"unlearn": "start", "audit": "audit-start", "bench": "bench-start"}
+STATE = {"unlearn": "status", "audit": "audit-status", "bench": "bench-status"}
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> None:
 def form(kind: str, adapter: str, steps: int = 400) -> list:
     return {
         "unlearn": [["dog"], [], "default", 0, steps, "encoder", "", "object", None, "", "", ""],
-        "audit": [adapter],
+        "audit": [adapter, "standard"],
         "bench": [["npo"], "dog", 0, 0],
     }[kind]
 
@@ -85,11 +86,9 @@ async def started(visitor: Visitor, kind: str, adapter: str, arrives: bool = Tru
     assert not told.error, told.error
     follows = visitor.after(event)
     heard: asyncio.Queue = asyncio.Queue()
-    again = [adapter, "standard"] if kind == "audit" else values
-    data = again[: len(follows["inputs"])]
 
     async def hear() -> None:
-        async for message in visitor.messages(follows, *data):
+        async for message in visitor.messages(follows):
             heard.put_nowait((time.monotonic(), message))
 
     visitor.hearing = asyncio.create_task(hear())
@@ -156,14 +155,14 @@ async def opened(visitor: Visitor, token: str) -> None:
     await visitor.do(visitor.event(None, "load", fills="cards"), token)
 
 
-def attaching(visitor: Visitor) -> dict:
-    """The event by which a page that has loaded watches what is under way."""
+def attaching(visitor: Visitor, kind: str = "unlearn") -> dict:
+    """The event by which a page that has loaded watches what is under way of a kind."""
     load = visitor.event(None, "load", fills="cards")
     return next(
         e
         for e in visitor.events
         if e["trigger_after"] == load["id"]
-        and {visitor.ids["start"], visitor.ids["status"]} <= set(e["outputs"])
+        and {visitor.ids[START[kind]], visitor.ids[STATE[kind]]} <= set(e["outputs"])
     )
 
 
@@ -216,6 +215,39 @@ def test_a_session_whose_visitor_stays_away_can_be_resumed(url: str, folder: Pat
     assert "dog, seed 0" in offered[0][0]
     kept = [p for p in folder.glob("sessions/*/runs/*.part/wish.json")]
     assert any(p.parent.name == offered[0][1] for p in kept)
+
+
+async def cut_in_a_run(url: str, kind: str, adapter: str) -> tuple[str, str]:
+    """What a page that comes back in time is told of a run, and what Stop says to it then."""
+    token = secrets.token_hex(16)
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
+        config = await config_of(url, client)
+        page = Visitor(url, client, config)
+        await page.arrive()
+        await opened(page, token)
+        heard = await started(page, kind, adapter, arrives=False)
+        await heard_of(heard, "process_generating", BUSY[kind])
+        await gone(page)
+        await asyncio.sleep(GRACE / 2)
+        again = Visitor(url, client, config)
+        await again.arrive()
+        await opened(again, token)
+        told = again.messages(attaching(again, kind))
+        await asyncio.sleep(GRACE + 1)
+        async for message in told:
+            if BUSY[kind] in (seen := json.dumps(message)):
+                break
+        stopped = await again.at_once(again.event(f"{kind}-stop", "click"))
+        await again.leave()
+        return seen, json.dumps(stopped["data"])
+
+
+@pytest.mark.parametrize("kind", ["audit", "bench"])
+def test_a_run_goes_on_while_its_line_is_lost_and_stops_when_asked(
+    url: str, kind: str, trained: Path
+) -> None:
+    seen, stopped = alone(cut_in_a_run(url, kind, f"shipped/{trained.name}"))
+    assert BUSY[kind] in seen and "Stopped" in stopped
 
 
 async def unread(url: str, beating: bool, patience: float) -> None:

@@ -75,8 +75,6 @@ PHRASES: dict[str, str] = {
     # states
     "Waiting": "等待中",
     "for the machine; one session runs at a time": "等待机器空闲；同一时间只运行一次训练",
-    "for the machine; one audit or session runs at a time":
-        "等待机器空闲；同一时间只运行一次审计或训练",
     "for the machine; one run, audit or session at a time":
         "等待机器空闲；同一时间只运行一次基准、审计或训练",
     "Preparing": "准备中",
@@ -182,8 +180,8 @@ PHRASES: dict[str, str] = {
         "该训练已不在这里：请重新加载页面再选择。",
     "The disk of this machine is full: nothing could be kept. What was finished is still there.":
         "本机磁盘已满：无法保存任何内容。已完成的内容仍在。",
-    "The session ended by an error of this app; its log tells more.":
-        "训练因本应用的错误而结束；详情见日志。",
+    "It ended by an error of this app; its log tells more.":
+        "因本应用的错误而结束；详情见日志。",
 }
 # fmt: on
 SCRIPT = """<script>

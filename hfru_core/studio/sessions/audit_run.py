@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from hfru_core.child_process import Child, module
+from hfru_core.files import PART, free_name
 from hfru_core.studio.errors import public
 from hfru_core.studio.render.progress import bar
+from hfru_core.studio.sessions.studio import Studio
 
 STOPPED = ("Stopped", "no verdict, no report")
+EVERY = 1.0  # seconds between two looks at the clock
 
 
-@dataclass
+@dataclass(frozen=True)
 class Progress:
-    """What the process has told so far; `ended` says why there is no report."""
+    """What the process has told so far; `report` is the folder of a finished one, `ended` says why
+    there is none."""
 
-    audits: list[str] = field(default_factory=list)
+    audits: tuple[str, ...] = ()
     done: int = 0
     findings: int = 0
     began: float = field(default_factory=time.monotonic)
     ended: tuple[str, str] | None = None
+    report: Path | None = None
 
-    def update(self, line: dict[str, Any]) -> None:
-        self.audits = line.get("audits", self.audits)
-        self.done = line.get("done", self.done)
-        self.findings += line.get("finding") is not None
+    def after(self, line: dict[str, Any]) -> Progress:
+        """With one more line that was told."""
+        return replace(
+            self,
+            audits=tuple(line.get("audits", self.audits)),
+            done=line.get("done", self.done),
+            findings=self.findings + (line.get("finding") is not None),
+        )
 
     @property
     def share(self) -> float:
@@ -47,6 +57,8 @@ class Progress:
 
     def html(self) -> str:
         """The same as a bar, and the audits with a mark each."""
+        if self.report:
+            return bar("Done", "the report is open", 1.0)
         if self.ended:
             return bar(*self.ended)
         marks = " ".join(
@@ -64,19 +76,33 @@ def command(model: Path, folder: Path, depth: str, out: Path) -> list[str]:
     return module("audit", *asked, *["--deep"] * (depth == "deep"))
 
 
-def listen(child: Child, command: Sequence[str], every: float | None = None) -> Iterator[Progress]:
-    """Run an audit and yield its progress; the last has `ended` where there is no report.
+def audit(
+    studio: Studio, visitor: str, adapter: Path, depth: str, child: Child
+) -> Iterator[Progress]:
+    """Run an audit of a visitor's and yield its progress; nothing half made remains."""
+    out = free_name(studio.folder(visitor) / "audits", f"{adapter.name}-{depth}")
+    progress = Progress()
+    try:
+        for progress in listen(child, command(studio.model, adapter, depth, out)):
+            yield progress
+        if (out / "report.json").is_file():
+            yield replace(progress, report=out)
+    finally:
+        child.stop()
+        for part in out.parent.glob(f"{out.name}.*{PART}"):
+            shutil.rmtree(part, ignore_errors=True)
 
-    With `every`, also that often in seconds while nothing happens: a listener can leave then.
-    """
+
+def listen(child: Child, command: Sequence[str], every: float = EVERY) -> Iterator[Progress]:
+    """Run a command and yield its progress, also where it was silent for so many seconds; the last
+    has `ended` where there is no report."""
     progress = Progress()
     yield progress
     for line in child.follow(command, every):
-        progress.update(line or {})
+        progress = progress.after(line or {})
         yield progress
-    progress.ended = ending(child)
-    if progress.ended:
-        yield progress
+    if ended := ending(child):
+        yield replace(progress, ended=ended)
 
 
 def ending(child: Child) -> tuple[str, str] | None:

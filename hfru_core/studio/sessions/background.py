@@ -41,7 +41,7 @@ class Watched(Generic[Report]):
         except UserError as error:
             self.error = str(error)
         except Exception:
-            self.error = "The session ended by an error of this app; its log tells more."
+            self.error = "It ended by an error of this app; its log tells more."
             raise
         finally:
             self.over.set()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from hfru_core import concepts
@@ -17,12 +19,14 @@ from hfru_core.files import write_text
 from hfru_core.studio.errors import public
 from hfru_core.studio.render.progress import bar
 from hfru_core.studio.sessions.runner import clock
+from hfru_core.studio.sessions.studio import Studio
 from hfru_core.types import UserError
 
 STAGES = {"unlearn": "unlearning", "evaluate": "asking", "audit": "auditing",
           "relearn": "relearning"}  # fmt: skip
 MINE = "bench.json"
 STOPPED = ("Stopped", "what was finished stays in the table")
+EVERY = 1.0  # seconds between two looks at the clock
 
 
 @dataclass(frozen=True)
@@ -59,48 +63,67 @@ class Wish:
         return module("hfru_core", *self.arguments(), *events)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Progress:
-    """What the process has told so far."""
+    """What the process has told so far: `rows` are finished; `ended` is how it ended, and the share
+    that was done."""
 
     row: str = ""
     stage: str = ""
-    done: int = 0
+    rows: int = 0
     of: int = 0
     began: float = field(default_factory=time.monotonic)
+    ended: tuple[str, str, float] | None = None
 
-    def update(self, line: dict[str, Any]) -> None:
-        for key in ("row", "stage", "done", "of"):
-            setattr(self, key, line.get(key, getattr(self, key)))
-        self.done += "finished" in line and "done" not in line
+    def after(self, line: dict[str, Any]) -> Progress:
+        """With one more line that was told."""
+        now = {key: line.get(key, getattr(self, key)) for key in ("row", "stage", "of")}
+        return replace(self, **now, rows=self.rows + ("finished" in line))
 
     def html(self) -> str:
+        if self.ended:
+            return bar(*self.ended)
         spent = time.monotonic() - self.began
         title = f"{self.row}: {STAGES.get(self.stage, self.stage)}" if self.row else "Starting"
-        rows = f"{self.done} of {self.of} done · " if self.of else ""
-        return bar(title, rows + clock(spent), min(1.0, self.done / max(1, self.of)))
+        rows = f"{self.rows} of {self.of} done · " if self.of else ""
+        return bar(title, rows + clock(spent), min(1.0, self.rows / max(1, self.of)))
 
 
-def follow(child: Child, command: Sequence[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Run a part of the benchmark; yield its progress as HTML and each row as it is finished."""
+def bench(studio: Studio, visitor: str, wish: Wish, child: Child) -> Iterator[Progress]:
+    """Run a part of the benchmark, and keep each row in the visitor's folder as it is finished."""
+    folder = studio.folder(visitor)
+    out = folder / f"bench-{token_hex(8)}"
+    try:
+        for progress, finished in follow(child, wish.process(out)):
+            if finished is not None and not child.stopped:
+                keep(folder, finished)
+            yield progress
+    finally:
+        child.stop()
+        shutil.rmtree(out, ignore_errors=True)
+
+
+def follow(
+    child: Child, command: Sequence[str]
+) -> Iterator[tuple[Progress, dict[str, Any] | None]]:
+    """Run a command; yield its progress with each row as it is finished."""
     progress = Progress()
-    yield progress.html(), None
-    for line in child.follow(command):
-        if line and ("row" in line or "finished" in line):
-            progress.update(line)
-            yield progress.html(), line.get("finished")
-    yield ending(child, progress), None
+    yield progress, None
+    for line in child.follow(command, EVERY):
+        progress = progress.after(line or {})
+        yield progress, (line or {}).get("finished")
+    yield replace(progress, ended=ending(child, progress)), None
 
 
-def ending(child: Child, progress: Progress) -> str:
+def ending(child: Child, progress: Progress) -> tuple[str, str, float]:
     """How it ended."""
     if child.stopped:
-        return bar(*STOPPED)
+        return *STOPPED, 0.0
     if child.code == 0:
         spent = clock(time.monotonic() - progress.began)
-        rows = "1 row" if progress.done == 1 else f"{progress.done} rows"
-        return bar("Done", f"{rows} in {spent}", 1.0)
-    return bar("Not finished", public(child.message or "the benchmark ended without a word"))
+        rows = "1 row" if progress.rows == 1 else f"{progress.rows} rows"
+        return "Done", f"{rows} in {spent}", 1.0
+    return "Not finished", public(child.message or "the benchmark ended without a word"), 0.0
 
 
 # A visitor's own rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from hfru_core.child_process import Child
+from hfru_core.studio.sessions.processes import Processes
 from hfru_core.studio.sessions.running import Sessions
 from hfru_core.types import UserError
 
@@ -14,20 +14,19 @@ PATIENCE = 60.0  # seconds until a session has noticed that it is to end
 
 @dataclass(frozen=True)
 class Everything:
-    """`children` are the audits and bench runs under way, by page or by visitor."""
+    """`others` are the audits and bench runs under way."""
 
     sessions: Sessions
-    children: tuple[dict[str, Child], ...]
+    others: tuple[Processes, ...]
 
     def delete(self, page: str) -> None:
         """End what the page's visitor has under way, then delete what is theirs."""
         studio = self.sessions.studio
         visitor = studio.visitor(page)
-        pages = [p for p, v in list(studio.pages.visitors.items()) if v == visitor]
-        for running in self.children:
-            for key in {page, visitor, *pages}:
-                if child := running.pop(key, None):
-                    child.stop()
+        for processes in self.others:
+            process = processes.stop(visitor)
+            if process and process.watched and not process.watched.over.wait(PATIENCE):
+                raise UserError("Your session has not ended yet: try again in a minute.")
         self.end_session(visitor)
         studio.forget(visitor)
 

@@ -188,4 +188,4 @@ def leftovers(folder: Path) -> list[Path]:
     """What a killed process had begun in a visitor's folder, and nobody can go on with: all but
     sessions with a checkpoint."""
     runs = [p for p in folder.glob(f"runs/*{PART}") if not (p / "session.json").is_file()]
-    return [*runs, *folder.glob(f"audits/*{PART}"), *folder.glob("stop-*")]
+    return [*runs, *folder.glob(f"audits/*{PART}"), *folder.glob("stop-*"), *folder.glob("bench-*")]

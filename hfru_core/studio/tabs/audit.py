@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from audit.report import page as report_page
 from hfru_core.studio.sessions.studio import Studio
@@ -22,23 +23,32 @@ class Audit:
         with gr.Row():
             with gr.Column(scale=4, min_width=280, elem_classes="still"):
                 self.reports = Reports(studio)
-                self.form = AuditForm(studio, self.reports)
+                self.form = AuditForm(studio)
                 self.reports.build_files()
             with gr.Column(scale=9, min_width=300, elem_classes="still"):
                 self.reports.build_view()
 
-    def wire(self, page: gr.Blocks, tab: gr.Tab) -> None:
+    def wire(self, page: gr.Blocks, tab: gr.Tab, opened: Dependency) -> None:
         """Connect the events; an audit that ends opens its report."""
         lists = [self.form.adapter, self.reports.opened]
         tab.select(self.offer, None, lists, **PRIVATE)
         self.reports.opens(page.load(self.arrive, None, lists, **PRIVATE).then)
         self.reports.wire()
-        self.reports.opens(self.form.wire(page).success)
+        self.form.wire(opened)
+        finished = self.form.finished
+        self.reports.opens(
+            finished.change(self.choose, finished, self.reports.opened, **PRIVATE).success
+        )
 
     def arrive(self, request: gr.Request) -> list[Any]:
         """A new page: the adapters and the finished reports to choose from."""
         visitor = self.studio.visitor(request.session_hash)
         return [choice(self.studio.labels(visitor)), choice(self.reports.labels(visitor))]
+
+    def choose(self, name: str, request: gr.Request) -> Any:
+        """The report that was just finished."""
+        labels = self.reports.labels(self.studio.visitor(request.session_hash))
+        return choice(labels, name) if name else gr.skip()
 
     def offer(self, request: gr.Request) -> list[Any]:
         """The adapters and reports that are there now; those chosen stay."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import gradio as gr
 import plotly.graph_objects as go
+from gradio.events import Dependency
 
 from hfru_core.bench.columns import BY_KEY, COLUMNS
 from hfru_core.bench.results_file import Bench, Row, json_text, load
@@ -142,7 +143,7 @@ class Benchmark:
             buttons=["copy"],
         )
 
-    def wire(self, page: gr.Blocks, tab: gr.Tab) -> None:
+    def wire(self, tab: gr.Tab, opened: Dependency) -> None:
         """Connect the events; whatever changes what is seen draws all of it again."""
         seen = [*self.filters, self.budgets, self.requests, self.over]
         looked = [self.sorting, self.chosen, self.x, self.y, *seen]
@@ -162,7 +163,7 @@ class Benchmark:
         self.board.pick(
             self.pick, looked, [self.chosen, self.details, self.command, self.plot], **PRIVATE
         )
-        self.runs.wire(page, tab)
+        self.runs.wire(tab, opened)
 
     # What there is
 
