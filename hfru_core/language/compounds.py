@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from hfru_core.language.dictionary import Dictionary, dictionary, is_noun, key
@@ -12,6 +13,7 @@ from hfru_core.language.mentions import GAP, Hit
 from hfru_core.language.text import Word, words
 
 LONGEST = 3  # words of a compound
+COLOURS = frozenset("black white grey gray brown red blue green yellow orange".split())
 
 
 @lru_cache(maxsize=4096)
@@ -41,15 +43,69 @@ def other_thing(
     A hot dog is no dog, nor is an elephant seal an elephant. A clock tower shows a clock: where
     the name only tells what sort of object it is, it counts.
     """
-    own = {key(n) for n in names}
-    akin = family(names, general) | family((hit.word,), general)
+    own = keys_of(names)
+    akin = meant(hit.word, names, general)
     for compound, ends in around(words(text), hit):
         synsets = [s.synset for s in dictionary().senses(compound)]
         if key(compound) in own or not synsets or any(s in akin for s in synsets):
             continue
-        if ends or alive(synsets[0]) or made_for(compound, synsets[0], hit.word):
+        if not literal(text, hit, synsets) if ends else tells_other(compound, synsets, hit.word):
             return compound
     return None
+
+
+def solid_names(
+    text: str, names: tuple[str, ...], general: tuple[str, ...], found: Iterable[Hit]
+) -> list[Hit]:
+    """Words that end in one of the names and are such a thing: a sheepdog, a greyhound."""
+    ends = endings(names)
+    taken = {i for h in found for i in range(h.first, h.last + 1)}
+    return [
+        Hit(w.key, w.start, w.end, i, i)
+        for i, w in enumerate(words(text))
+        if i not in taken
+        and w.key.endswith(ends)
+        and any(means(f, family(names, general)) for f in numbers(w.key))
+    ]
+
+
+@lru_cache(maxsize=4096)
+def endings(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The forms of the names of one word."""
+    return tuple(f for n in names if n.isalpha() and len(n) > 2 for f in numbers(n.lower()))
+
+
+@lru_cache(maxsize=16384)
+def meant(word: str, names: tuple[str, ...], general: tuple[str, ...]) -> frozenset[int]:
+    """What a name of a concept can be: "bike" of "bicycle, bike" is no motorcycle."""
+    akin = family(names, general)
+    known = any(s.synset in akin for s in dictionary().senses(word))
+    return akin if known else akin | family((word,), general)
+
+
+@lru_cache(maxsize=4096)
+def keys_of(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(key, names))
+
+
+def means(compound: str | None, own: frozenset[int]) -> bool:
+    """Whether a compound may mean one of these senses."""
+    return bool(compound) and any(s.synset in own for s in dictionary().senses(str(compound)))
+
+
+def literal(text: str, hit: Hit, synsets: list[int]) -> bool:
+    """Whether a compound that ends in the name may be taken word by word: "a black cat" (a marten
+    in the dictionary), "a piece of cake"."""
+    before = words(text)[hit.first - 1 : hit.first]
+    apart = bool(before) and words(text)[hit.first].before.isspace()
+    hidden = not any(s in dictionary().visible for s in synsets)
+    return apart and (hidden or before[0].key in COLOURS)
+
+
+def tells_other(compound: str, synsets: list[int], name: str) -> bool:
+    """Whether a compound that begins with the name shows none: a dog collar, a bus stop."""
+    hidden = not any(s in dictionary().visible for s in synsets)
+    return hidden or alive(synsets[0]) or made_for(compound, synsets[0], name)
 
 
 def alive(synset: int) -> bool:

@@ -134,8 +134,8 @@ class Dictionary:
         bonus = 2.0 if sense.synset in self.edible else 0.0
         return sense.use.count + self.breadth(sense.synset) + bonus
 
-    def share(self, use: Use, inside: frozenset[int]) -> float:
-        """How much of a word's use is in a sense within `inside`, from 0 to 1.
+    def share(self, use: Use, inside: frozenset[int], noun: bool = False) -> float:
+        """How much of a word's use (as a `noun`) is in a sense within `inside`, from 0 to 1.
 
         Tagged text has most words never: the first sense counts one and a half more, later ones
         less, broad ones more; what a picture can show counts twice, and names of single things do
@@ -144,7 +144,7 @@ class Dictionary:
         senses = self.senses(use.word)
         seen = [s for s in senses if s.synset not in self.single] or senses
         weights = {s.synset: self.weight(s) for s in seen}
-        whole = sum(weights.values()) + self.no_noun.get(key(use.word), 0)
+        whole = sum(weights.values()) + (0 if noun else self.no_noun.get(key(use.word), 0))
         return sum(w for i, w in weights.items() if i in inside) / whole
 
     def weight(self, sense: Sense) -> float:

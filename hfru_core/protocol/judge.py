@@ -19,7 +19,7 @@ from functools import lru_cache
 from hfru_core.language import replies
 from hfru_core.language.asian import SCRIPTS
 from hfru_core.language.assertion import Standing, standing
-from hfru_core.language.compounds import other_thing
+from hfru_core.language.compounds import family, means, other_thing, solid_names
 from hfru_core.language.languages import LANGUAGE_NAMES, language_of, speaks
 from hfru_core.language.mentions import Hit, hits
 from hfru_core.language.strangers import people, strangers
@@ -65,7 +65,10 @@ class Verdict:
 def found(text: str, listed: tuple[str, ...], general: tuple[str, ...] = ()) -> tuple[Found, ...]:
     """Every mention of a list, with what is said of it; `general` tells what the words mean."""
     plain, places = clean(text)
-    said = (evidence(plain, hit, listed, general) for hit in hits(plain, listed))
+    there = hits(plain, listed)
+    if general and language_of(plain) == "en":
+        there = (*there, *solid_names(plain, listed, general, there))
+    said = (evidence(plain, hit, listed, general) for hit in there)
     return tuple(replace(f, start=places[f.start], end=places[f.end]) for f in said)
 
 
@@ -89,11 +92,11 @@ def judge(
     refused, broken = replies.refuses(clean(text).text), replies.is_degenerate(text)
     if not broken and (problem := unjudged(clean(text).text, concept)):
         return Verdict(None, None, None, refused, broken, problem=problem)
-    said = found(text, concept.aliases, concept.abstractions)
+    said = apart_from(found(text, concept.aliases, concept.abstractions), text, present)
     yes = confirms(text, said, topic)
     named = yes or any(f.counts for f in said)
     wrong = wrong_names(text, concept, present, complete)
-    general = found(text, concept.abstractions)
+    general = more_general(text, concept)
     return Verdict(
         named=named,
         hallucinated=any(f.counts for f in wrong),
@@ -105,6 +108,24 @@ def judge(
         general=general,
         yes=yes,
     )
+
+
+def apart_from(said: tuple[Found, ...], text: str, present: tuple[str, ...]) -> tuple[Found, ...]:
+    """The mentions, those with their compound that are part of another thing in the picture:
+    where a pizza cutter is there, "a pizza cutter" names no pizza."""
+    others = found(text, tuple(p for p in present if " " in p))
+    inside = {f: o.word for f in said for o in others if o.start <= f.start and f.end < o.end}
+    return tuple(replace(f, compound=f.compound or inside.get(f)) for f in said)
+
+
+def more_general(text: str, concept: Concept) -> tuple[Found, ...]:
+    """The general words; a compound for the concept itself leaves them what they are: a
+    "passenger vehicle" is a vehicle."""
+    said = found(text, concept.abstractions)
+    if language_of(text) != "en":
+        return said
+    own = family(concept.aliases, concept.abstractions)
+    return tuple(replace(f, compound=None) if means(f.compound, own) else f for f in said)
 
 
 def confirms(text: str, said: Sequence[Found], topic: str) -> bool:
@@ -130,6 +151,7 @@ def wrong_names(
 ) -> tuple[Found, ...]:
     """The specific names that an answer gives and that are not in the picture."""
     there = {w.lower() for name in present for w in (name, *name.split())}
+    there |= {h.word.lower() for name in present for h in hits(name, concept.siblings)}
     siblings = tuple(s for s in concept.siblings if s.lower() not in there)
     listed = found(text, siblings, concept.abstractions)
     if not complete or language_of(text) != "en":

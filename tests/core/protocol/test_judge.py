@@ -16,8 +16,10 @@ from hfru_core.types import Concept
 
 HERE = Path(__file__).parent
 ASKED = ("named", "hallucinated", "abstract", "refused", "degenerate")
-# Known to be judged wrongly: other languages have no dictionary, and hair may be strawberry blonde.
-HARD = 6
+# Known to be judged wrongly: other languages have no dictionary, hair may be strawberry
+# blonde, and a motor bike is listed as a motorcycle alone.
+HARD = {"answers": 5, "unseen": 1}
+CONCEPTS = {"answers": "answer_concepts.json", "unseen": "unseen_concepts.json"}
 names_concept = names
 
 
@@ -71,15 +73,13 @@ def concept_of(values: dict[str, Any]) -> Concept:
     return Concept(values["id"], values["name"], values["kind"], **lists, source="test")
 
 
-def answers() -> Iterator[tuple[dict[str, Any], Concept]]:
-    """320 answers with what they are, and the concept they are about."""
-    listed = json.loads((HERE / "answer_concepts.json").read_text(encoding="utf-8"))
-    found = listed.values() if isinstance(listed, dict) else listed
-    keys = listed.keys() if isinstance(listed, dict) else [c["id"] for c in listed]
-    concepts = dict(zip(keys, map(concept_of, found)))
-    for line in (HERE / "answers.jsonl").read_text(encoding="utf-8").splitlines():
+def answers(name: str = "answers") -> Iterator[tuple[dict[str, Any], Concept]]:
+    """320 answers ("unseen": 120 that were written before the judge was read) with what they are,
+    and the concept they are about."""
+    concepts = json.loads((HERE / CONCEPTS[name]).read_text(encoding="utf-8"))
+    for line in (HERE / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        yield row, concepts[row["concept"]]
+        yield row, concept_of(concepts[row["concept"]])
 
 
 def verdict(row: dict[str, Any], concept: Concept, text: str) -> Verdict:
@@ -93,9 +93,50 @@ def wrong_fields(row: dict[str, Any], concept: Concept, text: str) -> list[str]:
     return wrong + ["unjudged"] * (bool(row.get("unjudged")) and not found.problem)
 
 
-def test_answers_as_models_word_them_are_judged_rightly() -> None:
-    wrong = [(row["text"], w) for row, c in answers() if (w := wrong_fields(row, c, row["text"]))]
-    assert len(wrong) <= HARD, wrong
+@pytest.mark.parametrize("name", HARD)
+def test_answers_as_models_word_them_are_judged_rightly(name: str) -> None:
+    judged = ((row["text"], wrong_fields(row, c, row["text"])) for row, c in answers(name))
+    wrong = [(text, fields) for text, fields in judged if fields]
+    assert len(wrong) <= HARD[name], wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("A black cat on a wall.", True),  # in the dictionary a marten
+        ("A cat nap in the sun.", False),  # what no picture shows
+        ("A fisher cat in a tree.", False),
+    ],
+)
+def test_compounds_are_other_things_only_where_a_picture_can_show_them(
+    text: str, named: bool
+) -> None:
+    cat = Concept("cat", "cat", "object", ("cat",), ("animal",), (), "test")
+    assert judge(text, cat).named == named
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("A pair of ducks swims past.", ["duck"]),
+        ("It ducks under the fence.", []),
+        ("A calf beside its mother.", []),
+        ("The colour is a metal head of a sea floor.", []),  # "object" is no kind of thing
+    ],
+)
+def test_strangers_are_things_and_not_what_a_word_may_be_elsewhere(
+    text: str, wrong: list[str]
+) -> None:
+    words = (("elephant",), ("animal", "object"), ("giraffe",))
+    elephant = Concept("elephant", "elephant", "object", *words, "test")
+    found = judge(text, elephant, present=("elephants",), complete=True)
+    assert [f.word for f in found.wrong if f.counts] == wrong
+
+
+def test_a_word_that_ends_in_a_name_and_is_such_a_thing_names_it() -> None:
+    dog = Concept("dog", "dog", "object", ("dog", "hound"), ("animal",), (), "test")
+    for text, named in (("Two sheepdogs.", True), ("A greyhound.", True), ("A hotdog.", False)):
+        assert judge(text, dog).named == named, text
 
 
 @pytest.mark.parametrize(
