@@ -1,11 +1,11 @@
-"""Kill the app at random moments of a session, start it again, go on: what is lost?
+"""Kill the app at random moments of sessions and audits, start it again, go on: what is lost?
 
-    python -m tests.measure.kills --kills 20
+    python -m tests.measure.kills --kills 20 --report assets/reports/kills.json
 
-A small random model, sessions of some steps, and a visitor on the queue's own address. Each life
-of the app is a forked process that ends by SIGKILL. After each, every adapter that was finished
-must still be whole and the report that lies there unchanged; what was under way must be listed,
-and go on from where its checkpoint was.
+A small random model and a visitor on the queue's own address. Each life of the app is a forked
+process that ends by SIGKILL. After each, every adapter and report that was finished must still be
+whole and unchanged; a session that was under way must be listed, and go on from where its
+checkpoint was; of an audit neither a process nor, after the next start, a file may remain.
 """
 
 from __future__ import annotations
@@ -13,92 +13,52 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
-import json
 import os
 import random
 import signal
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from urllib.request import urlopen
 
 import httpx
 
-# Imported once, before the first fork; nothing here starts a thread.
+from audit.report.json_file import read
 from hfru_core.adapters.validate import check_hashes, checked_record
-from hfru_core.data.samples import Amount
-from hfru_core.evaluate import evaluate  # noqa: F401
 from hfru_core.files import PART
-from hfru_core.model import vlm  # noqa: F401
-from hfru_core.studio.app import build_app, launch
+from hfru_core.stats import wilson
 from hfru_core.studio.sessions import interrupted
-from hfru_core.studio.sessions.pages import Pages
-from tests.conftest import random_model
-from tests.measure.visitors import Visitor, config_of, free_port
+from tests.measure.lives import ADAPTER, born, prepare, publish
+from tests.measure.visitors import Visitor, config_of
 
-AMOUNT, JUDGED = Amount(4, 6, 2, 2), Amount(0, 0, 2, 2)
-SHORT = {
-    "batch": 4, "retain_batch": 4, "grpo_prompts": 4, "group": 2, "max_new_tokens": 6,
-    "lora_rank": 2, "checkpoint_every": 2, "check_every": 4,
-    "augment_to": 0,  # else the random model, whose answers have no end, is asked for minutes
-}  # fmt: skip
 STEPS = 120  # more than LONGEST is enough for, on a quick machine too
 WHO = "0" * 32  # one visitor, known again by every life of the app
-REPORT = Path("audits") / "kept" / "report.json"
 LONGEST = 6.0  # seconds from the first checkpoint until a kill
+AUDIT = 16.0  # seconds from the beginning of an audit until a kill, at most
+FILES = {"report.json", "report.md", "report.html"}
 
 
 @dataclass
 class Tally:
-    """What the kills came upon."""
+    """What the kills came upon: `under_way` of them fell into work."""
 
-    kills: int = 0
-    in_session: int = 0
+    n: int = 0
+    under_way: int = 0
     resumed: int = 0
     finished: int = 0
     restored: list[int] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
+    def values(self) -> dict[str, object]:
+        """With the 95 % interval of the share that lost something."""
+        return {**asdict(self), "interval": wilson(min(len(self.lost), self.n), self.n)}
 
-def forked(work) -> int:
-    """Do it in a process of its own."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return pid
+    def say(self, more: object) -> None:
+        print(f"kill {self.n}: {more}, lost {self.lost}", file=sys.stderr, flush=True)
 
 
-def serve(folder: Path, port: int) -> None:
-    """One life of the app; it ends by a signal."""
-    Pages.visitor = lambda self, page: WHO
-    page = build_app(
-        folder / "model",
-        folder / "data",
-        adapters=folder / "none",
-        amount=AMOUNT,
-        checked=JUDGED,
-        settings=SHORT,
-    )
-    launch(page, "127.0.0.1", port, quiet=True)
-
-
-def born(folder: Path) -> tuple[int, str]:
-    """Start the app; its process and address, once it answers."""
-    port = free_port()
-    pid, url = forked(lambda: serve(folder, port)), f"http://127.0.0.1:{port}"
-    until = time.monotonic() + 300
-    while time.monotonic() < until:
-        try:
-            urlopen(url, timeout=5).read()
-            return pid, url
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError("the app did not start")
+# Sessions
 
 
 async def visit(url: str, ready: asyncio.Event) -> None:
@@ -138,8 +98,7 @@ async def live(url: str, pid: int, after: float, runs: Path) -> None:
     while not visit_.done() and not cut_off(runs):
         await asyncio.sleep(0.1)
     await asyncio.wait([visit_], timeout=after)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    kill(pid)
     failed = visit_.done() and visit_.exception()
     first.cancel()
     visit_.cancel()
@@ -175,51 +134,131 @@ def look(runs: Path, before: tuple[dict, dict], tally: Tally) -> tuple[dict, dic
         tally.resumed += whole or cut.get(name, -1) > step
     for name in done:
         check_hashes(runs / name, checked_record(runs / name).hashes)
-    tally.in_session += bool(cut)
+    tally.under_way += bool(cut)
     tally.restored += cut.values()
     return done, cut
 
 
-def kill_often(folder: Path, kills: int, seed: int) -> Tally:
+def kill_sessions(folder: Path, kills: int, rng: random.Random) -> Tally:
     """Many lives of the app, and a last one that finishes what is left."""
-    rng, tally = random.Random(seed), Tally()
-    os.waitpid(forked(lambda: random_model(folder / "model", seed=0)), 0)
-    home = folder / "data" / "sessions" / WHO
-    (home / REPORT).parent.mkdir(parents=True)
-    (home / REPORT).write_text('{"kept": true}')
-    state = ({}, {})
-    for _ in range(kills):
-        pid, url = born(folder)
-        asyncio.run(live(url, pid, rng.uniform(0, LONGEST), home / "runs"))
-        tally.kills += 1
-        state = look(home / "runs", state, tally)
-        print(
-            f"kill {tally.kills}: {len(state[0])} finished, cut off at {state[1]}, "
-            f"lost {tally.lost}",
-            file=sys.stderr,
-            flush=True,
-        )
-    while state[1]:
-        pid, url = born(folder)
-        asyncio.run(live(url, pid, 600, home / "runs"))
-        state = look(home / "runs", state, tally)
-    if (home / REPORT).read_text() != '{"kept": true}':
-        tally.lost.append("the report")
+    tally, runs = Tally(), folder / "data" / "sessions" / WHO / "runs"
+    state: tuple[dict, dict] = ({}, {})
+    while tally.n < kills or state[1]:
+        more = tally.n < kills
+        pid, url = born(folder, WHO)
+        asyncio.run(live(url, pid, rng.uniform(0, LONGEST) if more else 600, runs))
+        tally.n += more
+        state = look(runs, state, tally)
+        tally.say(f"{len(state[0])} finished, cut off at {state[1]}")
     tally.finished = len(state[0])
     return tally
 
 
+# Audits
+
+
+async def audit(url: str, pid: int, after: float) -> None:
+    """An audit that is begun, and killed with its app so long after."""
+    async with httpx.AsyncClient(timeout=None) as client:
+        visitor = Visitor(url, client, await config_of(url, client))
+        await visitor.arrive()
+        await visitor.do(visitor.event(None, "load", fills="audit-adapter"))
+        event = visitor.event("audit-start", "click")
+        if error := (await visitor.do(event, ADAPTER, "standard")).error:
+            raise RuntimeError(error)
+        running = asyncio.create_task(visitor.do(visitor.after(event)))
+        await asyncio.wait([running], timeout=after)
+        kill(pid)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await visitor.leave()
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def reports(audits: Path) -> dict[str, str]:
+    """The reports that are there, by name, with what their files are."""
+    found = {}
+    for folder in sorted(p for p in audits.glob("*") if not p.name.endswith(PART)):
+        files = {p.name: p.read_bytes() for p in sorted(folder.iterdir())}
+        read(folder / "report.json")  # raises where it is not whole
+        whole = FILES <= set(files)
+        found[folder.name] = hashlib.sha256(repr(files).encode()).hexdigest() if whole else "parts"
+    return found
+
+
+def at_work(audits: Path) -> bool:
+    """Whether a process of an audit is there (Linux)."""
+    own = str(audits).encode()
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if own in line.read_bytes():
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def ended(audits: Path, within: float = 60.0) -> bool:
+    """Whether no process of an audit is there any more, soon."""
+    until = time.monotonic() + within
+    while at_work(audits) and time.monotonic() < until:
+        time.sleep(0.1)
+    return not at_work(audits)
+
+
+def kill_audits(folder: Path, kills: int, rng: random.Random) -> Tally:
+    """Many lives of the app, and a last one that finishes an audit."""
+    tally, home = Tally(), folder / "data" / "sessions" / WHO
+    audits, adapters, before = home / "audits", finished(home / "runs"), {}
+    for i in range(kills + 1):
+        pid, url = born(folder, WHO)
+        rest = [*audits.glob(f"*{PART}"), *home.glob("bench-*"), *home.glob("stop-*")]
+        tally.lost += [f"{p.name} remained" for p in rest]
+        asyncio.run(audit(url, pid, rng.uniform(0, AUDIT) if i < kills else 600))
+        tally.under_way += i < kills and bool(list(audits.glob(f"*{PART}")))
+        tally.lost += [] if ended(audits) else ["a process went on"]
+        now = reports(audits)
+        tally.lost += [
+            f"report {n}" for n, h in now.items() if before.get(n, h) != h or h == "parts"
+        ]
+        tally.lost += [f"report {n} is gone" for n in before if n not in now]
+        if i == kills and len(now) == len(before):
+            tally.lost.append("the last audit, which nothing cut short")
+        before, tally.n = now, min(i + 1, kills)
+        tally.say(f"{len(now)} reports")
+    if finished(home / "runs") != adapters:
+        tally.lost.append("an adapter")
+    tally.finished = len(before)
+    return tally
+
+
 def main() -> int:
-    p = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    p.add_argument("--kills", type=int, default=20)
-    p.add_argument("--seed", type=int, default=0)
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument("--kills", type=int, default=20, help="of each: sessions, then audits (20)")
+    p.add_argument("--seed", type=int, default=0, help="of the moments (0)")
+    p.add_argument("--only", choices=("sessions", "audits"), help="one of both")
+    p.add_argument(
+        "--report", type=Path, metavar="FILE", help="write the JSON there too; the other kind stays"
+    )
     args = p.parse_args()
+    work = {"sessions": kill_sessions, "audits": kill_audits}
     with tempfile.TemporaryDirectory() as folder:
-        tally = kill_often(Path(folder), args.kills, args.seed)
-    print(json.dumps(tally.__dict__))
-    if not tally.in_session:
-        print("no kill fell into a session: nothing was tried", file=sys.stderr)
-    return int(bool(tally.lost) or not tally.in_session)
+        prepare(Path(folder))
+        told = {
+            what: kills(Path(folder), args.kills, random.Random(args.seed)).values()
+            for what, kills in work.items()
+            if args.only in (None, what)
+        }
+    publish(told, args.report)
+    if not all(t["under_way"] for t in told.values()):
+        print("no kill fell into work of a kind: that was not tried", file=sys.stderr)
+    return int(any(t["lost"] or not t["under_way"] for t in told.values()))
 
 
 if __name__ == "__main__":
