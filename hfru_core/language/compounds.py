@@ -10,10 +10,9 @@ from hfru_core.language.dictionary import Dictionary, dictionary, is_noun, key
 from hfru_core.language.european import ENGLISH
 from hfru_core.language.inflection import numbers
 from hfru_core.language.mentions import GAP, Hit
-from hfru_core.language.text import Word, words
+from hfru_core.language.text import COLOURS, Word, words
 
 LONGEST = 3  # words of a compound
-COLOURS = frozenset("black white grey gray brown red blue green yellow orange".split())
 
 
 @lru_cache(maxsize=4096)

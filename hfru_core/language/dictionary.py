@@ -15,6 +15,7 @@ from functools import cache, cached_property, lru_cache
 from hfru_core.paths import ASSETS
 
 VISIBLE = ("physical object", "person", "food", "solid food", "body of water")
+PICTURED = ("food", "solid food", "edible fruit", "animal", "clothing")
 HIDDEN = ("location", "land")
 BROAD = 0.3  # of a doubling of what lies below a sense
 FOLDER = ASSETS / "words"
@@ -119,10 +120,10 @@ class Dictionary:
         return found - frozenset(x for r in hidden for x in self.family(r))
 
     @cached_property
-    def edible(self) -> frozenset[int]:
-        """Food in every form."""
-        kinds = (self.senses(word)[0].synset for word in ("food", "solid food", "edible fruit"))
-        return frozenset(x for kind in kinds for x in self.family(kind))
+    def pictured(self) -> frozenset[int]:
+        """What people take pictures of: food in every form, animals and clothing."""
+        roots = (self.senses(word)[0].synset for word in PICTURED)
+        return frozenset(x for root in roots for x in self.family(root))
 
     @cache  # noqa: B019 - there is one dictionary
     def breadth(self, synset: int) -> float:
@@ -131,7 +132,7 @@ class Dictionary:
 
     def likelihood(self, sense: Sense) -> float:
         """How likely a picture's word is meant so: frequent, broad, and rather food than plant."""
-        bonus = 2.0 if sense.synset in self.edible else 0.0
+        bonus = 2.0 if sense.synset in self.pictured else 0.0
         return sense.use.count + self.breadth(sense.synset) + bonus
 
     def share(self, use: Use, inside: frozenset[int], noun: bool = False) -> float:

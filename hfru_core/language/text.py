@@ -21,6 +21,7 @@ PRONOUN = re.compile(r"(?:it|there|that|this|he|she|what|who|here|where|how)'s$"
 ELISION = re.compile(r"(?:[cdjlmnst]|qu|jusqu|lorsqu)'(?=\w)")
 SPACES = re.compile(r"\s\s")
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # kana and Han
+COLOURS = frozenset("black white grey gray brown red blue green yellow orange purple".split())
 HANGUL = re.compile(r"[\uac00-\ud7a3]")
 
 

@@ -11,16 +11,20 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 from hfru_core.language.dictionary import Dictionary, Sense, Use, dictionary, key
 from hfru_core.language.inflection import numbers
+from hfru_core.language.text import COLOURS
 from hfru_core.types import UserError
 
 LEAST = 0.5  # share of a word's use from which it names something more general
 LEAST_OWN = 0.15  # the same for the words of the sense itself
 MOST = 1000
 MOST_SIBLINGS = 40
-LEAST_SAID = 0.2  # the same for a more general word
+LEAST_SAID = 0.25  # the same for a more general word
+BASIC = 250  # as many kinds has what people call by one word, such as dogs
+FEW = 5  # siblings of what is of no usual kind, from which no farther ones are added
 FAR = 1.5  # what a level costs a sibling; a usual word gains up to 3
 NEAREST = 8  # of the more general words one of which comes first
 # "a young horse", "uncastrated adult male of domestic cattle"
@@ -39,7 +43,11 @@ TOO_GENERAL = frozenset(
     "reproductivestructure naturalobject craft ware adult organiccompound foodstuff".split()
 )
 VAGUE = frozenset("device container structure equipment implement covering instrument".split())
-BROADEST = TOO_GENERAL | VAGUE | frozenset("person food animal plant clothing furniture".split())
+KINDS = (
+    "animal", "person", "food", "plant", "vehicle", "musical instrument", "furniture", "tool",
+    "weapon", "clothing", "building", "hominid",
+)  # fmt: skip
+INSULTS = re.compile(r"\b(?:slur|offensive|disparaging|derogatory|obscene|insulting)\b")
 
 
 @dataclass(frozen=True)
@@ -59,14 +67,18 @@ def words_for(noun: str, number: int | None = None) -> Words:
     book = dictionary()
     sense = picked(book, noun, number)
     if sense:
-        called = unique([noun, *names(book, sense.synset)])
-        return Words(*apart(called, abstractions(book, sense.synset), siblings(book, sense.synset)))
+        called = unique([noun, *names(book, sense.synset), *alike(book, sense.synset, noun)])
+        return Words(
+            *apart(called, abstractions(book, sense.synset), siblings(book, sense.synset, noun))
+        )
     head = chosen(book, noun.split()[-1]) if " " in noun.strip() else None
     if head is None:
         raise UserError(unknown(book, noun))
     general = [*own_words(book, head.synset), *abstractions(book, head.synset)]
     beside = [u.word for child in book.below[head.synset] for u in usual(book, child)]
-    return Words(*apart([noun], general, [*beside, *siblings(book, head.synset)][:MOST_SIBLINGS]))
+    return Words(
+        *apart([noun], general, [*beside, *siblings(book, head.synset, noun)][:MOST_SIBLINGS])
+    )
 
 
 def picked(book: Dictionary, noun: str, number: int | None) -> Sense | None:
@@ -120,44 +132,115 @@ def own_words(book: Dictionary, synset: int) -> list[str]:
 
 
 def abstractions(book: Dictionary, synset: int) -> list[str]:
-    """The words that people say for what is more general: the most usual, then the nearest."""
+    """The words that people say for what is more general: the most usual, then the nearest.
+
+    Nobody calls a violin a device: vague words are for what is of no kind.
+    """
     above = [(a, u) for a in book.ancestors(synset) for u in spoken(book, a)]
     plain = [(a, u) for a, u in above if key(u.word) not in VAGUE]
     sure = [u for a, u in plain[:NEAREST] if book.share(u, frozenset(book.family(a))) >= LEAST]
     first = [max(sure, key=lambda u: u.count).word] if sure else []
-    vague = [u.word for _, u in above if key(u.word) in VAGUE]
+    vague = [u.word for _, u in above if key(u.word) in VAGUE and not kinds(book, synset)]
     return unique([*first, *(u.word for _, u in plain), *vague])
 
 
 def spoken(book: Dictionary, synset: int) -> list[Use]:
     """The first word for a sense and those that tagged text has; none for "entity" and the like."""
     uses = [u for u in book.uses(synset) if u.word.islower()]
-    if any(key(u.word) in TOO_GENERAL for u in uses):
+    if any(key(u.word) in TOO_GENERAL for u in uses[:1]):
         return []
     inside = frozenset(book.family(synset))
     return [
-        u for i, u in enumerate(uses) if (not i or u.count) and book.share(u, inside) >= LEAST_SAID
+        u
+        for i, u in enumerate(uses)
+        if (not i or u.count and key(u.word) not in TOO_GENERAL)
+        and book.share(u, inside) >= LEAST_SAID
     ]
 
 
-def siblings(book: Dictionary, synset: int) -> list[str]:
+@lru_cache(maxsize=65536)
+def kinds(book: Dictionary, synset: int) -> frozenset[str]:
+    """Which of the usual kinds of things it is."""
+    above = {synset, *book.ancestors(synset)}
+    return frozenset(k for k in KINDS if any(s.synset in above for s in book.senses(k)[:2]))
+
+
+def alike(book: Dictionary, synset: int, noun: str) -> list[str]:
+    """What people call such a thing that WordNet has beside it: a field mushroom."""
+    beside = {x for parent in book.above(synset) for x in book.family(parent)}
+    beside -= {*book.family(synset), *book.above(synset)}
+    ending = f" {noun.lower()}"
+    return [u.word for s in sorted(beside) for u in usual(book, s) if u.word.endswith(ending)]
+
+
+def is_such(book: Dictionary, synset: int, word: str, noun: str) -> bool:
+    """Whether a word or its gloss says that it is the noun: a field mushroom, "an edible
+    mushroom"."""
+    said = ENDS.split(book.gloss(synset), maxsplit=1)[0].split()
+    return word.endswith(f" {noun.lower()}") or noun.lower() in said
+
+
+def siblings(book: Dictionary, synset: int, noun: str) -> list[str]:
     """The other things of the same kind: the usual and the near ones first."""
-    akin = {synset, *book.family(synset), *book.ancestors(synset)}
+    own = kinds(book, synset)
+    meant = [s.synset for s in book.senses(noun) if kinds(book, s.synset) == own]
+    akin = {*book.family(synset), *(x for s in (synset, *meant) for x in book.ancestors(s))}
     found: list[tuple[float, str]] = []
     for level, parent in enumerate(book.ancestors(synset)):
+        if level and is_far(book, parent, own, len(found)):
+            break
         beside = [s for s in book.family(parent) if s not in akin and s in book.visible]
         akin |= set(beside)
-        uses = (u for s in beside for u in usual(book, s))
+        told = without_kinds_of_others(book, [s for s in beside if kinds(book, s) <= own])
+        uses = (u for s in told for u in usual(book, s) if not is_such(book, s, u.word, noun))
         found += [(FAR * level - min(3.0, math.log2(u.count + 1)), u.word) for u in uses]
-        if {key(u.word) for u in book.uses(parent)} & BROADEST:
+        if {u.word for u in book.uses(parent)} & set(KINDS):
             break
-    return unique(word for _, word in sorted(found, key=lambda f: f[0]))[:MOST_SIBLINGS]
+    nearest = unique(word for _, word in sorted(found, key=lambda f: f[0]))
+    return in_one_number(nearest)[:MOST_SIBLINGS]
+
+
+def without_kinds_of_others(book: Dictionary, beside: list[int]) -> list[int]:
+    """The senses, the more general first, without those of a thing that is told and said more:
+    no "mare" beside "horse"."""
+    covered: dict[int, int] = {}
+    told = []
+    for synset in beside:
+        said = max((u.count for u in usual(book, synset)), default=0)
+        if said > covered.get(synset, -1):
+            told.append(synset)
+            family = book.family(synset)
+            if said and len(family) <= BASIC:
+                covered |= {s: max(said, covered.get(s, 0)) for s in family}
+    return told
+
+
+def is_far(book: Dictionary, parent: int, own: frozenset[str], found: int) -> bool:
+    """Whether what is under it is no longer similar: anything under "device" or, for what is of
+    no usual kind, more than a few things."""
+    called = {key(u.word) for u in book.uses(parent)}
+    broad = called & (TOO_GENERAL | VAGUE) and not own & kinds(book, parent)
+    return bool(broad) or (not own and found >= FEW)
+
+
+def in_one_number(found: list[str]) -> list[str]:
+    """Each word in one number: no "cows" beside "cow"."""
+    there = {w: i for i, w in enumerate(found)}
+    return [w for i, w in enumerate(found) if all(there.get(f, i) >= i for f in numbers(w))]
 
 
 def usual(book: Dictionary, synset: int) -> list[Use]:
     """The words that are mostly used for a sense, no Latin or proper names."""
+    if INSULTS.search(book.gloss(synset)):
+        return []
     inside = frozenset((synset,))
-    return [u for u in book.uses(synset) if u.word.islower() and book.share(u, inside) >= LEAST]
+    plain = [u for u in book.uses(synset) if u.word.islower() and not is_plural(book, u.word)]
+    return [u for u in plain if book.share(u, inside) >= LEAST]
+
+
+def is_plural(book: Dictionary, word: str) -> bool:
+    """Whether a word is the plural of another noun: "cows" of "cow"."""
+    return any(len(f) < len(word) and book.senses(f) for f in numbers(word)[1:])
 
 
 def names(book: Dictionary, synset: int) -> list[str]:
@@ -168,9 +251,15 @@ def names(book: Dictionary, synset: int) -> list[str]:
     family = [*book.family(synset), *young(book, synset)]
     inside = frozenset(family)
     own = [u for u in book.uses(synset) if book.share(u, inside) >= LEAST_OWN]
-    below = [u for s in family[1:] for u in book.uses(s) if book.share(u, inside) >= LEAST]
+    civil = [s for s in family[1:] if not INSULTS.search(book.gloss(s))]
+    below = [u for s in civil for u in book.uses(s) if book.share(u, inside) >= LEAST]
     below.sort(key=lambda u: -u.count)
-    return unique(u.word for u in (*own, *below) if "'s" not in u.word)[:MOST]
+    return unique(u.word for u in (*own, *below) if is_name(u.word))[:MOST]
+
+
+def is_name(word: str) -> bool:
+    """Whether a word can stand for a thing: a "small white" is a butterfly to few."""
+    return "'s" not in word and not (" " in word and word.split()[-1] in COLOURS)
 
 
 def young(book: Dictionary, synset: int) -> list[int]:

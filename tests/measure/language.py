@@ -22,7 +22,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from hfru_core.data.custom_concept import suggest
+from hfru_core.data.custom_concept import FALLBACK, suggest
 from hfru_core.language.dictionary import key
 from hfru_core.language.inflection import numbers
 from hfru_core.protocol.judge import judge, stated
@@ -31,6 +31,7 @@ from hfru_core.types import Concept, UserError
 from tests.core.protocol.test_judge import answers, concept_of
 
 ASKED = ("named", "hallucinated", "abstract", "refused", "degenerate")
+HERE = Path(__file__).parent
 HALVES = ("seen", "unseen")  # by a hash of the picture's number
 # The 120 answers as judged before anything was changed for them (noted by hand).
 FIRST_CONTACT = {"right": 108, "n": 120}
@@ -161,6 +162,28 @@ def means(found: Sequence[dict[str, Any]]) -> dict[str, float]:
     }
 
 
+def nouns_table() -> dict[str, Any]:
+    """How many words of the lists that the dictionary gives 40 nouns are right, as `nouns.json`
+    has them judged by hand; words that are not in it are not judged."""
+    judged = json.loads((HERE / "nouns.json").read_text(encoding="utf-8"))
+    fields = ("aliases", "abstractions", "siblings")
+    counts = {f: Counter[str]() for f in fields}
+    for noun, lists in judged.items():
+        for field in fields:
+            words = [w for w in getattr(suggest(noun), field) if w not in FALLBACK["object"]]
+            said = {w: kind for kind, known in lists[field].items() for w in known}
+            counts[field].update(said.get(w, "not_judged") for w in words)
+    counts["all"] = sum(counts.values(), Counter[str]())
+    return {"nouns": len(judged)} | {f: noun_rate(c) for f, c in counts.items()}
+
+
+def noun_rate(count: Counter[str]) -> dict[str, Any]:
+    n = count["right"] + count["wrong"]
+    low, high = wilson(count["right"], n)
+    found = {"right": count["right"], "n": n, "low": low, "high": high}
+    return found | {"not_judged": count["not_judged"]}
+
+
 def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
@@ -175,11 +198,13 @@ def main() -> None:
         "judged": wrong_answers(given_answers(args.data)),
         "own_answers": wrong_answers(answers()),
         "unseen_answers": wrong_answers(answers("unseen")) | {"first_contact": FIRST_CONTACT},
+        "nouns": nouns_table(),
         "captions": captions_table(args.data),
     }
     args.report.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
     for name in ("judged", "own_answers", "unseen_answers"):
         print(f"{name}: {report[name]['right']} of {report[name]['n']} right")
+    print(report["nouns"])
     print({k: v for k, v in report["captions"].items() if k != "by_object"})
 
 

@@ -46,6 +46,35 @@ def test_everyday_words_under_rare_senses_are_no_names() -> None:
         assert other not in words_for(noun).names
 
 
+# fmt: off
+@pytest.mark.parametrize(("noun", "names", "general", "siblings"), [
+    ("lobster", "", "animal", "crab"),  # the animal before its meat
+    ("helmet", "crash helmet", "clothing", "hat"),  # what people wear before armour
+    ("bat", "fruit bat", "mammal", "mouse dog"),
+    ("mushroom", "field mushroom", "fungus", ""),
+    ("cheese", "brie", "food", "milk"),
+])
+def test_lists_are_of_the_sense_and_the_words_that_people_mean(
+    noun: str, names: str, general: str, siblings: str
+) -> None:
+    found = words_for(noun)
+    assert not names or names in {w.lower() for w in found.names}
+    assert general in found.abstractions
+    assert set(siblings.split()) <= set(found.siblings)
+
+
+@pytest.mark.parametrize(("noun", "words"), [
+    ("violin", "device string gadget"), ("tractor", "container box"), ("basket", "car truck"),
+    ("mouse", "mare charger cows human\xa0being"), ("butterfly", "small\xa0white"),
+    ("pillow", "fabric uniform brick"), ("person", "nigger"), ("mushroom", "agaric"),
+])
+def test_lists_have_no_words_of_other_kinds_and_no_insults(noun: str, words: str) -> None:
+    found = words_for(noun)
+    every = {*found.names, *found.abstractions, *found.siblings}
+    assert not {w.replace("\xa0", " ") for w in words.split(" ")} & every
+# fmt: on
+
+
 def test_the_senses_of_a_word_are_told_apart() -> None:
     assert len(senses("mouse")) > 1 and "rodent" in senses("mouse")[0].gloss
     assert words_for("crane", 1) != words_for("crane", 2)
