@@ -35,7 +35,7 @@ from hfru_core.studio.server.browser import visitor_of
 from tests.measure.lives import ADAPTER, born, prepare, publish
 from tests.measure.visitors import API, Visitor, config_of
 
-STEPS = 40
+STEPS = 12
 LATEST = {
     "sessions": 20.0,
     "audits": 25.0,

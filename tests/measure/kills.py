@@ -35,7 +35,7 @@ from tests.measure.visitors import Visitor, config_of
 STEPS = 120  # more than LONGEST is enough for, on a quick machine too
 WHO = "0" * 32  # one visitor, known again by every life of the app
 LONGEST = 6.0  # seconds from the first checkpoint until a kill
-AUDIT = 16.0  # seconds from the beginning of an audit until a kill, at most
+AUDIT = 15.0  # seconds from the beginning of an audit until a kill, at most
 FILES = {"report.json", "report.md", "report.html"}
 
 

@@ -133,7 +133,7 @@ def test_a_finished_run_opens_its_report_and_leaves_no_parts(
     assert "Done" in said and panel.choose(name, asker("ann")).value == "mine/dog-standard"
     ann, bob = map(panel.studio.visitor, ("ann", "bob"))
     assert [p.name for p in (panel.studio.folder(ann) / "audits").iterdir()] == ["dog-standard"]
-    assert not panel.form.audits.by_visitor
+    assert not panel.form.audits.busy(ann)
     assert "mine/dog-standard" in reports.paths(panel.studio, ann)
     assert not reports.paths(panel.studio, bob)
 

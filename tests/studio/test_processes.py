@@ -118,7 +118,18 @@ def test_an_audit_that_ended_meanwhile_is_told_to_who_comes_back(audit: Audit) -
     assert soon((audits / "dog-standard" / "report.json").exists)
     again = page(audit.studio, "again")
     assert shown(audit.form.run, "Done", request=again)[1] == "mine/dog-standard"
-    assert not audit.form.audits.busy(audit.studio.visitor("again"))
+    assert soon(lambda: not audit.form.audits.busy(audit.studio.visitor("again")))
+
+
+def test_an_end_that_was_told_to_a_lost_line_is_told_again(audit: Audit) -> None:
+    first = page(audit.studio, "first")
+    (begun(audit, first) / "dog-standard.go").touch()
+    assert any("Done" in s[0] for s in audit.form.run.run(first))
+    first.cut()
+    again = page(audit.studio, "again")
+    assert shown(audit.form.run, "Done", request=again)[1] == "mine/dog-standard"
+    again.cut()
+    assert soon(lambda: not audit.form.audits.by_visitor), "and is forgotten with its visitor"
 
 
 def test_stop_works_from_the_page_that_came_back(audit: Audit) -> None:

@@ -23,7 +23,7 @@ Progress = TypeVar("Progress")
 
 @dataclass
 class Process(Generic[Progress]):
-    """A process that waits, is under way, or has ended and nobody was told yet.
+    """A process that waits, is under way, or has ended.
 
     `steps` runs a child to its end, and cleans up after it.
     """
@@ -79,15 +79,16 @@ class Processes(Generic[Progress]):
     def reports(self, visitor: str) -> Iterator[Progress]:
         """What the registered one tells to its end; it is started where it wasn't yet.
 
-        Raises where it ended by an error. Who stops listening does not end it.
+        Raises where it ended by an error. Who stops listening does not end it, and how it ended is
+        told again: nobody knows whether the page has heard it.
         """
         process = self.by_visitor.get(visitor)
         if process is None:
             return
         watched = process.start(self.studio.device)
         yield from watched.reports()
-        self.end(visitor, process)
         if watched.error:
+            self.end(visitor, process)
             raise UserError(watched.error)
 
     def stop(self, visitor: str) -> Process[Progress] | None:

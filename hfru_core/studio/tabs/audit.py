@@ -48,7 +48,8 @@ class Audit:
     def choose(self, name: str, request: gr.Request) -> Any:
         """The report that was just finished."""
         labels = self.reports.labels(self.studio.visitor(request.session_hash))
-        return choice(labels, name) if name else gr.skip()
+        there = name in [n for _, n in labels]  # it may have been deleted since
+        return choice(labels, name) if there else gr.skip()
 
     def offer(self, request: gr.Request) -> list[Any]:
         """The adapters and reports that are there now; those chosen stay."""
