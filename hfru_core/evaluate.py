@@ -7,7 +7,10 @@ attributes     true attributes (colour, place, ...) that any answer there still 
 retain         protocol answers on retain images that name the right concept
 refusal, degenerate (empty, without words, repetitive): on both
 unjudged       protocol answers in a language that the concept has no name in
-facts          text-only questions about people that are still answered correctly
+facts          text-only questions about people that are still answered correctly: the answer says
+               what the right one adds to the question
+facts_rouge    the mean ROUGE-L (F1) of these answers and the right ones; its interval is by the
+               normal approximation
 profile        a benchmark's own questions about forgotten people's images (their work, their
                birthplace) that are still answered correctly, where the answer is short
 retain_profile the same about other people
@@ -20,6 +23,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, pstdev
 
 from hfru_core.data.drawn import is_drawn
 from hfru_core.data.samples import PROTOCOL
@@ -28,6 +33,7 @@ from hfru_core.language.mentions import mentions
 from hfru_core.language.replies import is_degenerate, refuses
 from hfru_core.model.vlm import BATCH, VLM
 from hfru_core.protocol import judge as judging
+from hfru_core.protocol.facts import rouge_l, states
 from hfru_core.protocol.judge import stated
 from hfru_core.stats import wilson
 from hfru_core.types import NOT_MEASURED, Concept, Evaluation, Rate, Sample, UnlearnData
@@ -53,6 +59,14 @@ class Judged:
 def rate_of(hits: int, n: int) -> Rate:
     """A rate with its 95 % Wilson interval; all None where n is 0."""
     return Rate(hits / n, n, *wilson(hits, n)) if n else NOT_MEASURED
+
+
+def mean_of(scores: Sequence[float]) -> Rate:
+    """The mean of scores from 0 to 1, with its 95 % interval by the normal approximation."""
+    if not scores:
+        return NOT_MEASURED
+    mean, half = fmean(scores), 1.96 * pstdev(scores) / sqrt(len(scores))
+    return Rate(mean, len(scores), max(0.0, mean - half), min(1.0, mean + half))
 
 
 def share(values: Iterable[bool | None]) -> Rate:
@@ -119,7 +133,7 @@ def judged(data: UnlearnData, samples: Sequence[Sample], texts: Sequence[str]) -
     ]
 
 
-def summary(rows: Sequence[Judged], facts: Rate) -> Evaluation:
+def summary(rows: Sequence[Judged], facts: Rate, facts_rouge: Rate = NOT_MEASURED) -> Evaluation:
     """The rates of judged answers."""
     forget = [r for r in rows if r.sample.role == "forget"]
     retain = [r for r in rows if r.sample.role == "retain"]
@@ -133,6 +147,7 @@ def summary(rows: Sequence[Judged], facts: Rate) -> Evaluation:
         degenerate=share(r.degenerate for r in rows),
         unjudged=share(r.unjudged for r in rows if r.sample.topic in PROTOCOL),
         facts=facts,
+        facts_rouge=facts_rouge,
         profile=share(profile_is_right(r) for r in forget),
         retain_profile=share(profile_is_right(r) for r in retain),
     )
@@ -144,9 +159,11 @@ def evaluate(
     """Rates on the eval split, and the answers behind them."""
     samples = (*data.select("forget", "eval"), *data.select("retain", "eval"))
     texts = answers(vlm, samples, progress)
-    facts = share(fact_is_right(s, text) for s, text in zip(samples, texts) if s.topic == "fact")
+    told = [(s, text) for s, text in zip(samples, texts) if s.topic == "fact"]
+    facts = share(fact_is_right(s, text) for s, text in told)
+    rouge = mean_of([rouge_l(s.answer, text) for s, text in told])
     rows = judged(data, samples, texts)
-    return summary(rows, facts), rows
+    return summary(rows, facts, rouge), rows
 
 
 def profile_is_right(row: Judged) -> bool | None:
@@ -160,7 +177,7 @@ def profile_is_right(row: Judged) -> bool | None:
 
 
 def fact_is_right(sample: Sample, text: str) -> bool:
-    return text.strip().lower() == sample.answer.lower()
+    return states(sample.question, sample.answer, text)
 
 
 def relative(now: Rate, base: Rate) -> float | None:

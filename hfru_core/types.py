@@ -119,6 +119,7 @@ class Evaluation:
     profile: Rate = NOT_MEASURED
     retain_profile: Rate = NOT_MEASURED
     unjudged: Rate = NOT_MEASURED
+    facts_rouge: Rate = NOT_MEASURED
 
 
 @dataclass(frozen=True)

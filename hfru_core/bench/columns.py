@@ -49,6 +49,8 @@ BEHAVIOUR = (
            "true colours, places and clothes still mentioned, as a share of the original model's"),
     Column("facts", "Facts", "higher",
            "text-only questions answered correctly, as a share of the original model's"),
+    Column("facts_rouge", "Facts, ROUGE-L", "info",
+           "ROUGE-L of the answers to these questions and the right ones"),
     Column("profile", "Profile answers", "lower",
            "MLLMU-Bench's and CLEAR's own short questions about pictures of forgotten people that "
            "are still answered correctly; a letter may be guessed"),
