@@ -6,6 +6,7 @@ import base64
 import io
 import random
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps, UnidentifiedImageError
@@ -15,12 +16,14 @@ from hfru_core.types import UserError
 MOST_PIXELS = 40_000_000
 MOST_WHOLE = 20_000_000  # pixels of a format that is only read whole
 MOST_SIDE = 16_384
+LARGE = 4_000_000  # pixels from which on an image is decoded alone: it may take 200 MB
 LONGEST = 1024
 BLUR = 0.09  # of the shorter side
 MADE = 384  # the longer side of an image that was made of another, at most
 GOLDEN = (5**0.5 - 1) / 2  # multiples of it spread evenly over what lies between whole numbers
 BICUBIC = Image.Resampling.BICUBIC
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+ALONE = ThreadPoolExecutor(1)  # one thread, since each keeps a part of what it once needed
 
 
 def open_image(source: Path | bytes) -> Image.Image:
@@ -49,11 +52,17 @@ def decode(source: io.BytesIO | Path, name: str) -> Image.Image:
         most = MOST_PIXELS if image.format == "JPEG" else MOST_WHOLE
         if image.width * image.height > most or max(image.size) > MOST_SIDE:
             raise too_large(name, image.size)
-        image.draft("RGB", (LONGEST, LONGEST))
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        upright.thumbnail((LONGEST, LONGEST))
-        return on_white(upright)
+        if image.width * image.height > LARGE:
+            return ALONE.submit(shrunk, image).result()
+        return shrunk(image)
+
+
+def shrunk(image: Image.Image) -> Image.Image:
+    """At most 1024 pixels long, then turned upright, which takes a copy."""
+    image.draft("RGB", (LONGEST, LONGEST))
+    image.load()
+    image.thumbnail((LONGEST, LONGEST))
+    return on_white(ImageOps.exif_transpose(image))
 
 
 def on_white(image: Image.Image) -> Image.Image:

@@ -293,6 +293,11 @@ def send(
     return kind, f"{'taken' if said['success'] else 'refused'}{reason}" + TRACE * (TRACE in text)
 
 
+def is_bad(answer: str) -> bool:
+    """Whether a kind's answer is a status of 5xx, or shows a stack trace."""
+    return answer.split(": ")[1].startswith("5") or TRACE in answer
+
+
 def fresh_connections() -> httpx.Client:
     """One for each request: a server may hang up on a kept one just as it is used again."""
     return httpx.Client(timeout=120, limits=httpx.Limits(max_keepalive_connections=0))
@@ -337,7 +342,7 @@ def main() -> int:
             server.process.terminate()
             server.process.wait()
         log = server.log.read_text(errors="replace")
-    bad = [a for a in told["answers"] if a.split(": ")[1].startswith("5") or TRACE in a]
+    bad = [a for a in told["answers"] if is_bad(a)]
     report = {
         "uploads": args.uploads,
         "seed": args.seed,
