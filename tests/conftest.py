@@ -6,9 +6,13 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-# Each worker of pytest-xdist, and the commands it starts, keep to their share of the cores.
+# Each worker of pytest-xdist, and the commands it starts, keep to their share of the cores, or to
+# less where the caller says so.
 os.environ["OMP_NUM_THREADS"] = str(
-    max(1, os.cpu_count() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
+    min(
+        max(1, os.cpu_count() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))),
+        int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())),
+    )
 )
 
 import importlib.machinery

@@ -18,7 +18,10 @@ SPEAKS = os.environ.get("RANK", "0") == "0"  # the first process of a group alon
 
 
 def follow(session: UnlearnSession) -> None:
-    """Run a session with a progress bar and its live rewards."""
+    """Run a session with a progress bar and its live rewards; what it will take is said first."""
+    session.begin()
+    if session.estimate and SPEAKS:
+        print(session.estimate, file=sys.stderr)
     bar = tqdm(
         total=session.config.steps,
         unit="step",

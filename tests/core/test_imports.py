@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -169,6 +170,7 @@ TORCH = ("torch", "transformers", "peft", "safetensors.torch")
 LATE = ("hfru_core.bench.jobs",)  # brings torch with its first call
 
 
+@cache
 def run_imports(module: str, inside_functions: bool) -> set[str]:
     """What a module imports when it runs, without what only type checkers read."""
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
@@ -189,6 +191,7 @@ def run_imports(module: str, inside_functions: bool) -> set[str]:
     return found
 
 
+@cache
 def bringing_torch() -> set[str]:
     """The modules whose import brings torch, and those that do it with their first call."""
     graph = {m: run_imports(m, inside_functions=False) for m in MODULES}

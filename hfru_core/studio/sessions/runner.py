@@ -205,12 +205,16 @@ def seconds_for(studio: Studio, run: Run, wish: Wish, folder: Path) -> int:
 
 def train(session: UnlearnSession, report: Report) -> Iterator[Report]:
     """The steps, as reports."""
-    pace, began = Pace(session.config), time.perf_counter()
-    events: list[StepEvent] = []
+    began, events = time.perf_counter(), list[StepEvent]()
+    session.begin()
+    if session.estimate:
+        report = replace(report, config=session.config, detail=session.estimate)
+        yield report
+    pace = Pace(session.config)
     for event in session.run():
         events = events or earlier(session, event)
         events.append(event)
-        probes = event.probes or report.probes or session.probe_answers(session.base_answers)
+        probes = event.probes or report.probes or session.checks.probes(session.checks.base_answers)
         if event.adapter:
             detail = f"step {event.step} of {event.of} · {clock(time.perf_counter() - began)}"
         else:

@@ -16,12 +16,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from hfru_core import session as module
 from hfru_core.adapters.validate import WEIGHTS, checked_record
 from hfru_core.config import UnlearnConfig
 from hfru_core.methods import hfru
 from hfru_core.model import vlm
-from hfru_core.session import UnlearnSession
+from hfru_core.session import UnlearnSession, checkpoint
+from hfru_core.session import unlearn as module
 from hfru_core.types import StepEvent, UnlearnData, UserError
 
 MakeSession = Callable[..., UnlearnSession]
@@ -120,7 +120,8 @@ def test_no_steps_in_one_stage_leaves_it_out(session: MakeSession) -> None:
 
 def planted_scores(made: UnlearnSession, scores: list[float]) -> None:
     left = iter(scores)
-    made.score = lambda now: next(left)
+    made.begin()
+    made.checks.score = lambda now: next(left)
 
 
 def snapshot(made: UnlearnSession) -> dict[str, torch.Tensor]:
@@ -297,7 +298,7 @@ def test_a_full_disk_keeps_the_earlier_checkpoint(
     monkeypatch: pytest.MonkeyPatch,
     error: Callable[[], Exception],
 ) -> None:
-    made, true, calls = session(), module.save_file, []
+    made, true, calls = session(), checkpoint.save_file, []
 
     def failing(tensors: dict, path: Path) -> None:
         calls.append(path)
@@ -306,12 +307,12 @@ def test_a_full_disk_keeps_the_earlier_checkpoint(
             raise error()
         true(tensors, path)
 
-    monkeypatch.setattr(module, "save_file", failing)
+    monkeypatch.setattr(checkpoint, "save_file", failing)
     with pytest.raises(UserError, match="checkpoint-4.* not be written: .*No space left.*Free"):
         list(made.run())
     left = sorted(p.name for p in made.work.iterdir())
     assert left == ["checkpoint-2.safetensors", "session.json"]
-    monkeypatch.setattr(module, "save_file", true)
+    monkeypatch.setattr(checkpoint, "save_file", true)
     again = fresh(tiny_folder, small_data, quick, made.out)
     assert [e.step for e in again.run()] == [3, 4, 4]
     assert weights_hash(again.out) == weights_hash(trained)

@@ -8,21 +8,18 @@ randomness from (seed, step) alone.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
-from hfru_core import evaluate
 from hfru_core.adapters.folder import base_of, save
 from hfru_core.adapters.record import (
     AdapterRecord,
@@ -33,48 +30,30 @@ from hfru_core.adapters.record import (
     event_to_json,
 )
 from hfru_core.config import UnlearnConfig
-from hfru_core.data.samples import PROTOCOL
 from hfru_core.data.source import parse_source
-from hfru_core.files import reason, write_file
+from hfru_core.files import reason
 from hfru_core.locks import claim
 from hfru_core.methods import METHODS, TrainedMethod
 from hfru_core.model import gpu_memory
 from hfru_core.model.vlm import VLM
 from hfru_core.model.weights import Tensors, snapshot
-from hfru_core.types import (
-    NOT_MEASURED,
-    Evaluation,
-    ProbeAnswer,
-    Rate,
-    Role,
-    Sample,
-    StepEvent,
-    UnlearnData,
-    UserError,
-)
+from hfru_core.session import checkpoint, fit
+from hfru_core.session.checkpoint import Progress
+from hfru_core.session.checks import Checks
+from hfru_core.types import ProbeAnswer, StepEvent, UnlearnData, UserError
 
 LIGHTER = (
     "Take a smaller group (`--group 4`), quantise the decoder (`--quantize nf4`) or compute the "
     "tower's layers twice (`--checkpointing`), each with another --out."
 )
-CHECKED: tuple[tuple[Role, int], ...] = (("forget", 24), ("retain", 40))  # images to check on
-ENOUGH = 20  # with at least this many images of a role, those to check on are held out
-
-
-@dataclass
-class Progress:
-    """What a checkpoint holds beside tensors."""
-
-    step: int = 0
-    best_step: int = -1
-    best_score: float = -1.0
-    best_metrics: dict | None = None
-    seconds: float = 0.0
-    history: list[dict] = field(default_factory=list)
 
 
 class UnlearnSession:
-    """One request on one model; iterate `run()`; `stop()` ends it after the current step."""
+    """One request on one model; iterate `run()`; `stop()` ends it after the current step.
+
+    After `begin`, which `run` calls where nobody did, `estimate` says what the session of a large
+    decoder will take on this CPU; its batches are made to fit.
+    """
 
     def __init__(self, vlm: VLM, data: UnlearnData, config: UnlearnConfig, out: Path) -> None:
         self.vlm, self.data, self.config, self.out = vlm, data, config, Path(out)
@@ -87,13 +66,10 @@ class UnlearnSession:
                 f"--methods {config.method}` runs it."
             )
         self.kind = kind
-        self.stopping = self.ready = False
+        self.stopping = self.ready = self.begun = False
         self.best: Tensors = {}
-        self.identity = {
-            "data": data.fingerprint,
-            "config": config.to_record(),
-            "base": vlm.fingerprint(),
-        }
+        self.estimate = ""
+        self.origin = {"data": data.fingerprint, "base": vlm.fingerprint()}
 
     def stop(self) -> None:
         """Keep the best weights so far and finish."""
@@ -101,17 +77,13 @@ class UnlearnSession:
 
     def run(self) -> Iterator[StepEvent]:
         """Train, report every step, and end with the adapter's folder."""
-        if not self.ready:
-            self.prepare()
-        try:
-            with gpu_memory.explained("this session", LIGHTER):
-                self.begin()
-                while self.progress.step < self.config.steps and not self.stopping:
-                    yield self.step()
+        if not self.begun:
+            self.begin()
+        with self.locked():
+            while self.progress.step < self.config.steps and not self.stopping:
+                yield self.step()
             yield self.finish()
-        finally:
-            if self.vlm.processes.writes:
-                (self.work / "lock").unlink(missing_ok=True)
+        self.unlock()
 
     def prepare(self) -> None:
         """Claim the output folder; raises where it is taken or cannot be written."""
@@ -126,36 +98,60 @@ class UnlearnSession:
         except OSError as error:
             raise UserError(f"'{self.out}' cannot be written: {error.strerror or error}.") from None
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Whatever ends the session early, another may go on with its checkpoint."""
+        try:
+            with gpu_memory.explained("this session", LIGHTER):
+                yield
+        except BaseException:
+            self.unlock()
+            raise
+
+    def unlock(self) -> None:
+        if self.vlm.processes.writes:
+            (self.work / "lock").unlink(missing_ok=True)
+
     def begin(self) -> None:
-        """Put LoRA on the model and restore a checkpoint, if there is one."""
+        """Make ready: what comes before the first step. `run` does it where nobody did."""
+        if not self.ready:
+            self.prepare()
+        self.begun = True
+        with self.locked():
+            self.start()
+
+    def start(self) -> None:
+        """Put LoRA on the model, ask it what it is checked on, and restore a checkpoint."""
         torch.manual_seed(self.config.seed)
         config = self.config
         self.vlm.adapt(config.lora_rank, config.scope, config.checkpointing)
         self.weights = self.vlm.trainable()
         self.optimiser = torch.optim.AdamW(self.weights.values(), lr=1e-3, weight_decay=0.01)
-        self.checks, self.base_answers = self.check_set()
-        self.base_rates = self.rates_of(self.base_answers)
-        self.method = self.kind(self.vlm, self.training_data, config)
+        self.checks = Checks(self.vlm, self.data, config.seed)
+        kept = checkpoint.read(self.work)
+        if fit.is_worth_measuring(self.vlm):
+            self.fit(kept)
+        self.method = self.made(self.config)
         self.method.prepare()
-        self.restore()
+        if kept:
+            self.restore(kept)
 
-    def check_set(self) -> tuple[tuple[Sample, ...], list[str]]:
-        """Training samples for checkpoint selection, with the original model's answers.
+    def made(self, config: UnlearnConfig) -> TrainedMethod:
+        return self.kind(self.vlm, self.checks.rest, config)
 
-        Their images are held out of training, unless a request has too few of a role.
-        """
-        rng = random.Random(f"check {self.config.seed}")
-        rows: list[Sample] = []
-        held: set[str] = set()
-        for role, count in CHECKED:
-            pool = self.data.select(role, "train")
-            images = sorted({s.image_key for s in pool})
-            picked = set(rng.sample(images, min(count, max(1, len(images) // 5))))
-            held |= picked if len(images) >= ENOUGH else set()
-            rows += [s for s in pool if s.image in picked and s.topic in (*PROTOCOL, "colour")]
-        rest = tuple(s for s in self.data.samples if s.image not in held)
-        self.training_data = replace(self.data, samples=rest)
-        return tuple(rows), evaluate.answers(self.vlm, rows)
+    def fit(self, kept: dict | None) -> None:
+        """Measure what the session costs; choose its batches, or take those of its checkpoint."""
+        asked, done = self.config, kept["step"] if kept else 0
+        cost = fit.measured(self.made, asked, self.checks.seconds)
+        self.config, cost = fit.fitted(asked, cost)
+        if kept:
+            with checkpoint.damage_told(self.work):
+                self.config = fit.with_sizes(asked, kept["identity"]["config"])
+        self.estimate = fit.told(cost, asked, self.config, done)
+
+    def identity(self) -> dict:
+        """What a checkpoint must be of, to go on from it."""
+        return {**self.origin, "config": self.config.to_record()}
 
     def step(self) -> StepEvent:
         """One optimiser step, and a check and a checkpoint where they are due."""
@@ -213,111 +209,36 @@ class UnlearnSession:
         due = (number + 1) % self.config.check_every == 0 or number + 1 == self.config.steps
         if not due:
             return None, ()
-        answers = evaluate.answers(self.vlm, self.checks)
-        rates = self.rates_of(answers)
-        score = self.score(rates)
+        answers = self.checks.answers()
+        rates = self.checks.rates(answers)
+        score = self.checks.score(rates)
         final_stage = number >= self.config.train_steps or not self.config.hfru.grpo_steps
         if score >= self.progress.best_score or (final_stage and not self.config.select_best):
             self.progress.best_step, self.progress.best_score = number + 1, score
             self.best, self.progress.best_metrics = snapshot(self.weights), asdict(rates)
-        return score, self.probe_answers(answers)
-
-    def rates_of(self, answers: list[str]) -> Evaluation:
-        """The rates of answers on the check set."""
-        rows = evaluate.judged(self.data, self.checks, answers)
-        return evaluate.summary(rows, NOT_MEASURED)
-
-    def score(self, now: Evaluation) -> float:
-        """Mean of the five goals on the check set, the worst one counted twice; 1 is perfect."""
-        retained = evaluate.relative(now.retain, self.base_rates.retain) or 0.0
-        attributes = evaluate.relative(now.attributes, self.base_rates.attributes)
-        goals = [
-            measured(now.forget),
-            min(1.0, retained),
-            1 - measured(now.hallucination),
-            measured(now.abstraction),
-            1.0 if attributes is None else min(1.0, attributes),
-        ]
-        return (sum(goals) + min(goals)) / 6
-
-    def probe_answers(self, answers: list[str]) -> tuple[ProbeAnswer, ...]:
-        """The first images of the check set with their answers before and now."""
-        probes: dict[str, ProbeAnswer] = {}
-        for s, before, now in zip(self.checks, self.base_answers, answers):
-            if s.topic in ("describe", "name"):
-                probe = ProbeAnswer(s.image_key, s.question, before, now, s.role)
-                probes.setdefault(s.image_key, probe)
-        forget = [p for p in probes.values() if p.role == "forget"][:4]
-        return (*forget, *[p for p in probes.values() if p.role == "retain"][:4])
+        return score, self.checks.probes(answers)
 
     def checkpoint(self) -> None:
-        """Replace the checkpoint: tensors first, the JSON that names their file last."""
-        if not self.vlm.processes.writes:
-            return
-        name = f"checkpoint-{self.progress.step}.safetensors"
-        tensors = {f"weight/{n}": p.data for n, p in self.weights.items()}
-        tensors |= {f"best/{n}": t for n, t in self.best.items()}
-        tensors |= {f"reference/{n}": t for n, t in self.method.reference.items()}
-        for n, p in self.weights.items():
-            for key, value in self.optimiser.state[p].items():
-                tensors[f"{key}/{n}"] = value
-        write_file(self.work / name, lambda path: save_file(contiguous(tensors), path))
-        record = {**asdict(self.progress), "file": name, "identity": self.identity}
-        write_file(
-            self.work / "session.json", lambda path: path.write_text(json.dumps(record, indent=1))
-        )
-        for old in self.work.glob("checkpoint-*.safetensors"):
-            if old.name != name:
-                old.unlink()
+        """Replace the checkpoint by the session as it is now."""
+        if self.vlm.processes.writes:
+            weights: Tensors = dict(self.weights)
+            tensors = {"weight": weights, "best": self.best, "reference": self.method.reference}
+            checkpoint.write(self.work, self.progress, self.identity(), tensors, self.optimiser)
 
-    def restore(self) -> None:
-        """Continue from a checkpoint of the very same request, if there is one."""
-        path = self.work / "session.json"
-        if not path.is_file():
-            return
-        with self.damage_told():
-            record = json.loads(path.read_text())
-            mine = self.is_of_this_request(record.pop("identity"))
-        if not mine:
+    def restore(self, record: dict) -> None:
+        """Continue from a checkpoint of the very same request."""
+        identity = record["identity"]
+        with checkpoint.damage_told(self.work):
+            config = UnlearnConfig.from_record(identity["config"])
+            same = {**self.identity(), "config": identity["config"]} == identity
+        if config != self.config or not same:
             raise UserError(
                 f"'{self.work}' holds an unfinished session of another request. Repeat that "
                 "request to finish it, choose another --out, or delete the folder."
             )
-        with self.damage_told():
-            self.take_up(record)
-
-    @contextmanager
-    def damage_told(self) -> Iterator[None]:
-        """Raise in one line what is wrong with a checkpoint and what to do."""
-        try:
-            yield
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError,
-                RecursionError, SafetensorError) as error:  # fmt: skip
-            raise UserError(
-                f"The checkpoint of this session is damaged ({type(error).__name__}): it cannot go "
-                f"on. Delete '{self.work.name}' (in the app: the button Delete) and start anew."
-            ) from None
-
-    def take_up(self, record: dict) -> None:
-        """Take progress, weights and moments from a checkpoint."""
-        tensors = load_file(self.work / record.pop("file"), device=str(self.vlm.device))
-        self.progress = Progress(**record)
-        kinds = ("weight", "best", "reference", "exp_avg", "exp_avg_sq", "step")
-        part: dict[str, Tensors] = {kind: {} for kind in kinds}
-        for key, value in tensors.items():
-            kind, _, name = key.partition("/")
-            part[kind][name] = value
-        self.best, self.method.reference = part["best"], part["reference"]
-        for name, p in self.weights.items():
-            p.data.copy_(part["weight"][name])
-            if name in part["step"]:
-                keys = ("step", "exp_avg", "exp_avg_sq")
-                self.optimiser.state[p] = {k: part[k][name] for k in keys}
-
-    def is_of_this_request(self, identity: dict) -> bool:
-        """Whether a checkpoint's identity is this session's."""
-        config = UnlearnConfig.from_record(identity["config"])
-        return config == self.config and identity == {**self.identity, "config": identity["config"]}
+        self.progress, self.best, self.method.reference = checkpoint.take_up(
+            self.work, record, self.weights, self.optimiser, self.vlm.device
+        )
 
     def finish(self) -> StepEvent:
         """Take the best weights, save the adapter and put its folder in place."""
@@ -325,9 +246,7 @@ class UnlearnSession:
             self.weights[name].data.copy_(value)
         began = time.perf_counter()
         if not self.progress.best_metrics:
-            self.progress.best_metrics = asdict(
-                self.rates_of(evaluate.answers(self.vlm, self.checks))
-            )
+            self.progress.best_metrics = asdict(self.checks.rates(self.checks.answers()))
         if self.vlm.processes.writes:
             self.put_in_place()
         self.vlm.processes.wait()
@@ -373,19 +292,7 @@ def record_of(session: UnlearnSession) -> AdapterRecord:
         data=TrainingData(parse_source(data.source).public_name, data.fingerprint),
         config=session.config.to_record(),
         session=Outcome(done.step, done.best_step, done.best_score, done.seconds),
-        base_metrics=session.base_rates,
+        base_metrics=session.checks.base_rates,
         metrics=evaluation_from(done.best_metrics),
         history=tuple(event_from(row, session.config.steps) for row in done.history),
     )
-
-
-def measured(rate: Rate) -> float:
-    """A rate that must have been measured."""
-    if rate.rate is None:
-        raise ValueError("The check set has no protocol question about what is to be forgotten.")
-    return rate.rate
-
-
-def contiguous(tensors: Tensors) -> Tensors:
-    """Copies that safetensors can write."""
-    return {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}

@@ -1,0 +1,102 @@
+"""What a session costs on this device, and batches with which a large decoder ends in minutes."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hfru_core.config import UnlearnConfig
+from hfru_core.methods.base import TrainedMethod
+from hfru_core.model.precision import is_large
+from hfru_core.model.vlm import VLM
+
+BUDGET = 9 * 60  # seconds for the steps of a session
+SIZES = ("stage1_batch", "stage1_retain", "grpo_prompts")  # as records call them
+SMALLEST = 4  # examples of a batch: below, a step is mostly noise
+TRIED = 4  # examples in the batches of a step that is measured
+FITTED = ("default", "deep")  # presets of ours; others are what their papers say
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of a training step, of a GRPO step, and of a check."""
+
+    train: float
+    grpo: float
+    check: float
+
+    def left(self, config: UnlearnConfig, done: int = 0, checks: bool = True) -> float:
+        """Seconds that are left after so many steps, with the checks among them or without."""
+        first = max(0, config.train_steps - done)
+        second = config.steps - max(done, config.train_steps)
+        due = config.steps // config.check_every - done // config.check_every
+        return first * self.train + second * self.grpo + checks * due * self.check
+
+    def at(self, share: float) -> Cost:
+        """The same where batches have this share of their sizes."""
+        return Cost(self.train * share, self.grpo * share, self.check)
+
+
+def is_worth_measuring(vlm: VLM) -> bool:
+    """Small decoders take half a second a step, and GPUs less."""
+    return vlm.device.type == "cpu" and is_large(vlm.core.config)
+
+
+def measured(
+    make: Callable[[UnlearnConfig], TrainedMethod], config: UnlearnConfig, check: float
+) -> Cost:
+    """The cost of a session, from one small step of each stage; no weight moves."""
+    method = make(with_sizes(config, dict.fromkeys(SIZES, TRIED)))
+    method.prepare()
+    seconds = []
+    for number in {0, config.train_steps} if config.hfru.grpo_steps else {0}:
+        method.begin(number)
+        began = time.perf_counter()
+        method.backward(number, random.Random(number))
+        seconds.append(time.perf_counter() - began)
+    for weight in method.vlm.trainable().values():
+        weight.grad = None
+    return Cost(
+        seconds[0] * config.batch / TRIED, seconds[-1] * config.hfru.grpo_prompts / TRIED, check
+    )
+
+
+def fitted(config: UnlearnConfig, cost: Cost) -> tuple[UnlearnConfig, Cost]:
+    """Presets of ours with batches halved until their steps fit in the budget, and their cost."""
+    share, smallest = 1.0, min(config.batch, config.hfru.grpo_prompts)
+    if config.method != "hfru" or config.preset not in FITTED:
+        return config, cost
+    while cost.at(share).left(config, checks=False) > BUDGET and smallest * share / 2 >= SMALLEST:
+        share /= 2
+    full = config.to_record()
+    return with_sizes(config, {k: max(1, round(full[k] * share)) for k in SIZES}), cost.at(share)
+
+
+def with_sizes(config: UnlearnConfig, record: Mapping[str, Any]) -> UnlearnConfig:
+    """Settings with the batch sizes of a record."""
+    return UnlearnConfig.from_record({**config.to_record(), **{k: record[k] for k in SIZES}})
+
+
+def told(cost: Cost, asked: UnlearnConfig, config: UnlearnConfig, done: int = 0) -> str:
+    """What a session will take, for people."""
+    text = f"About {minutes(cost.left(config, done))} on this processor: "
+    text += f"{config.train_steps} steps of {cost.train:.1f} s"
+    if config.hfru.grpo_steps:
+        text += f", {config.hfru.grpo_steps} of {cost.grpo:.1f} s"
+    text += f", checks of {cost.check:.0f} s; then the evaluation."
+    if config != asked:
+        text += (
+            f" Batches are smaller ({config.batch} examples instead of {asked.batch}, "
+            f"{config.hfru.grpo_prompts} prompts instead of {asked.hfru.grpo_prompts}), so that "
+            f"the steps take some {minutes(BUDGET)}."
+        )
+    return text
+
+
+def minutes(seconds: float) -> str:
+    """'3 minutes', '1 minute', '40 seconds'."""
+    number, unit = (seconds / 60, "minute") if seconds >= 59.5 else (seconds, "second")
+    return f"{number:.0f} {unit}{'' if round(number) == 1 else 's'}"
