@@ -50,7 +50,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         present = row.get("present")
         concept = concepts[row["concept"]]
         found = judge(
-            row["text"], concept, row["topic"], tuple(present or ()), complete=present is not None
+            row["text"],
+            concept,
+            row["topic"],
+            tuple(present or ()),
+            complete=present is not None,
+            others=names_of_others(concept, concepts, tuple(present or ())),
         )
         judged.append({**row, **told(asdict(found))})
     if args.judge:
@@ -61,6 +66,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if unjudged:
         print(f"{unjudged} of {len(judged)} answers are not judged: see problem", file=sys.stderr)
     return summary(judged)
+
+
+def names_of_others(
+    concept: Concept, concepts: dict[str, Concept], present: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The names of the other things in FILE that are not in the picture and are not this one by
+    another name: what other languages than English know of hallucinations."""
+    from hfru_core.language.mentions import mentions
+
+    own = (*concept.aliases, *concept.abstractions)
+    there = " . ".join((*present, *own))
+    absent = (c for c in concepts.values() if not mentions(there, c.aliases))
+    return tuple(w for c in absent if c.kind == concept.kind for w in c.aliases)
 
 
 def told(verdict: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from hfru_core.paths import MODEL
 from hfru_core.types import Evaluation
 
 if TYPE_CHECKING:
+    import torch
+
     from hfru_core.model.vlm import VLM
 
 SOURCE = (
@@ -42,8 +44,8 @@ def add_output(p: argparse.ArgumentParser) -> None:
     )
 
 
-def load_model(args: argparse.Namespace) -> VLM:
-    """The base model that was asked for."""
+def load_model(args: argparse.Namespace, dtype: torch.dtype | None = None) -> VLM:
+    """The base model that was asked for, in a format of numbers if one is given."""
     from hfru_core.model import vlm
 
     return vlm.load(
@@ -51,6 +53,7 @@ def load_model(args: argparse.Namespace) -> VLM:
         device=args.device,
         revision=args.revision,
         quantize=args.quantize,
+        dtype=dtype,
     )
 
 

@@ -110,8 +110,12 @@ def forgotten_by(folder: Path) -> tuple[Concept, ...]:
 
 
 def model_to_train(args: argparse.Namespace) -> VLM:
-    """The base model, with the earlier adapter of a series merged into it."""
-    from hfru_core.adapters import combine
+    """The base model, with the earlier adapter of a series merged into it.
 
-    model = load_model(args)
+    A session that goes on does so in the format of numbers that it began with.
+    """
+    from hfru_core.adapters import combine
+    from hfru_core.session import dtype_begun
+
+    model = load_model(args, dtype_begun(args.out))
     return combine.base_of_next(model, args.on) if args.on else model

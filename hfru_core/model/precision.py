@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -20,6 +21,18 @@ def cpu_dtype(config: Any) -> torch.dtype:
     return faster_dtype() if is_large(config) else torch.float32
 
 
+def name_of(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def named(name: str) -> torch.dtype:
+    """The format that a record names; raises ValueError for others."""
+    formats = {name_of(d): d for d in (torch.float32, torch.bfloat16)}
+    if name not in formats:
+        raise ValueError(f"no format of numbers: {name!r:.80}")
+    return formats[name]
+
+
 def read_contiguous(layer: torch.nn.Module) -> None:
     """Let a layer read contiguous rows: of the end of a sequence (B, 1, D) torch makes B products,
     each with a copy of the weights, which for 64 rows and 49,000 words are gigabytes."""
@@ -30,8 +43,10 @@ def contiguous(_: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torc
     return tuple(a.contiguous() for a in args)
 
 
+@lru_cache(maxsize=1)
 def faster_dtype() -> torch.dtype:
-    """bfloat16 where a product of matrices is faster in it than in float32."""
+    """bfloat16 where a product of matrices is faster in it than in float32; asked once a process,
+    since a stopwatch may say otherwise the next time."""
     return min((torch.float32, torch.bfloat16), key=seconds_of_a_product)
 
 

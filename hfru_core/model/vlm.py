@@ -294,10 +294,12 @@ def load(
     device: str = "auto",
     revision: str | None = None,
     quantize: str | None = None,
+    dtype: torch.dtype | None = None,
 ) -> VLM:
     """A VLM from a local folder or the Hub: safetensors only, never remote code.
 
-    bfloat16 on a GPU and for large models on a CPU that is faster with it, else float32; with
+    Without a `dtype` (what a session began with) bfloat16 on a GPU and for large models on a CPU
+    that is faster with it, else float32; with
     `quantize` ("nf4", "int8") the decoder in 4 or 8 bits.
     """
     logging.set_verbosity_error()
@@ -314,7 +316,8 @@ def load(
         family = family_of(config.model_type)
         if local:
             folder_limits.check_weights(Path(model), config, AutoModelForImageTextToText)
-        dtype = torch.bfloat16 if where.type == "cuda" else precision.cpu_dtype(config)
+        usual = torch.bfloat16 if where.type == "cuda" else precision.cpu_dtype(config)
+        dtype = dtype or usual
         small = quantization.settings(quantize, family, dtype) if quantize else None
         digest_of = lambda core: weights.digest(core, family.model_type)  # noqa: E731
         digest = digest_of(from_disk(model, dtype, revision=revision)) if quantize else None

@@ -9,6 +9,7 @@ LoRA is folded into the decoder at the end. A killed training goes on from its c
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import sys
@@ -25,7 +26,7 @@ from tqdm import tqdm
 
 from hfru_core.data.drawn import spots
 from hfru_core.files import write_file
-from hfru_core.model.precision import faster_dtype
+from hfru_core.model.precision import faster_dtype, name_of, named
 from hfru_core.model.vlm import VLM
 from hfru_core.pretrain.packing import block_mask, pack
 from hfru_core.pretrain.pool import Pool, patch_owner
@@ -61,7 +62,7 @@ class Trainer:
         self.vlm, self.pool, self.recipe, self.work = vlm, pool, recipe, work
         self.texts = words_of()
         work.mkdir(parents=True, exist_ok=True)
-        self.features = kept_features(vlm.core, pool, work / "features.npy")
+        self.features = kept_features(vlm.core, pool, work)
         self.whiten = whitening(self.features)
 
     def run(self) -> None:
@@ -87,18 +88,20 @@ class Trainer:
     def begin(self) -> None:
         """Make what is trained, or read it from the checkpoint."""
         torch.manual_seed(self.recipe.seed)
-        dtype = faster_dtype()
-        self.vlm.decoder.to(dtype)
-        self.vlm.core.lm_head.to(dtype)
+        file = self.work / "training.json"
+        kept = json.loads(file.read_text()) if file.is_file() else {}
+        self.dtype = named(kept["dtype"]) if "dtype" in kept else faster_dtype()
+        self.vlm.decoder.to(self.dtype)
+        self.vlm.core.lm_head.to(self.dtype)
         self.vlm.adapt(self.recipe.rank, "decoder")
         self.vlm.projector.requires_grad_(True)
         self.weights = self.vlm.trainable()
         self.optimiser = torch.optim.AdamW(
             self.weights.values(), lr=self.recipe.lr, betas=(0.9, 0.98), weight_decay=0.0
         )
-        self.step, self.loss, file = 0, 0.0, self.work / "training.json"
-        if file.is_file():
-            self.restore(json.loads(file.read_text()))
+        self.step, self.loss = 0, 0.0
+        if kept:
+            self.restore(kept)
         else:
             self.teach_words()
 
@@ -163,6 +166,7 @@ class Trainer:
                 tensors[f"{key}/{n}"] = value
         write_file(self.work / name, lambda path: save_file(tensors, path))
         record = {"step": self.step, "file": name, "loss": self.loss}
+        record |= {"dtype": name_of(self.dtype)}
         write_file(self.work / "training.json", lambda path: path.write_text(json.dumps(record)))
         for old in self.work.glob("training-*.safetensors"):
             if old.name != name:
@@ -194,8 +198,9 @@ def fold(projector: Any, mean: torch.Tensor, matrix: torch.Tensor) -> None:
     first.bias.sub_(first.weight @ mean)
 
 
-def kept_features(core: Any, pool: Pool, file: Path) -> np.ndarray:
-    """What the frozen tower sees (N, P, D) in float16, computed once."""
+def kept_features(core: Any, pool: Pool, work: Path) -> np.ndarray:
+    """What the frozen tower sees (N, P, D) in float16, computed once for this tower and pool."""
+    file = work / f"features-{digest_of(core.get_submodule('model.vision_tower'), pool)}.npy"
     if not file.is_file():
         parts = []
         with torch.no_grad():
@@ -206,6 +211,15 @@ def kept_features(core: Any, pool: Pool, file: Path) -> np.ndarray:
         np.save(part, np.concatenate(parts))
         part.replace(file)
     return np.load(file, mmap_mode="r")
+
+
+def digest_of(tower: torch.nn.Module, pool: Pool) -> str:
+    """A digest of the weights of a tower and of the pictures it sees."""
+    digest = hashlib.sha256(np.ascontiguousarray(pool.pixels))
+    for name, value in sorted(tower.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
 
 
 # The projector's first lesson.

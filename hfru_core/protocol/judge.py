@@ -83,11 +83,13 @@ def judge(
     topic: str = "",
     present: tuple[str, ...] = (),
     complete: bool = False,
+    others: tuple[str, ...] = (),
 ) -> Verdict:
     """An answer judged; `present` is what is truly in the picture.
 
     Where it is `complete`, every other thing that the answer names is wrong; else only the
-    concept's siblings are.
+    concept's siblings are. `others` are names of more things in any language: other languages than
+    English have no dictionary.
     """
     refused, broken = replies.refuses(clean(text).text), replies.is_degenerate(text)
     if not broken and (problem := unjudged(clean(text).text, concept)):
@@ -95,7 +97,7 @@ def judge(
     said = apart_from(found(text, concept.aliases, concept.abstractions), text, present)
     yes = confirms(text, said, topic)
     named = yes or any(f.counts for f in said)
-    wrong = wrong_names(text, concept, present, complete)
+    wrong = wrong_names(text, concept, present, complete, others)
     general = more_general(text, concept)
     return Verdict(
         named=named,
@@ -147,21 +149,27 @@ def stated(text: str, listed: tuple[str, ...], general: tuple[str, ...] = ()) ->
 
 
 def wrong_names(
-    text: str, concept: Concept, present: tuple[str, ...], complete: bool = False
+    text: str,
+    concept: Concept,
+    present: tuple[str, ...],
+    complete: bool = False,
+    others: tuple[str, ...] = (),
 ) -> tuple[Found, ...]:
     """The specific names that an answer gives and that are not in the picture."""
     there = {w.lower() for name in present for w in (name, *name.split())}
-    there |= {h.word.lower() for name in present for h in hits(name, concept.siblings)}
-    siblings = tuple(s for s in concept.siblings if s.lower() not in there)
+    foreign = complete and language_of(text) != "en"
+    known = (*concept.siblings, *(others if foreign else ()))
+    there |= {h.word.lower() for name in present for h in hits(name, known)}
+    siblings = tuple(dict.fromkeys(s for s in known if s.lower() not in there))
     listed = found(text, siblings, concept.abstractions)
     if not complete or language_of(text) != "en":
         return listed
     known = (*concept.aliases, *concept.abstractions, *concept.siblings, *present)
-    others = strangers(text, known, present, concept.abstractions) + people(text, known)
+    rest = strangers(text, known, present, concept.abstractions) + people(text, known)
     taken = {(f.start, f.end) for f in listed}
     return (
         *listed,
-        *(evidence(text, h, (h.word,), ()) for h in others if (h.start, h.end) not in taken),
+        *(evidence(text, h, (h.word,), ()) for h in rest if (h.start, h.end) not in taken),
     )
 
 

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from hfru_core.files import write_file
+from hfru_core.model import precision
 from hfru_core.model.weights import Tensors
 from hfru_core.types import UserError
 
@@ -44,8 +45,10 @@ def write(
     identity: Mapping[str, Any],
     tensors: Mapping[str, Tensors],
     optimiser: torch.optim.Optimizer,
+    dtype: torch.dtype,
 ) -> None:
-    """Replace the checkpoint in `work`; `tensors` has those of `weight`, `best` and `reference`."""
+    """Replace the checkpoint in `work`; `tensors` has those of `weight`, `best` and `reference`,
+    `dtype` is the model's format of numbers."""
     name = f"checkpoint-{progress.step}.safetensors"
     flat = {f"{kind}/{n}": t for kind, named in tensors.items() for n, t in named.items()}
     for n, p in tensors["weight"].items():
@@ -53,10 +56,20 @@ def write(
             flat[f"{key}/{n}"] = value
     write_file(work / name, lambda path: save_file(contiguous(flat), path))
     record = {**asdict(progress), "file": name, "identity": identity}
+    record |= {"dtype": precision.name_of(dtype)}
     write_file(work / FILE, lambda path: path.write_text(json.dumps(record, indent=1)))
     for old in work.glob("checkpoint-*.safetensors"):
         if old.name != name:
             old.unlink()
+
+
+def dtype_begun(out: Path) -> torch.dtype | None:
+    """The format of numbers that an unfinished session in `out` began with; None without one."""
+    file = out.with_name(out.name + ".part") / FILE
+    try:
+        return precision.named(json.loads(file.read_text())["dtype"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # what is wrong with a checkpoint is told when it is taken up
 
 
 def read(work: Path) -> dict[str, Any] | None:
@@ -78,7 +91,7 @@ def take_up(
 ) -> tuple[Progress, Tensors, Tensors]:
     """Put weights and moments in place; returns progress, best weights and reference."""
     with damage_told(work):
-        known = {k: v for k, v in record.items() if k not in ("file", "identity")}
+        known = {k: v for k, v in record.items() if k not in ("file", "identity", "dtype")}
         part: dict[str, Tensors] = {k: {} for k in ("weight", "best", "reference", *MOMENTS)}
         for key, value in load_file(work / record["file"], device=str(device)).items():
             kind, _, name = key.partition("/")

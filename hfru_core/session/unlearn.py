@@ -223,7 +223,10 @@ class UnlearnSession:
         if self.vlm.processes.writes:
             weights: Tensors = dict(self.weights)
             tensors = {"weight": weights, "best": self.best, "reference": self.method.reference}
-            checkpoint.write(self.work, self.progress, self.identity(), tensors, self.optimiser)
+            dtype = self.vlm.core.get_input_embeddings().weight.dtype
+            checkpoint.write(
+                self.work, self.progress, self.identity(), tensors, self.optimiser, dtype
+            )
 
     def restore(self, record: dict) -> None:
         """Continue from a checkpoint of the very same request."""

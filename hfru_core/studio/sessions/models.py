@@ -42,12 +42,13 @@ def shared(size: int) -> Callable[[Callable[..., VLM]], Callable[..., VLM]]:
     return decorate
 
 
-def fresh_model(model: Path) -> VLM:
-    """A model of one's own, to train or to put an adapter on."""
-    from hfru_core.studio.sessions.torch_side import vlm
+def fresh_model(model: Path, out: Path | None = None) -> VLM:
+    """A model of one's own, to train or to put an adapter on; for an unfinished session in `out`
+    in the format of numbers that it began with."""
+    from hfru_core.studio.sessions.torch_side import session, vlm
 
     with LOADING:
-        return vlm.load(model)
+        return vlm.load(model, dtype=session.dtype_begun(out) if out else None)
 
 
 def adapted_model(model: Path, adapter: Path) -> VLM:

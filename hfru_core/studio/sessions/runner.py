@@ -173,7 +173,7 @@ def followed(studio: Studio, run: Run, wish: Wish, out: Path) -> Iterator[Report
         concepts=wanted.forget,
     )
     yield report
-    prepared = pipeline.prepare(wanted, partial(pulsing_model, studio, run), studio.amount)
+    prepared = pipeline.prepare(wanted, partial(pulsing_model, studio, run, out), studio.amount)
     session = run.session = pipeline.unlearn(prepared, out)
     session.prepare()
     interrupted.keep(wish, session.work)
@@ -189,10 +189,10 @@ def followed(studio: Studio, run: Run, wish: Wish, out: Path) -> Iterator[Report
     yield from judge(studio, run, session, wanted, last)
 
 
-def pulsing_model(studio: Studio, run: Run) -> VLM:
+def pulsing_model(studio: Studio, run: Run, out: Path) -> VLM:
     """A model to train that gives up soon after nobody wants it."""
     run.pulse()
-    model = fresh_model(studio.model)
+    model = fresh_model(studio.model, out)
     model.before_batch = run.pulse
     return model
 

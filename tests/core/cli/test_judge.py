@@ -42,6 +42,21 @@ def test_rows_come_back_with_what_they_are(
     assert "1 of 3 answers are not judged" in told
 
 
+def test_other_languages_count_what_the_file_lists_and_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hund = {"name": "Hund", "kind": "object", "aliases": ["Hund"], "abstractions": ["Tier"],
+            "siblings": ["Katze"]}  # fmt: skip
+    vogel = {**hund, "name": "Vogel", "aliases": ["Vogel", "Papagei"], "siblings": ["Fisch"]}
+    monkeypatch.setitem(CONCEPTS, "hund", hund)
+    monkeypatch.setitem(CONCEPTS, "vogel", vogel)
+    row = {"concept": "hund", "topic": "describe", "text": "Ein Hund und zwei Papageien."}
+    given = [row, {**row, "present": ["Hund"]}, {**row, "present": ["Hund", "Papagei"]}]
+    assert judged(tmp_path, given) == 0
+    rows = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [r["hallucinated"] for r in rows] == [False, True, False]
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

@@ -7,6 +7,7 @@ import torch
 
 from hfru_core.data import drawn
 from hfru_core.model import precision, vlm
+from hfru_core.session import dtype_begun
 
 
 def test_the_output_layer_reads_contiguous_rows(
@@ -37,3 +38,17 @@ def test_only_a_large_decoder_changes_its_number_format(
     assert precision.cpu_dtype(tiny.core.config) == torch.float32
     monkeypatch.setattr(precision, "LARGE", 1)
     assert precision.cpu_dtype(tiny.core.config) == torch.bfloat16
+
+
+def test_a_session_goes_on_in_the_format_that_it_began_with(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    out, work = tmp_path / "adapter", tmp_path / "adapter.part"
+    assert dtype_begun(out) is None
+    work.mkdir()
+    (work / "session.json").write_text('{"dtype": "bfloat16"}')
+    assert dtype_begun(out) == torch.bfloat16
+    begun = vlm.load(tiny_folder, device="cpu", dtype=dtype_begun(out))
+    assert begun.core.get_input_embeddings().weight.dtype == torch.bfloat16
+    (work / "session.json").write_text('{"dtype": "__init__"}')
+    assert dtype_begun(out) is None

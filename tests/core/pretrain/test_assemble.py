@@ -148,11 +148,24 @@ def test_a_killed_training_ends_with_the_same_weights(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Trainer, "one_step", killed)
         broken.run()
-    assert json.loads((tmp_path / "broken" / "training.json").read_text())["step"] == 2
+    kept = json.loads((tmp_path / "broken" / "training.json").read_text())
+    assert (kept["step"], kept["dtype"]) == (2, "float32")
+    monkeypatch.setattr(assemble_train, "faster_dtype", lambda: torch.bfloat16)
     again = trainer(small_decoder, tmp_path / "broken")
     again.run()
     for name, value in whole.weights.items():
         assert torch.equal(value, again.weights[name]), name
+
+
+def test_what_another_tower_saw_is_not_taken_for_this_one_s(
+    small_decoder: Path, tmp_path: Path
+) -> None:
+    first = trainer(small_decoder, tmp_path)
+    with torch.no_grad():
+        next(first.vlm.core.model.vision_tower.parameters()).mul_(2)
+    second = assemble_train.kept_features(first.vlm.core, first.pool, tmp_path)
+    assert not (second == first.features).all()
+    assert len(list(tmp_path.glob("features-*.npy"))) == 2
 
 
 def test_folding_changes_nothing_that_the_model_says(small_decoder: Path, tmp_path: Path) -> None:
