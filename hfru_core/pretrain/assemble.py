@@ -51,6 +51,7 @@ def assembled(
     decoder: Any, tokenizer: Any, tower: Path
 ) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
     """A LLaVA in float32: the tower of the model folder `tower`, the decoder, a fresh projector."""
+    torch.manual_seed(0)  # the projector begins at random: two trainings begin alike
     with one_line(f"The tower '{tower}' could not be loaded", folder_limits.WAY):
         folder_limits.check_folder(tower, AutoModelForImageTextToText)
         seen = LlavaForConditionalGeneration.from_pretrained(
