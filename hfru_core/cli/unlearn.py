@@ -117,5 +117,6 @@ def model_to_train(args: argparse.Namespace) -> VLM:
     from hfru_core.adapters import combine
     from hfru_core.session import dtype_begun
 
-    model = load_model(args, dtype_begun(args.out))
+    out = args.out.with_name(f"{args.out.name}.next") if args.on else args.out
+    model = load_model(args, dtype_begun(out))
     return combine.base_of_next(model, args.on) if args.on else model

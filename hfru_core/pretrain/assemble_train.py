@@ -215,7 +215,7 @@ def kept_features(core: Any, pool: Pool, work: Path) -> np.ndarray:
 
 def digest_of(tower: torch.nn.Module, pool: Pool) -> str:
     """A digest of the weights of a tower and of the pictures it sees."""
-    digest = hashlib.sha256(np.ascontiguousarray(pool.pixels))
+    digest = hashlib.sha256(np.ascontiguousarray(pool.pixels).data)
     for name, value in sorted(tower.state_dict().items()):
         digest.update(name.encode())
         digest.update(value.detach().cpu().float().numpy().tobytes())
