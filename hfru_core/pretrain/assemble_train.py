@@ -46,7 +46,7 @@ class Recipe:
     pictures: int = 6000
     word_steps: int = 600
     word_batch: int = 32
-    steps: int = 300
+    steps: int = 480
     batch: int = 4  # pictures of a step
     turns: int = 8  # questions about each of them
     texts: int = 4  # text-only questions of a step

@@ -15,6 +15,7 @@ from hfru_core.model.vlm import VLM
 
 BUDGET = 9 * 60  # seconds for the steps of a session
 SIZES = ("stage1_batch", "stage1_retain", "grpo_prompts")  # as records call them
+SHARES = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4)  # of the batches; few, so that a retry finds the same
 SMALLEST = 4  # examples of a batch: below, a step is mostly noise
 TRIED = 4  # examples in the batches of a step that is measured
 FITTED = ("default", "deep")  # presets of ours; others are what their papers say
@@ -65,13 +66,13 @@ def measured(
 
 
 def fitted(config: UnlearnConfig, cost: Cost) -> tuple[UnlearnConfig, Cost]:
-    """Presets of ours with batches halved until their steps fit in the budget, and their cost."""
-    share, smallest = 1.0, min(config.batch, config.hfru.grpo_prompts)
+    """Presets of ours with the largest batches whose steps fit in the budget, and their cost."""
     if config.method != "hfru" or config.preset not in FITTED:
         return config, cost
-    while cost.at(share).left(config, checks=False) > BUDGET and smallest * share / 2 >= SMALLEST:
-        share /= 2
-    full = config.to_record()
+    smallest, full = min(config.batch, config.hfru.grpo_prompts), config.to_record()
+    possible = [share for share in SHARES if share == 1 or smallest * share >= SMALLEST]
+    fits = (s for s in possible if cost.at(s).left(config, checks=False) <= BUDGET)
+    share = next(fits, possible[-1])
     return with_sizes(config, {k: max(1, round(full[k] * share)) for k in SIZES}), cost.at(share)
 
 

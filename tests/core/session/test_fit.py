@@ -25,11 +25,11 @@ def costly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fit, "BUDGET", 0)
 
 
-def test_batches_are_halved_until_the_steps_fit() -> None:
-    """80 steps of 12 s and 20 of 56 s are 2080 s: a quarter of them is 520."""
-    config, cost = fit.fitted(DEFAULT, Cost(12, 56, 40))
-    assert (config.batch, config.retain_batch, config.hfru.grpo_prompts) == (6, 8, 4)
-    assert cost == Cost(3, 14, 40)
+def test_batches_become_as_small_as_the_steps_need() -> None:
+    """80 steps of 8 s and 20 of 32 s are 1280 s: three eighths of them are 480."""
+    config, cost = fit.fitted(DEFAULT, Cost(8, 32, 40))
+    assert (config.batch, config.retain_batch, config.hfru.grpo_prompts) == (9, 12, 6)
+    assert cost == Cost(3, 12, 40)
     assert cost.left(config, checks=False) <= fit.BUDGET
 
 
