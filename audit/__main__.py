@@ -56,7 +56,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("adapter", type=Path, metavar="ADAPTER_DIR", help="an adapter folder")
-    p.add_argument("--model", help="the adapter's base: folder or Hub id (default: bundled model)")
+    p.add_argument(
+        "--model", help="the adapter's base: photo, a folder or a Hub id (default: drawn world's)"
+    )
     p.add_argument(
         "--data",
         default=SOURCE,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hfru_core.paths import ASSETS, MODEL
+from hfru_core.paths import ASSETS, chosen
 from hfru_core.types import Concept, Sample, UnlearnData, UserError
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
     concepts = record.concepts
     images = pictures_for(concepts, source, args.pictures, args.seed)
     load = lambda where: vlm.load(where, device=args.device)  # noqa: E731
-    base = load(args.model or MODEL)
-    unlearned = load_adapter(load(args.model or MODEL), args.adapter)
+    base = load(chosen(args.model))
+    unlearned = load_adapter(load(chosen(args.model)), args.adapter)
     folder = oracle_folder(args.oracle, concepts, base.name)
     oracle = load(folder) if folder else None
     case = Case(base, unlearned, oracle, images, session_samples(record, source), args.seed)

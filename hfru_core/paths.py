@@ -10,10 +10,22 @@ ROOT = PACKAGE.parent  # where Python finds hfru_core and audit
 IN_WHEEL = PACKAGE / "assets"
 ASSETS = IN_WHEEL if IN_WHEEL.is_dir() else ROOT / "assets"
 
-MODEL = ASSETS / "model"  # the bundled model
+MODEL = ASSETS / "model"  # the bundled model of the drawn world
+PHOTO = ASSETS / "photo"  # the bundled model that sees photographs
 ADAPTERS = ASSETS / "adapters"
 ORACLES = ASSETS / "oracles"  # models retrained without a concept
 REPORTS = ASSETS / "reports"
+
+
+# What people type for a bundled model, and how adapters name theirs.
+BUNDLED = {
+    "world": MODEL, "hfru-studio/bundled": MODEL, "photo": PHOTO, "hfru-studio/photo": PHOTO,
+}  # fmt: skip
+
+
+def chosen(model: str | None) -> str | Path:
+    """The model that was asked for: a bundled one by its name, the drawn world's for nothing."""
+    return BUNDLED.get(model, model) if model else MODEL
 
 
 def typed(path: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hfru_core.cli.options import add_output
-from hfru_core.paths import MODEL
+from hfru_core.paths import chosen
 from hfru_core.types import Rate, UserError
 
 EXAMPLES = """examples:
@@ -53,7 +53,10 @@ def add_options(p: argparse.ArgumentParser) -> None:
     pull = out_folder(action("pull", "download from the Hugging Face Hub, checked", "repo"))
     pull.add_argument("--revision", help="branch, tag or commit (default: the newest)")
     merge = out_folder(action("merge", "fold into a whole model that cannot switch it off"))
-    merge.add_argument("--model", help="model folder or Hub id (default: the bundled model)")
+    merge.add_argument(
+        "--model",
+        help="photo (bundled), model folder or Hub id (default: the drawn world's model)",
+    )
     scaled = out_folder(action("scale", "a weaker or stronger adapter"))
     scaled.add_argument("strength", type=float, help="0 (no effect) to 1.5; 1 is as it was made")
     stack = out_folder(action("stack", "several adapters of one model in one"))
@@ -125,7 +128,7 @@ def merge(args: argparse.Namespace) -> dict[str, Any]:
     from hfru_core.adapters import combine
     from hfru_core.model import vlm
 
-    model = vlm.load(args.model or MODEL, device="cpu")
+    model = vlm.load(chosen(args.model), device="cpu")
     return {"model": str(combine.merge(model, args.folder, args.out))}
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hfru_core.paths import MODEL
+from hfru_core.paths import chosen
 from hfru_core.types import UserError
 
 ON_SPACE = "SPACE_ID" in os.environ
@@ -33,7 +33,7 @@ def add_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--port", type=int, default=7860)
     p.add_argument(
         "--model",
-        help="model folder or Hub id; 'fitting' takes one for the hardware found "
+        help="photo (bundled), model folder or Hub id; 'fitting' takes one for the hardware found "
         "(default: the bundled model)",
     )
     p.add_argument(
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> None:
     check_model(model)
     check_folder(args.data)
     check_port(args.host, args.port)
-    page = build_app(Path(model) if model else MODEL, args.data)
+    page = build_app(Path(chosen(model)), args.data)
     login = accounts.slowed(auth) if auth else None
     launch(page, args.host, args.port, where, auth=login, mcp_server=args.mcp)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfru_core.cli.options import add_output
-from hfru_core.paths import MODEL
+from hfru_core.paths import chosen
 from hfru_core.types import UserError
 
 if TYPE_CHECKING:
@@ -34,7 +34,10 @@ def add_options(p: argparse.ArgumentParser) -> None:
         help="world, or with their --model pacs:FILE.parquet, folder:DIR, mllmu:DIR or "
         "clear:DIR, whose tasks are names, or all",
     )
-    p.add_argument("--model", help="model folder or Hub id (default: the bundled model)")
+    p.add_argument(
+        "--model",
+        help="photo (bundled), model folder or Hub id (default: the drawn world's model)",
+    )
     p.add_argument(
         "--oracle",
         type=Path,
@@ -77,7 +80,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     end_with_parent()
     jobs = checked_jobs(args)
-    shared = Bench(args.model or MODEL, args.pictures, args.oracle)
+    shared = Bench(chosen(args.model), args.pictures, args.oracle)
     for job in jobs:
         shared.oracle_of(job)  # raises where a given one does not fit
     writes, count, errors = shared.base.processes.writes, 0, 0

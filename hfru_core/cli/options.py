@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hfru_core.paths import MODEL
+from hfru_core.paths import chosen
 from hfru_core.types import Evaluation
 
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ FORGET = "concepts or people, separated by commas; of a benchmark 'all': its for
 
 def add_model(p: argparse.ArgumentParser) -> None:
     """Which model, where it runs, and the output's options."""
-    p.add_argument("--model", help="model folder or Hub id (default: the bundled model)")
+    p.add_argument(
+        "--model",
+        help="photo (bundled), model folder or Hub id (default: the drawn world's model)",
+    )
     p.add_argument("--revision", help="commit, tag or branch of a model from the Hub")
     p.add_argument(
         "--quantize",
@@ -49,7 +52,7 @@ def load_model(args: argparse.Namespace, dtype: torch.dtype | None = None) -> VL
     from hfru_core.model import vlm
 
     return vlm.load(
-        args.model or MODEL,
+        chosen(args.model),
         device=args.device,
         revision=args.revision,
         quantize=args.quantize,

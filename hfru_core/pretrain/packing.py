@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn import functional as F
-from transformers import LlavaForConditionalGeneration, LlavaProcessor
+from transformers import LlavaProcessor
 
 from hfru_core.pretrain.architecture import IMAGE_TOKENS
 from hfru_core.pretrain.vision_heads import IGNORE
@@ -68,7 +69,7 @@ def block_mask(segment: torch.Tensor, prefix: int) -> torch.Tensor:
 
 
 def language_loss(
-    model: LlavaForConditionalGeneration, features: torch.Tensor | None, packed: Packed, user: int
+    model: Any, features: torch.Tensor | None, packed: Packed, user: int
 ) -> torch.Tensor:
     """Answer tokens' cross-entropy; `features` (B, 49, D) are the projected image tokens."""
     embed = model.get_input_embeddings()

