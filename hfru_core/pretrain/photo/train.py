@@ -47,10 +47,10 @@ class Recipe:
     seed: int = 0
     views: int = 2  # of each picture
     most_views: int = 19200  # of all
-    head_steps: int = 600
+    head_steps: int = 500
     head_batch: int = 32
     head_lr: float = 6e-4
-    language_steps: int = 800
+    language_steps: int = 600
     language_batch: int = 24
     turns: int = 5
     imagined: float = 0.25  # of the clear photographs of a step
@@ -235,7 +235,9 @@ def fresh(shots: list[pictures.Shot], eye: Any, recipe: Recipe) -> tuple[Any, An
     """The model with a fresh decoder behind the tower, and its processor."""
     torch.manual_seed(recipe.seed)
     tokenizer = architecture.build_tokenizer(corpus(shots, recipe.seed), recipe.words)
-    model: Any = architecture.build_model(tokenizer, eye.config, tower.SIDE, recipe.width, recipe.layers)
+    model: Any = architecture.build_model(
+        tokenizer, eye.config, tower.SIDE, recipe.width, recipe.layers
+    )
     model.model.vision_tower.load_state_dict(eye.state_dict())
     model.eval().model.vision_tower.requires_grad_(False)
     return model, architecture.build_processor(tokenizer, tower.SIDE)
