@@ -47,7 +47,15 @@ KINDS = (
     "animal", "person", "food", "plant", "vehicle", "musical instrument", "furniture", "tool",
     "weapon", "clothing", "building", "hominid",
 )  # fmt: skip
-INSULTS = re.compile(r"\b(?:slur|offensive|disparaging|derogatory|obscene|insulting)\b")
+INSULTS = re.compile(
+    r"\b(?:slurs?|offensive|disparag\w+|derogatory|obscene|insult\w*|contemptuous|pejorative)\b"
+)
+# Insults that the dictionary does not mark as such, and what no picture shows of somebody.
+UNMARKED = frozenset(
+    "abo apache coon cripple dullard dumbass dwarf heathen homosexual hulk idiot imbecile "
+    "jewbaiter lunkhead maniac moron negro negroid nymphomaniac papist plugugly redskin slave "
+    "whore".split()
+)
 
 
 @dataclass(frozen=True)
@@ -251,10 +259,21 @@ def names(book: Dictionary, synset: int) -> list[str]:
     family = [*book.family(synset), *young(book, synset)]
     inside = frozenset(family)
     own = [u for u in book.uses(synset) if book.share(u, inside) >= LEAST_OWN]
-    civil = [s for s in family[1:] if not INSULTS.search(book.gloss(s))]
-    below = [u for s in civil for u in book.uses(s) if book.share(u, inside) >= LEAST]
+    below = [
+        u
+        for s in family[1:]
+        if s not in book.single
+        for u in book.uses(s)
+        if book.share(u, inside) >= LEAST and not insults(book, u.word)
+    ]
     below.sort(key=lambda u: -u.count)
     return unique(u.word for u in (*own, *below) if is_name(u.word))[:MOST]
+
+
+def insults(book: Dictionary, word: str) -> bool:
+    """Whether a word is an insult in any of its senses."""
+    found = book.senses(word)
+    return key(word) in UNMARKED or any(INSULTS.search(s.gloss) for s in found)
 
 
 def is_name(word: str) -> bool:

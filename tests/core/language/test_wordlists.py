@@ -75,6 +75,12 @@ def test_lists_have_no_words_of_other_kinds_and_no_insults(noun: str, words: str
 # fmt: on
 
 
+def test_a_person_s_names_are_no_single_people_and_no_insults() -> None:
+    found = {w.lower() for w in words_for("person").names}
+    assert {"woman", "man", "child", "passenger"} <= found
+    assert not {"plato", "hitler", "shakespeare", "negro", "coon", "abo", "idiot"} & found
+
+
 def test_the_senses_of_a_word_are_told_apart() -> None:
     assert len(senses("mouse")) > 1 and "rodent" in senses("mouse")[0].gloss
     assert words_for("crane", 1) != words_for("crane", 2)
