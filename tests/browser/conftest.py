@@ -125,7 +125,7 @@ def page(browser: Browser, address: str, outside: list[str]) -> Iterator[Page]:
     page.on("request", lambda r: None if local(r.url, address) else outside.append(r.url))
     page.set_default_timeout(20_000)
     page.goto(address)
-    page.get_by_test_id("unlearned").wait_for()
+    page.get_by_test_id("unlearned").wait_for(timeout=60_000)  # a busy machine loads torch long
     yield page
     context.close()
 

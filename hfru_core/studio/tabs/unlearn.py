@@ -208,9 +208,10 @@ class Unlearn:
         return self.view.updates(report, visitor, name)
 
     def ended(self, request: gr.Request) -> list[Any]:
-        """However it ended, also where the queue was full: another one can be started."""
-        self.sessions.end(self.studio.visitor(request.session_hash))
-        return [*buttons(busy=False), *self.interrupted.offer(request)]
+        """Another one can be started, unless this page's events ended before the session did."""
+        visitor = self.studio.visitor(request.session_hash)
+        self.sessions.end(visitor)
+        return [*buttons(busy=visitor in self.sessions.runs), *self.interrupted.offer(request)]
 
     def halt(self, request: gr.Request) -> list[Any]:
         """Stop the visitor's own session after its current step."""
