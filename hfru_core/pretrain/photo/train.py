@@ -194,7 +194,8 @@ def start_from_heads(
 ) -> None:
     """Let the projector begin with what the heads look at: their main directions, each scaled to
     unit variance; its second layer begins as the identity."""
-    asked = torch.cat([head.weight / head.weight.norm() for head in heads.heads.values()])
+    weights = [head.get_parameter("weight") for head in heads.heads.values()]
+    asked = torch.cat([weight / weight.norm() for weight in weights])
     width = len(projector.linear_1.weight)
     main = torch.linalg.svd(asked, full_matrices=False).Vh[:width]
     scale = ((main @ spread) * main).sum(1).clamp_min(1e-8).rsqrt()
