@@ -117,7 +117,7 @@ def lasting(prepared: Prepared, seconds: float, work: Path) -> UnlearnConfig:
     config, model = prepared.config, prepared.model
     unsaved = config.with_(checkpoint_every=config.steps + 1)
     probe = pipeline.unlearn(replace(prepared, config=unsaved), work)
-    probe.begin()
+    probe.start()
     spent = []
     for start in (0, config.train_steps):
         if start < config.steps:

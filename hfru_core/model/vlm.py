@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
@@ -34,6 +35,8 @@ from hfru_core.paths import MODEL
 from hfru_core.types import UserError
 
 BATCH = 64  # rows of one pass
+# Models are made on torch's meta device, whose context two threads would leave in disorder.
+LOADING = threading.RLock()
 TOKENS = 4096  # image tokens of one pass: real models take fewer rows
 LIGHTER = (
     "Quantise the decoder (`--quantize nf4`), take a smaller model, or the CPU (`--device cpu`)."
@@ -296,12 +299,24 @@ def load(
     quantize: str | None = None,
     dtype: torch.dtype | None = None,
 ) -> VLM:
-    """A VLM from a local folder or the Hub: safetensors only, never remote code.
+    """A VLM from a local folder or the Hub: safetensors only, never remote code; one at a time.
 
     Without a `dtype` (what a session began with) bfloat16 on a GPU and for large models on a CPU
     that is faster with it, else float32; with
     `quantize` ("nf4", "int8") the decoder in 4 or 8 bits.
     """
+    with LOADING:
+        return loaded(model, device, revision, quantize, dtype)
+
+
+def loaded(
+    model: str | Path,
+    device: str,
+    revision: str | None,
+    quantize: str | None,
+    dtype: torch.dtype | None,
+) -> VLM:
+    """What `load` does."""
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     processes, device = distributed.process_group(device)

@@ -9,7 +9,8 @@ import pytest
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "tests" / "measure"
-SHARED = {"__init__", "visitors", "audit_tables"}  # what others of them use
+# What others of them use.
+SHARED = {"__init__", "visitors", "audit_tables", "lives", "waiting_audit"}
 NEEDS_TRL = {"gpu_session", "grpo_step"}  # tests/measure/requirements.txt
 
 

@@ -19,7 +19,6 @@ from hfru_core.types import UserError
 if TYPE_CHECKING:
     from hfru_core.model.vlm import VLM
 
-LOADING = threading.RLock()  # transformers cannot load two models at once
 SCALING = threading.Lock()  # of a shared model's adapter
 
 
@@ -47,16 +46,14 @@ def fresh_model(model: Path, out: Path | None = None) -> VLM:
     in the format of numbers that it began with."""
     from hfru_core.studio.sessions.torch_side import session, vlm
 
-    with LOADING:
-        return vlm.load(model, dtype=session.dtype_begun(out) if out else None)
+    return vlm.load(model, dtype=session.dtype_begun(out) if out else None)
 
 
 def adapted_model(model: Path, adapter: Path) -> VLM:
     """A model of one's own with an adapter on, since PEFT changes modules in place."""
     from hfru_core.studio.sessions.torch_side import folder
 
-    with LOADING:
-        return folder.load(fresh_model(model), adapter)
+    return folder.load(fresh_model(model), adapter)
 
 
 @shared(2)
