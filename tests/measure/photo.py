@@ -216,9 +216,12 @@ def main() -> None:
     p.add_argument("--model", default=str(PHOTO))
     p.add_argument("--seed", type=int, default=7)
     p.add_argument("--count", type=int, default=400, help="yes-or-no questions")
+    p.add_argument("--most", type=int, help="held-out pictures, drawn by the seed (default: all)")
     p.add_argument("--report", type=Path, default=REPORTS / "photo.json")
     args = p.parse_args()
     held = pictures.split(pictures.read([args.photos, args.pacs]))[1]
+    if args.most:
+        held = random.Random(args.seed).sample(held, args.most)
     model = vlm.load(args.model, device="cpu")
     rates: dict[str, Any] = {}
     for found in (
@@ -234,9 +237,10 @@ def main() -> None:
         rates |= found
         print(json.dumps(found, default=asdict), flush=True)
     files = {f.name: pictures.digest(f) for f in (args.photos, args.pacs)}
+    command = COMMAND + (f" --most {args.most}" if args.most else "")
     about = {"fingerprint": model.fingerprint(), "held_out": len(held), "data": files}
     report = json.loads(args.report.read_text()) if args.report.is_file() else {}
-    report["base"] = {"command": COMMAND, **about, "rates": rates, "versions": versions()}
+    report["base"] = {"command": command, **about, "rates": rates, "versions": versions()}
     args.report.write_text(json.dumps(report, indent=1, default=asdict) + "\n")
 
 

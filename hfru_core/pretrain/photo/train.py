@@ -37,7 +37,7 @@ from hfru_core.types import UserError
 SHARD = "9MB"  # of a file of weights, at most
 LOG = "training.log"
 TEXTS = 4  # text-only rows of a step
-EVERY = 100  # steps between checkpoints
+EVERY = 50  # steps between checkpoints
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Recipe:
     seed: int = 0
     views: int = 2  # of each picture
     most_views: int = 19200  # of all
-    head_steps: int = 500
+    head_steps: int = 600
     head_batch: int = 32
     head_lr: float = 6e-4
-    language_steps: int = 600
+    language_steps: int = 800
     language_batch: int = 24
     turns: int = 5
     imagined: float = 0.25  # of the clear photographs of a step
