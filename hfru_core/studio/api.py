@@ -142,7 +142,8 @@ class Api:
         process = self.audits.register(visitor, steps)
         try:
             for progress in self.audits.reports(visitor):
-                yield self.told(progress, visitor)
+                if progress:
+                    yield self.told(progress, visitor)
         finally:
             self.audits.end(visitor, process)
 

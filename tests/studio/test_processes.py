@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -92,6 +93,20 @@ def begun(audit: Audit, first: SimpleNamespace) -> Path:
     next(s for s in seen if "behavior" in s[0])
     seen.close()
     return audit.studio.folder(audit.studio.visitor(first.session_hash)) / "audits"
+
+
+def test_many_reloads_while_an_audit_waits_hold_few_places(audit: Audit) -> None:
+    run, first = audit.form.run, page(audit.studio, "first")
+    with audit.studio.device:  # somebody else's session
+        audit.form.begin("shipped/dog", "standard", first)
+        seen = [run.attach(first) for _ in range(5)]
+        for page_of_ann in seen:  # each is told something at once, so one that has gone is noticed
+            assert len([next(page_of_ann) for _ in range(2)]) == 2
+        ended = [len(list(islice(page_of_ann, 2))) < 2 for page_of_ann in seen]
+        assert ended == [True, True, False, False, False]
+        for page_of_ann in seen:
+            page_of_ann.close()
+        audit.form.audits.stop(audit.studio.visitor(first.session_hash))
 
 
 def test_a_page_that_comes_back_sees_the_audit_again_and_its_report(audit: Audit) -> None:

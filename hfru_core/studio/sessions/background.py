@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from hfru_core.types import UserError
 
 EVERY = 0.5  # seconds between two reports
+MOST = 3  # pages that watch the same work
 Report = TypeVar("Report")
 
 
@@ -29,6 +30,7 @@ class Watched(Generic[Report]):
         self.error = ""
         self.over = threading.Event()
         self.given_up = given_up
+        self.watching: list[object] = []
         # The context tells a host that lends GPUs whose call this is.
         work = (copy_context().run, self.work, device, steps)
         threading.Thread(target=work[0], args=work[1:], name="session", daemon=True).start()
@@ -60,14 +62,30 @@ class Watched(Generic[Report]):
         finally:
             device.release()
 
-    def reports(self) -> Iterator[Report]:
-        """The newest report, about twice a second, and the last one; several pages may watch."""
+    def reports(self) -> Iterator[Report | None]:
+        """The newest report, about twice a second, and the last one; None where there is none yet
+        or it is told already. The newest pages watch, an earlier one ends.
+
+        Each page that watches holds a place among the server's events. The server notices that it
+        has gone when something is told to it, also while the work waits for the device.
+        """
+        page = object()
+        self.watching.append(page)
+        del self.watching[:-MOST]
+        try:
+            yield from self.told_to(page)
+        finally:
+            if page in self.watching:
+                self.watching.remove(page)
+
+    def told_to(self, page: object) -> Iterator[Report | None]:
+        """What one page is told while it is among those that watch."""
         last = None
-        while True:
+        while page in self.watching:
             over, report = self.over.is_set(), self.report
-            if report is not None and report is not last:
-                last = report
-                yield report
+            if report is not last or not over:
+                yield report if report is not last else None
+            last = report
             if over:
                 return
             self.over.wait(EVERY)

@@ -76,8 +76,8 @@ class Processes(Generic[Progress]):
         process.watch = self.studio.pages.watch(visitor, partial(self.end, visitor, process))
         return process
 
-    def reports(self, visitor: str) -> Iterator[Progress]:
-        """What the registered one tells to its end; it is started where it wasn't yet.
+    def reports(self, visitor: str) -> Iterator[Progress | None]:
+        """What the registered one tells to its end, None meanwhile; it is started where it wasn't.
 
         Raises where it ended by an error. Who stops listening does not end it, and how it ended is
         told again: nobody knows whether the page has heard it.

@@ -88,7 +88,7 @@ class StartStop(Generic[Progress]):
         """The state and the result as they come."""
         try:
             for progress in self.processes.reports(visitor):
-                yield [progress.html(), self.result(progress)]
+                yield [progress.html(), self.result(progress)] if progress else [gr.skip()] * 2
         except UserError as error:
             yield [bar("Not finished", public(str(error))), gr.skip()]
             raise

@@ -177,7 +177,7 @@ class Unlearn:
     def watch(self, run: Run, watched: Watched[Report], visitor: str) -> Iterator[list[Any]]:
         """Updates until the session is over."""
         for report in watched.reports():
-            yield self.render(report, run, visitor)
+            yield self.render(report, run, visitor) if report else self.view.unchanged()
         if watched.error:
             yield self.view.state(Report("Not finished", public(watched.error)))
             raise UserError(watched.error)
