@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -84,8 +86,10 @@ def shipped() -> dict[str, Concept]:
 
 
 def slug(text: str) -> str:
-    """'Mara Velden' -> 'mara_velden'."""
-    return re.sub(r"\W+", "_", text.strip().lower()).strip("_")
+    """'Mara Velden' -> 'mara_velden', 'C++' -> 'c_plus_plus'; accents in one spelling."""
+    text = unicodedata.normalize("NFC", text.strip().lower())
+    text = text.replace("+", " plus ").replace("#", " sharp ")
+    return re.sub(r"\W+", "_", text).strip("_")
 
 
 def find(text: str, known: dict[str, Concept]) -> Concept:
@@ -96,9 +100,15 @@ def find(text: str, known: dict[str, Concept]) -> Concept:
     if wanted in known:
         return known[wanted]
     hits = [c for c in known.values() if wanted in map(slug, (c.name, *c.aliases))]
+    hits = hits or [c for c in known.values() if unaccented(wanted) == unaccented(c.id)]
     if len(hits) == 1:
         return hits[0]
     raise UserError(f"Unknown concept '{text.strip()}'. " + choices(known))
+
+
+def unaccented(text: str) -> str:
+    """'orbán' -> 'orban'."""
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
 
 
 def choices(known: dict[str, Concept]) -> str:
@@ -107,7 +117,17 @@ def choices(known: dict[str, Concept]) -> str:
 
 def parse(text: str, known: dict[str, Concept]) -> tuple[Concept, ...]:
     """'dog, elephant' -> concepts, each once, in the order given."""
-    found = [find(part, known) for part in text.split(",") if part.strip()]
+    found = [find(part, known) for part in names_in(text, known) if part.strip()]
     if not found:
         raise UserError("No concept was given to forget. " + choices(known))
     return tuple(dict.fromkeys(found))
+
+
+def names_in(text: str, known: dict[str, Concept]) -> Iterator[str]:
+    """The names between commas; a known name may have commas itself ("Sammy Davis, Jr.")."""
+    parts = text.split(",")
+    while parts:
+        lengths = range(len(parts), 1, -1)
+        count = next((n for n in lengths if slug(",".join(parts[:n])) in known), 1)
+        yield ",".join(parts[:count])
+        parts = parts[count:]

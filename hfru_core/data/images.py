@@ -7,9 +7,12 @@ import io
 import random
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
-from PIL import Image, ImageEnhance, ImageFilter, ImageOps, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps, UnidentifiedImageError, features
 
 from hfru_core.types import UserError
 
@@ -22,7 +25,19 @@ BLUR = 0.09  # of the shorter side
 MADE = 384  # the longer side of an image that was made of another, at most
 GOLDEN = (5**0.5 - 1) / 2  # multiples of it spread evenly over what lies between whole numbers
 BICUBIC = Image.Resampling.BICUBIC
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+LONGEST_TO_WIDEST = 100  # the most that an image's sides may differ by
+FORMATS = (
+    "PNG",
+    "JPEG",
+    "WEBP",
+    "BMP",
+    "GIF",
+    "TIFF",
+    *(("AVIF",) if features.check("avif") else ()),
+)
+if find_spec("pillow_heif"):  # An optional package: photographs as phones take them.
+    import_module("pillow_heif").register_heif_opener()
+    FORMATS = (*FORMATS, "HEIF")
 ALONE = ThreadPoolExecutor(1)  # one thread, since each keeps a part of what it once needed
 
 
@@ -62,7 +77,17 @@ def shrunk(image: Image.Image) -> Image.Image:
     image.draft("RGB", (LONGEST, LONGEST))
     image.load()
     image.thumbnail((LONGEST, LONGEST))
-    return on_white(ImageOps.exif_transpose(image))
+    return widened(on_white(ImageOps.exif_transpose(image)))
+
+
+def widened(image: Image.Image) -> Image.Image:
+    """A strip laid on white, since models refuse what is 200 times as long as wide."""
+    least = -(-max(image.size) // LONGEST_TO_WIDEST)
+    if min(image.size) >= least:
+        return image
+    wide = Image.new("RGB", (max(image.width, least), max(image.height, least)), "white")
+    wide.paste(image, ((wide.width - image.width) // 2, (wide.height - image.height) // 2))
+    return wide
 
 
 def on_white(image: Image.Image) -> Image.Image:
@@ -78,16 +103,12 @@ def on_white(image: Image.Image) -> Image.Image:
 
 def eight_bits(image: Image.Image) -> Image.Image:
     """Deep grey as L: all of 16 bits, or the image's own range where that has no bounds."""
-    low, high = (0.0, 65535.0) if image.mode.startswith("I;16") else own_range(image)
-    share = 255 / max(high - low, 1e-6)
-    return image.convert("F").point(lambda v: v * share - low * share).convert("L")
-
-
-def own_range(image: Image.Image) -> tuple[float, float]:
-    """The darkest and the brightest value of an image with one channel."""
-    low, high = image.getextrema()
-    assert not isinstance(low, tuple) and not isinstance(high, tuple)
-    return low, high
+    values = np.asarray(image, np.float32)
+    finite = np.isfinite(values)
+    bounded = image.mode.startswith("I;16") or not finite.any()
+    low, high = (0.0, 65535.0) if bounded else (values[finite].min(), values[finite].max())
+    shares = (np.where(finite, values, low) - low) / max(high - low, 1e-6)
+    return Image.fromarray((255 * shares).astype(np.uint8))
 
 
 def too_large(name: str, size: tuple[int, int] | None) -> UserError:

@@ -9,6 +9,10 @@ assets/retain, so that a person needs nothing but images of what is to be forgot
 from __future__ import annotations
 
 import hashlib
+import logging
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,6 +21,9 @@ import pyarrow.parquet as parquet
 from PIL import Image
 
 from hfru_core import concepts
+from hfru_core.data import image_tree
+from hfru_core.data.duplicates import Look, first_alike, look
+from hfru_core.data.image_tree import Found
 from hfru_core.data.images import open_image
 from hfru_core.data.parquet_file import check_declared
 from hfru_core.paths import ASSETS
@@ -28,7 +35,8 @@ PACS_STYLES = {
 }  # fmt: skip
 RETAIN = ASSETS / "retain"
 CONCEPT = "concept.json"
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+MOST_NAMED = 5
+LOG = logging.getLogger(__name__)
 
 
 def is_held_out(data: bytes) -> bool:
@@ -64,57 +72,106 @@ def pacs_photo(path: Path, number: int, row: dict) -> Photo:
 
 @lru_cache(maxsize=2)
 def read_folder(path: Path) -> tuple[Photo, ...]:
-    """The images of DIR/<label>/*.png|jpg; raises `UserError` where there are none."""
+    """The images of a folder's labels, each shown once; raises `UserError` where there are none."""
     if not path.is_dir():
         raise UserError(f"There is no folder '{path}'. Give it as folder:DIR.")
-    labels = labelled(path)
-    if not labels:
+    read = readable(path)
+    if not read:
         raise UserError(
             f"'{path}' has no pictures: expected DIR/<label>/*.png or .jpg, one folder a concept."
         )
-    if len(labels) == 1:
-        labels = labelled(RETAIN) | labels
+    if len({plain_name(r.found.label) for r in read}) == 1:
+        read = readable(RETAIN) + read
     own = own_concepts(path)
-    return tuple(p for name, files in labels.items() for p in folder_photos(name, files, own))
+    labels: dict[str, list[Read]] = {}
+    for one in read:
+        labels.setdefault(plain_name(one.found.label), []).append(one)
+    aside = set[str]().union(*map(held_out_groups, labels.values()))
+    return tuple(p for name, part in labels.items() for p in folder_photos(name, part, aside, own))
 
 
-def labelled(path: Path) -> dict[str, list[Path]]:
-    """The image files of every label, by the label as concepts are named."""
-    found: dict[str, list[Path]] = {}
-    for file in sorted(path.glob("*/*")):
-        if file.suffix.lower() in SUFFIXES and file.is_file():
-            found.setdefault(plain_name(file.parent.name), []).append(file)
-    return found
+@dataclass(frozen=True)
+class Read:
+    """An image file that can be read: its bytes, their digest, and the group that looks alike."""
+
+    found: Found
+    data: bytes = field(repr=False)
+    digest: str
+    group: str
 
 
-def folder_photos(name: str, files: list[Path], own: dict[str, Concept]) -> list[Photo]:
-    """The images of one label: a tenth, and at least one of several, for evaluation only.
+def readable(root: Path) -> list[Read]:
+    """The images below a folder without copies; those that cannot be read are named and left."""
+    fine: dict[str, tuple[Found, bytes, Look]] = {}
+    bad, copies = [], 0
+    for found in image_tree.find(root):
+        try:
+            seen = look(open_image(found.file))
+        except UserError as error:
+            bad.append(str(error))
+            continue
+        data = found.file.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        copies += digest in fine
+        fine.setdefault(digest, (found, data, seen))
+    digests = sorted(fine)
+    first = first_alike([fine[d][2] for d in digests])
+    tell(root, bad, copies, sum(f != i for i, f in enumerate(first)))
+    return [Read(*fine[d][:2], d, digests[first[i]]) for i, d in enumerate(digests)]
 
-    Which ones depends on their digests alone: the same on every machine.
-    """
+
+def tell(root: Path, bad: list[str], copies: int, alike: int) -> None:
+    """Warn of what a folder holds that is left out or kept together."""
+    if bad:
+        more = f" And {len(bad) - MOST_NAMED} more." if len(bad) > MOST_NAMED else ""
+        LOG.warning("%s skipped in '%s': %s%s", plural(len(bad)), root.name,
+                    " ".join(bad[:MOST_NAMED]), more)  # fmt: skip
+    if copies:
+        LOG.warning("%s in '%s' left out: the same file is there twice.", plural(copies), root.name)
+    if alike:
+        LOG.warning("%s in '%s' nearly the same as another: on its side.", plural(alike), root.name)
+
+
+def plural(count: int) -> str:
+    return f"{count} picture" + "s" * (count != 1)
+
+
+def folder_photos(
+    name: str, images: list[Read], aside: set[str], own: dict[str, Concept]
+) -> list[Photo]:
+    """The images of one label; those of the groups `aside` are for evaluation only."""
     concept = own.get(concepts.slug(name))
     kind = concept.abstractions[0] if concept else kind_word(name)
     name = concept.name if concept else name
-    ranked = sorted((hashlib.sha256(f.read_bytes()).hexdigest(), f) for f in files)
-    aside = max(1, len(files) // 10) if len(files) > 1 else 0
+    identity = concept is not None and concept.kind == "identity"
     return [
-        Photo(
-            f"file:{f}",
-            name,
-            kind,
-            None,
-            f.read_bytes(),
-            i < aside,
-            identity=concept is not None and concept.kind == "identity",
-        )
-        for i, (_, f) in enumerate(ranked)
+        Photo(f"file:{r.found.file}", name, kind, None, r.data, r.group in aside, identity=identity)
+        for r in images
     ]
+
+
+def held_out_groups(images: list[Read]) -> set[str]:
+    """The groups of a label for evaluation: its test folder's, else about a tenth of the images.
+
+    Of several groups one at least. Which ones depends on digests alone: the same on every machine.
+    """
+    if any(r.found.split == "eval" for r in images):
+        return {r.group for r in images if r.found.split == "eval"}
+    sizes = Counter(r.group for r in sorted(images, key=lambda r: r.digest))
+    wanted, aside, taken = max(1, len(images) // 10), set[str](), 0
+    for group, size in sorted(sizes.items(), key=lambda g: (g[1] > wanted, g[0])):
+        if taken < wanted and len(aside) + 1 < len(sizes):
+            aside.add(group)
+            taken += size
+    return aside
 
 
 def own_concepts(path: Path) -> dict[str, Concept]:
     """The concepts that a folder's labels describe themselves, by id."""
     found = {}
-    for file in sorted(path.glob(f"*/{CONCEPT}")):
+    for file in sorted([*path.glob(f"*/{CONCEPT}"), *path.glob(f"*/*/{CONCEPT}")]):
+        if image_tree.is_litter(file, path):
+            continue
         concept = concepts.load(file)
         if concept.id != concepts.slug(file.parent.name):
             raise UserError(
@@ -139,7 +196,8 @@ def load_image(key: str) -> Image.Image:
 def plain_name(label: str) -> str:
     """A label as concepts are named: 'Dog' -> 'dog', 'mara_velden' -> 'Mara Velden'."""
     concept = concepts.shipped().get(concepts.slug(label))
-    return concept.name if concept else concepts.slug(label).replace("_", " ")
+    plain = " ".join(unicodedata.normalize("NFC", label).lower().replace("_", " ").split())
+    return concept.name if concept else plain
 
 
 def kind_word(name: str) -> str:

@@ -134,3 +134,15 @@ def test_a_person_has_all_others_as_siblings(name: str) -> None:
     concept = shipped()[words.slug(name)]
     assert concept.kind == "identity"
     assert set(PEOPLE_NAMES) - {name} <= set(concept.siblings)
+
+
+def test_names_with_commas_accents_and_symbols_are_found() -> None:
+    names = ("Sammy Davis, Jr.", "Viktor Orb\u00e1n", "C++", "C#", "dog")
+    known = {
+        words.slug(n): Concept(words.slug(n), n, "object", (n,), ("thing",), (), "test")
+        for n in names
+    }
+    found = parse("Sammy Davis, Jr., dog, Viktor Orban, Viktor Orba\u0301n, C#, C++", known)
+    assert [c.name for c in found] == [
+        "Sammy Davis, Jr.", "dog", "Viktor Orb\u00e1n", "C#", "C++"
+    ]  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from hfru_core.data.images import LONGEST, open_image
 from hfru_core.types import UserError
@@ -258,3 +258,28 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(UserError, match="cannot be read"):
         open_image(path)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_avif_opens() -> None:
+    assert near(open_image(encoded(halves(), "AVIF")), (5, 10), RED)
+
+
+def test_heic_opens_where_its_reader_is_installed() -> None:
+    pytest.importorskip("pillow_heif")
+    assert near(open_image(encoded(halves(), "HEIF")), (5, 10), RED)
+
+
+@pytest.mark.parametrize("size", [(4000, 10), (10, 4000), (300, 1)])
+def test_no_image_is_too_long_for_a_model(size: tuple[int, int]) -> None:
+    """The Qwen families refuse sides that differ by more than 200 times."""
+    image = open_image(encoded(Image.new("RGB", size, RED), "PNG"))
+    assert max(image.size) / min(image.size) <= 100
+    assert near(image, (image.width // 2, image.height // 2), RED)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_a_broken_pixel_leaves_the_others_as_they_are(broken: float) -> None:
+    values = np.array([[0.0, 0.25, 0.5], [0.0, 0.25, broken]], np.float32)
+    image = open_image(encoded(Image.fromarray(values), "TIFF"))
+    assert [image.getpixel((x, 0))[0] for x in range(3)] == pytest.approx([0, 128, 255], abs=1)
