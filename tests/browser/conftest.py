@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Error, Page  # noqa: E402
 
 from hfru_core.studio.app import build_app, launch  # noqa: E402
 from hfru_core.studio.server import first_page  # noqa: E402
+from hfru_core.studio.sessions import pages  # noqa: E402
 
 SHOTS = Path(__file__).with_name("shots")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -91,6 +92,7 @@ def address(data_folder: Path) -> Iterator[str]:
     """The app with the bundled model and adapters, on loopback; its sessions are small."""
     with pytest.MonkeyPatch.context() as patch:  # Answers are there once the app can give them.
         patch.setattr(first_page, "ASSETS", data_folder)
+        patch.setattr(pages, "GRACE", 10.0)  # what a test leaves shall not slow down the next
         page = build_app(
             data_folder=data_folder,
             amount=TRAIN,

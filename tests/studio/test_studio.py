@@ -10,8 +10,8 @@ import pytest
 from gradio.processing_utils import _check_allowed
 from gradio.utils import get_upload_folder
 
+from hfru_core.model.vlm import LOADING
 from hfru_core.studio.app import build_app, launch
-from hfru_core.studio.sessions.models import LOADING
 from hfru_core.studio.sessions.studio import Studio
 
 TORCH_SIDE = "hfru_core.studio.sessions.torch_side"
