@@ -308,6 +308,8 @@ def test_rows_are_in_the_table_as_they_finish_and_for_their_visitor_alone(
         panel.runs.begin(ANN, *FORM)
     seen = []
     for shown, count in panel.runs.run.run(ANN):
+        if not isinstance(count, int):
+            continue  # nothing new
         seen.append((count, drawn(panel)[2].count("(yours)"), shown))
     assert all(count <= rows for count, rows, _ in seen) and seen[-1][:2] == (2, 2)
     assert "Done" in seen[-1][2] and "2 rows" in seen[-1][2]

@@ -17,8 +17,8 @@ def test_hostile_uploads_make_no_server_error_and_no_file_elsewhere(
 ) -> None:
     server = SimpleNamespace(url=app[1], port=urlsplit(app[1]).port)
     before = fuzz_uploads.outside()
-    told = fuzz_uploads.fuzz(server, 40, 5, tmp_path)["answers"]
-    assert sum(told.values()) == 40 and len({a.split(":")[0] for a in told}) >= 6
+    told = fuzz_uploads.fuzz(server, 30, 5, tmp_path)["answers"]
+    assert sum(told.values()) == 30 and len({a.split(":")[0] for a in told}) >= 5
     assert not [a for a in told if fuzz_uploads.is_bad(a)]
     assert fuzz_uploads.outside() == before
     assert Visitor(app[1]).config()["components"]

@@ -136,7 +136,13 @@ def test_shares_are_even_and_whole() -> None:
             assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-@pytest.mark.parametrize("settings", [{}, {"ACCELERATE_USE_FSDP": "true"}], ids=["ddp", "fsdp"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({}, id="ddp"),
+        pytest.param({"ACCELERATE_USE_FSDP": "true"}, id="fsdp", marks=pytest.mark.slow),
+    ],
+)
 def test_two_processes_with_half_the_prompts_have_the_gradients_of_one(
     settings: dict[str, str], tiny_folder: Path, tmp_path: Path
 ) -> None:
