@@ -326,7 +326,7 @@ def test_mistakes_are_refused_before_long_work(
     ):
         (tmp_path / name).mkdir(parents=True)
         for i in range(count):
-            load_image(f"world:0/x/cat/{i}").save(tmp_path / name / f"{i}.png")
+            load_image(f"world:0/x/{Path(name).name}/{i}").save(tmp_path / name / f"{i}.png")
     monkeypatch.chdir(tmp_path)
     arguments, message = MISTAKES[mistake]
     refused(run("--out", tmp_path / "out", *arguments), message, capsys)
