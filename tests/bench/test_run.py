@@ -138,6 +138,7 @@ def test_a_row_that_another_process_wrote_just_before_is_not_made_twice(
 
 
 @pytest.mark.parametrize(("method", "timed"), [("ga", 6), ("hfru", 1)])  # 6: a checkpoint is due
+@pytest.mark.slow
 def test_an_equal_budget_is_as_many_steps_as_fit(
     method: str, timed: int, rows: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +153,7 @@ def test_an_equal_budget_is_as_many_steps_as_fit(
     ]
 
 
+@pytest.mark.slow
 def test_further_seeds_take_the_steps_that_were_timed(
     rows: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

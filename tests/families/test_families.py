@@ -130,6 +130,7 @@ def test_the_projector_is_adapted_where_it_is_asked_for(name: str, load: Callabl
     assert not any(f".{family.decoder}." in n for n in model.trainable())
 
 
+@pytest.mark.slow
 def test_plain_peft_in_a_fresh_process_gives_the_same(
     table: dict[str, Made], tmp_path: Path
 ) -> None:

@@ -84,6 +84,7 @@ def tracked(*folders: str) -> list[str]:
     return [str(p.relative_to(ROOT)) for p in paths if p.suffix != ".pyc"]
 
 
+@pytest.mark.slow
 def test_it_answers_from_another_folder(run: Command, bare: Path) -> None:
     by_command = json.loads(run("hfru", *QUESTION).stdout.splitlines()[-1])
     by_module = json.loads(run("python", "-m", "hfru_core", *QUESTION).stdout.splitlines()[-1])

@@ -215,6 +215,7 @@ def test_without_a_network_it_says_so(
         hub.pull("me/x", tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_the_commands_take_endpoint_and_token_from_the_environment(
     server: Hub, trained: Path, tmp_path: Path
 ) -> None:

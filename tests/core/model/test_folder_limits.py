@@ -156,6 +156,7 @@ print(codes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, childr
 """
 
 
+@pytest.mark.slow
 def test_commands_refuse_and_spend_no_memory(tiny_folder: Path, tmp_path: Path) -> None:
     folders = [
         Path(shutil.copytree(tiny_folder, tmp_path / f"model-{i}")) for i in range(len(MANY))

@@ -362,6 +362,7 @@ def command(model: Path, out: Path) -> subprocess.Popen:
     )
 
 
+@pytest.mark.slow
 def test_a_killed_command_goes_on_when_it_is_repeated(tiny_folder: Path, tmp_path: Path) -> None:
     whole = command(tiny_folder, tmp_path / "whole")
     victim = command(tiny_folder, tmp_path / "killed")
