@@ -61,8 +61,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from hfru_core.adapters import combine
 
     began = time.perf_counter()
-    prepared = pipeline.prepare(plan(args), lambda: model_to_train(args))
     out = args.out.with_name(f"{args.out.name}.next") if args.on else args.out
+    prepared = pipeline.prepare(plan(args), lambda: model_to_train(args, out))
     session = pipeline.unlearn(prepared, out)
     stderr.follow(session)
     if args.on:
@@ -109,7 +109,7 @@ def forgotten_by(folder: Path) -> tuple[Concept, ...]:
     return checked_record(folder).concepts
 
 
-def model_to_train(args: argparse.Namespace) -> VLM:
+def model_to_train(args: argparse.Namespace, out: Path) -> VLM:
     """The base model, with the earlier adapter of a series merged into it.
 
     A session that goes on does so in the format of numbers that it began with.
@@ -117,6 +117,5 @@ def model_to_train(args: argparse.Namespace) -> VLM:
     from hfru_core.adapters import combine
     from hfru_core.session import dtype_begun
 
-    out = args.out.with_name(f"{args.out.name}.next") if args.on else args.out
     model = load_model(args, dtype_begun(out))
     return combine.base_of_next(model, args.on) if args.on else model

@@ -238,12 +238,10 @@ def in_one_number(found: list[str]) -> list[str]:
 
 
 def usual(book: Dictionary, synset: int) -> list[Use]:
-    """The words that are mostly used for a sense, no Latin or proper names."""
-    if INSULTS.search(book.gloss(synset)):
-        return []
+    """The words that are mostly used for a sense, no Latin or proper names, no insults."""
     inside = frozenset((synset,))
     plain = [u for u in book.uses(synset) if u.word.islower() and not is_plural(book, u.word)]
-    return [u for u in plain if book.share(u, inside) >= LEAST]
+    return [u for u in plain if book.share(u, inside) >= LEAST and not insults(book, u.word)]
 
 
 def is_plural(book: Dictionary, word: str) -> bool:

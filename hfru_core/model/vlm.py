@@ -237,14 +237,14 @@ class VLM:
         `checkpointing` computes the tower's layers again in the backward pass: less memory, more
         time.
         """
-        pattern = lora_pattern(self.family, self.core.config, scope)
-        config = LoraConfig(r=rank, lora_alpha=rank, target_modules=pattern, revision=self.revision)
-        self.model = get_peft_model(self.model, config)
         if checkpointing and self.family.maps:
             raise UserError(
                 f"The tower of {self.family.label} does not compute layers twice: leave out "
                 "--checkpointing."
             )
+        pattern = lora_pattern(self.family, self.core.config, scope)
+        config = LoraConfig(r=rank, lora_alpha=rank, target_modules=pattern, revision=self.revision)
+        self.model = get_peft_model(self.model, config)
         if checkpointing:  # Re-entrant, no gradient would reach a tower whose input needs none.
             self.tower.activation_checkpointing_enable({"use_reentrant": False})
             self.tower.train()

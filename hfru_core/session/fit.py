@@ -42,8 +42,9 @@ class Cost:
 
 
 def is_worth_measuring(vlm: VLM) -> bool:
-    """Small decoders take half a second a step, and GPUs less."""
-    return vlm.device.type == "cpu" and is_large(vlm.core.config)
+    """Small decoders take half a second a step, and GPUs less; several processes would measure
+    different costs, and choose different batches."""
+    return vlm.device.type == "cpu" and is_large(vlm.core.config) and vlm.processes.size == 1
 
 
 def measured(
