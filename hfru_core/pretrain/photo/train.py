@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from hfru_core.files import whole, write_file
+from hfru_core.files import whole
 from hfru_core.model.precision import faster_dtype
 from hfru_core.pretrain.assemble import claim_work
 from hfru_core.pretrain.packing import Packed, language_loss, pack, turn_ids
-from hfru_core.pretrain.photo import architecture, features, pictures, tower, turns
+from hfru_core.pretrain.photo import architecture, checkpoint, features, pictures, tower, turns
 from hfru_core.pretrain.photo.card import card
 from hfru_core.pretrain.photo.heads import Heads
 from hfru_core.pretrain.photo.imagined import imagine
@@ -175,8 +175,8 @@ class Trainer:
         self, name: str, count: int, parts: dict[str, Any], one: Callable[[int], dict[str, float]]
     ) -> None:
         """Run a stage from its checkpoint to its end."""
-        file, began = self.work / f"{name}.pt", time.time()
-        first = restored(file, parts)
+        file, began = self.work / f"{name}.safetensors", time.time()
+        first = checkpoint.restored(file, parts)
         bar = tqdm(range(first, count), desc=name, initial=first, total=count, file=sys.stderr)
         for step in bar:
             losses = one(step)
@@ -184,8 +184,7 @@ class Trainer:
             if step % 50 == 0 or step == count - 1:
                 self.log(stage=name, step=step, seconds=round(time.time() - began), **losses)
             if step % EVERY == EVERY - 1 or step == count - 1:
-                state = {part: value.state_dict() for part, value in parts.items()}
-                write_file(file, lambda path: torch.save({"step": step + 1, **state}, path))  # noqa: B023 - written at once
+                checkpoint.keep(file, parts, step + 1)
 
 
 @torch.no_grad()
@@ -203,16 +202,6 @@ def start_from_heads(
     projector.linear_1.weight[:rows] = main * scale[:, None]
     projector.linear_1.bias[:rows] = -(main @ mean) * scale
     projector.linear_2.weight.copy_(0.3 * torch.eye(width))
-
-
-def restored(file: Path, parts: dict[str, Any]) -> int:
-    """Read a stage's checkpoint, if there is one; the number of its next step."""
-    if not file.is_file():
-        return 0
-    found = torch.load(file, weights_only=True)
-    for part, value in parts.items():
-        value.load_state_dict(found[part])
-    return int(found["step"])
 
 
 def small(turn: Turn) -> Turn:
