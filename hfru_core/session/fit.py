@@ -23,22 +23,23 @@ FITTED = ("default", "deep")  # presets of ours; others are what their papers sa
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of a training step, of a GRPO step, and of a check."""
+    """Seconds of a training step by its examples, of a GRPO step by its prompts, and of a check."""
 
-    train: float
-    grpo: float
+    example: float
+    prompt: float
     check: float
+
+    def steps(self, config: UnlearnConfig) -> tuple[float, float]:
+        """Seconds of a step of each stage."""
+        return self.example * config.batch, self.prompt * config.hfru.grpo_prompts
 
     def left(self, config: UnlearnConfig, done: int = 0, checks: bool = True) -> float:
         """Seconds that are left after so many steps, with the checks among them or without."""
+        train, grpo = self.steps(config)
         first = max(0, config.train_steps - done)
         second = config.steps - max(done, config.train_steps)
         due = config.steps // config.check_every - done // config.check_every
-        return first * self.train + second * self.grpo + checks * due * self.check
-
-    def at(self, share: float) -> Cost:
-        """The same where batches have this share of their sizes."""
-        return Cost(self.train * share, self.grpo * share, self.check)
+        return first * train + second * grpo + checks * due * self.check
 
 
 def is_worth_measuring(vlm: VLM) -> bool:
@@ -61,20 +62,21 @@ def measured(
         seconds.append(time.perf_counter() - began)
     for weight in method.vlm.trainable().values():
         weight.grad = None
-    return Cost(
-        seconds[0] * config.batch / TRIED, seconds[-1] * config.hfru.grpo_prompts / TRIED, check
-    )
+    return Cost(seconds[0] / TRIED, seconds[-1] / TRIED, check)
 
 
-def fitted(config: UnlearnConfig, cost: Cost) -> tuple[UnlearnConfig, Cost]:
-    """Presets of ours with the largest batches whose steps fit in the budget, and their cost."""
+def fitted(config: UnlearnConfig, cost: Cost) -> UnlearnConfig:
+    """Presets of ours with the largest batches whose steps fit in the budget."""
     if config.method != "hfru" or config.preset not in FITTED:
-        return config, cost
+        return config
     smallest, full = min(config.batch, config.hfru.grpo_prompts), config.to_record()
-    possible = [share for share in SHARES if share == 1 or smallest * share >= SMALLEST]
-    fits = (s for s in possible if cost.at(s).left(config, checks=False) <= BUDGET)
-    share = next(fits, possible[-1])
-    return with_sizes(config, {k: max(1, round(full[k] * share)) for k in SIZES}), cost.at(share)
+    possible = [
+        with_sizes(config, {k: max(1, round(full[k] * share)) for k in SIZES})
+        for share in SHARES
+        if share == 1 or smallest * share >= SMALLEST
+    ]
+    fits = (c for c in possible if cost.left(c, checks=False) <= BUDGET)
+    return next(fits, possible[-1])
 
 
 def with_sizes(config: UnlearnConfig, record: Mapping[str, Any]) -> UnlearnConfig:
@@ -84,10 +86,11 @@ def with_sizes(config: UnlearnConfig, record: Mapping[str, Any]) -> UnlearnConfi
 
 def told(cost: Cost, asked: UnlearnConfig, config: UnlearnConfig, done: int = 0) -> str:
     """What a session will take, for people."""
+    train, grpo = cost.steps(config)
     text = f"About {minutes(cost.left(config, done))} on this processor: "
-    text += f"{config.train_steps} steps of {cost.train:.1f} s"
+    text += f"{config.train_steps} steps of {train:.1f} s"
     if config.hfru.grpo_steps:
-        text += f", {config.hfru.grpo_steps} of {cost.grpo:.1f} s"
+        text += f", {config.hfru.grpo_steps} of {grpo:.1f} s"
     text += f", checks of {cost.check:.0f} s; then the evaluation."
     if config != asked:
         text += (

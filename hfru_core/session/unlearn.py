@@ -143,7 +143,7 @@ class UnlearnSession:
         """Measure what the session costs; choose its batches, or take those of its checkpoint."""
         asked, done = self.config, kept["step"] if kept else 0
         cost = fit.measured(self.made, asked, self.checks.seconds)
-        self.config, cost = fit.fitted(asked, cost)
+        self.config = fit.fitted(asked, cost)
         if kept:
             with checkpoint.damage_told(self.work):
                 self.config = fit.with_sizes(asked, kept["identity"]["config"])
