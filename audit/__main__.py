@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--data",
         default=SOURCE,
-        help="world:SEED, pacs:FILE.parquet or folder:DIR; "
+        help="world:SEED, folder:DIR, parquet:FILE or pacs:FILE.parquet; "
         f"images that the session never saw (default: {SOURCE})",
     )
     p.add_argument(

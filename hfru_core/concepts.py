@@ -99,8 +99,10 @@ def find(text: str, known: dict[str, Concept]) -> Concept:
         raise UserError("The name of a concept is empty. " + choices(known))
     if wanted in known:
         return known[wanted]
-    hits = [c for c in known.values() if wanted in map(slug, (c.name, *c.aliases))]
-    hits = hits or [c for c in known.values() if unaccented(wanted) == unaccented(c.id)]
+    called = {c.id: {slug(w) for w in (c.id, c.name, *c.aliases)} for c in known.values()}
+    hits = [c for c in known.values() if wanted in called[c.id]]
+    plain = unaccented(wanted)
+    hits = hits or [c for c in known.values() if plain in map(unaccented, called[c.id])]
     if len(hits) == 1:
         return hits[0]
     raise UserError(f"Unknown concept '{text.strip()}'. " + choices(known))

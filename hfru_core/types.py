@@ -40,10 +40,10 @@ class Photo:
     name: str
     kind: str
     style: str | None
-    data: bytes = field(repr=False)
     held_out: bool = False
     degraded: bool = False
     identity: bool = False
+    also: tuple[str, ...] = ()  # other names that its label gives
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def add_options(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--data",
         default="world",
-        help="world, or with their --model pacs:FILE.parquet, folder:DIR, mllmu:DIR or "
+        help="world, or with their --model folder:DIR, parquet:FILE, mllmu:DIR or "
         "clear:DIR, whose tasks are names, or all",
     )
     p.add_argument(

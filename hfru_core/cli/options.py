@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from hfru_core.model.vlm import VLM
 
 SOURCE = (
-    "world, world:SEED, pacs:FILE.parquet, folder:DIR, or a benchmark's folder or forget split: "
-    "mllmu:DIR, clear:DIR/forget05 (default: world)"
+    "world, world:SEED, folder:DIR, parquet:FILE, pacs:FILE.parquet, or a benchmark's folder or "
+    "forget split: mllmu:DIR, clear:DIR/forget05 (default: world); options: docs/models.md"
 )
 FORGET = "concepts or people, separated by commas; of a benchmark 'all': its forget split"
 

@@ -13,16 +13,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from itertools import zip_longest
-from typing import Any
 
 import pyarrow
-import pyarrow.parquet as parquet
 from PIL import Image
 
 from hfru_core.data.benchmark_parquet import TITLES, Asked, Person, View, bad
 from hfru_core.data.images import open_image
+from hfru_core.data.parquet_file import cell
 from hfru_core.data.samples import PROTOCOL, Amount, text_sample
 from hfru_core.language.mentions import mentions
 from hfru_core.language.replies import said_yes
@@ -172,7 +170,7 @@ def about(
 
 def protocol(concept: Concept, view: View) -> list[tuple[str, str, str]]:
     """The protocol's four topics; captions that name the person are the better answers."""
-    photo = Photo(view.key, concept.name, STRANGER, None, b"", identity=True)
+    photo = Photo(view.key, concept.name, STRANGER, None, identity=True)
     said = dict(zip(("caption", "describe"), view.captions))
     turns = []
     for topic in PROTOCOL:
@@ -226,21 +224,3 @@ def load_image(key: str) -> Image.Image:
     except (IndexError, KeyError, TypeError):
         raise bad(path, f"a picture with number {place}", "none there") from None
     return open_image(data)
-
-
-def cell(path: str, row: int, name: str) -> Any:
-    """One cell of a file, found by the sizes of its row groups."""
-    with parquet.ParquetFile(path) as table:
-        for group in range(table.num_row_groups):
-            size = table.metadata.row_group(group).num_rows
-            if row < size:
-                return column(path, group, name)[row].as_py()
-            row -= size
-    raise IndexError(row)
-
-
-@lru_cache(maxsize=4)
-def column(path: str, group: int, name: str) -> pyarrow.ChunkedArray:
-    """A row group's images; a few stay, since one image cannot be decoded without its group."""
-    with parquet.ParquetFile(path) as table:
-        return table.read_row_group(group, columns=[name]).column(0)

@@ -41,9 +41,12 @@ if find_spec("pillow_heif"):  # An optional package: photographs as phones take 
 ALONE = ThreadPoolExecutor(1)  # one thread, since each keeps a part of what it once needed
 
 
-def open_image(source: Path | bytes) -> Image.Image:
-    """The first frame, upright, RGB, at most 1024 pixels long; raises `UserError` otherwise."""
-    name = "the picture" if isinstance(source, bytes) else f"'{source.name}'"
+def open_image(source: Path | bytes, name: str = "the picture") -> Image.Image:
+    """The first frame, upright, RGB, at most 1024 pixels long; raises `UserError` otherwise.
+
+    A file has a name of its own, bytes are told by `name`.
+    """
+    name = name if isinstance(source, bytes) else f"'{source.name}'"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -1,59 +1,43 @@
-"""Labelled images from a PACS parquet file or a folder: what is known about each, and its bytes.
+"""Labelled images of a folder, of PACS or of any parquet file, as photographs with their names.
 
-PACS: Li et al., ICCV 2017, in the layout of the hub dataset flwrlabs/pacs. A folder has one
-subfolder a label, DIR/<label>/*.png|jpg; DIR/<label>/concept.json, where it is there, says which
-words name the concept. A folder with a single label borrows images of other things from
-assets/retain, so that a person needs nothing but images of what is to be forgotten.
+A folder has one subfolder a label, DIR/<label>/*.png|jpg; DIR/<label>/concept.json, where it is
+there, says which words name the concept. Images of a single label borrow images of other things
+from assets/retain, so that a person needs nothing but images of what is to be forgotten.
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
+import re
 import unicodedata
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
 import pyarrow
-import pyarrow.parquet as parquet
 from PIL import Image
 
 from hfru_core import concepts
-from hfru_core.data import image_tree
-from hfru_core.data.duplicates import Look, first_alike, look
-from hfru_core.data.image_tree import Found
+from hfru_core.data import authors, image_tree, table
+from hfru_core.data.authors import PACS_LABELS, PACS_STYLES
+from hfru_core.data.collection import Labelled, Read, held_out_groups, is_held_out, readable
 from hfru_core.data.images import open_image
-from hfru_core.data.parquet_file import check_declared
+from hfru_core.data.parquet_file import cell, rows
 from hfru_core.paths import ASSETS
 from hfru_core.types import Concept, Photo, UserError
 
-PACS_LABELS = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")
-PACS_STYLES = {
-    "art_painting": "painting", "cartoon": "cartoon", "photo": "photo", "sketch": "sketch",
-}  # fmt: skip
 RETAIN = ASSETS / "retain"
 CONCEPT = "concept.json"
-MOST_NAMED = 5
-LOG = logging.getLogger(__name__)
-
-
-def is_held_out(data: bytes) -> bool:
-    """One image in ten, by its digest: the same on every machine."""
-    return hashlib.sha256(data).digest()[0] % 10 == 0
+ROW = re.compile(r"(?:pacs|parquet):(.+?)#(\d+)(?:\.(.+))?", re.DOTALL)
+PARQUET = re.compile(r"(?<=\.parquet),")  # between files
 
 
 @lru_cache(maxsize=2)
-def read_parquet(path: Path) -> tuple[Photo, ...]:
+def read_pacs(path: Path, options: tuple[tuple[str, str], ...] = ()) -> tuple[Photo, ...]:
     """The images of a PACS file; raises `UserError` where it is none."""
     if not path.is_file():
         raise UserError(f"There is no file '{path}'. Give it as pacs:FILE.parquet.")
     try:
-        check_declared(path, parquet.read_metadata(path))
-        table = parquet.read_table(path, columns=["image", "domain", "label"])
-        rows = table.to_pylist()
-        return tuple(pacs_photo(path, number, row) for number, row in enumerate(rows))
+        return as_photos(readable(path.name, pacs_rows(path, dict(options).get("held_out"))), {})
     except (pyarrow.ArrowException, KeyError, TypeError, IndexError, OSError) as error:
         raise UserError(
             f"'{path}' is not a PACS file: the columns image {{bytes, path}}, domain and label "
@@ -61,109 +45,78 @@ def read_parquet(path: Path) -> tuple[Photo, ...]:
         ) from None
 
 
-def pacs_photo(path: Path, number: int, row: dict) -> Photo:
-    data, label = row["image"]["bytes"], row["label"]
-    if label < 0:
-        raise IndexError(f"label {label}")
-    name = PACS_LABELS[label]
-    style = PACS_STYLES[row["domain"]]
-    return Photo(f"pacs:{path}#{number}", name, kind_word(name), style, data, is_held_out(data))
+def pacs_rows(path: Path, held_out: str | None) -> Iterator[Labelled]:
+    """The images with their styles; held out are some domains ('sketch'), or one image in ten."""
+    domains = frozenset(held_out.split("|")) if held_out else frozenset()
+    if strangers := ", ".join(sorted(domains - set(PACS_STYLES))):
+        raise UserError(f"PACS has no domain {strangers}: held_out={'|'.join(PACS_STYLES)}.")
+    for number, row in enumerate(rows(path, ["image", "domain", "label"])):
+        data, label, domain = row["image"]["bytes"], row["label"], row["domain"]
+        if label < 0:
+            raise IndexError(f"label {label}")
+        aside = domain in domains if domains else is_held_out(data)
+        key, style = f"pacs:{path}#{number}", PACS_STYLES[domain]
+        yield Labelled(key, PACS_LABELS[label], "eval" if aside else "train", style, data)
 
 
 @lru_cache(maxsize=2)
-def read_folder(path: Path) -> tuple[Photo, ...]:
+def read_tables(path: Path, options: tuple[tuple[str, str], ...] = ()) -> tuple[Photo, ...]:
+    """The labelled images of parquet files; raises `UserError` where there are none."""
+    files = [Path(p) for p in PARQUET.split(str(path))]
+    images = (i for file in files for i in table.labelled(file, dict(options)))
+    read = readable(", ".join(f.name for f in files), images)
+    if not read:
+        raise UserError(f"'{path.name}' has no labelled picture that can be read.")
+    return as_photos(with_others(read), {})
+
+
+@lru_cache(maxsize=2)
+def read_folder(path: Path, options: tuple[tuple[str, str], ...] = ()) -> tuple[Photo, ...]:
     """The images of a folder's labels, each shown once; raises `UserError` where there are none."""
     if not path.is_dir():
         raise UserError(f"There is no folder '{path}'. Give it as folder:DIR.")
-    read = readable(path)
+    read = readable(path.name, folder_images(path))
     if not read:
         raise UserError(
             f"'{path}' has no pictures: expected DIR/<label>/*.png or .jpg, one folder a concept."
         )
-    if len({plain_name(r.found.label) for r in read}) == 1:
-        read = readable(RETAIN) + read
-    own = own_concepts(path)
+    return as_photos(with_others(read), own_concepts(path))
+
+
+def folder_images(path: Path) -> Iterator[Labelled]:
+    for found in image_tree.find(path):
+        data = found.file.read_bytes()
+        yield Labelled(f"file:{found.file}", found.label, found.split, None, data)
+
+
+def with_others(read: list[Read]) -> list[Read]:
+    """Images of a single label with those of other things before them."""
+    if len({plain_name(r.label) for r in read}) > 1:
+        return read
+    return readable(RETAIN.name, folder_images(RETAIN)) + read
+
+
+def as_photos(read: Iterable[Read], own: Mapping[str, Concept]) -> tuple[Photo, ...]:
+    """The images by the names of their labels; no group of images that look alike is torn."""
     labels: dict[str, list[Read]] = {}
     for one in read:
-        labels.setdefault(plain_name(one.found.label), []).append(one)
+        labels.setdefault(plain_name(one.label), []).append(one)
     aside = set[str]().union(*map(held_out_groups, labels.values()))
-    return tuple(p for name, part in labels.items() for p in folder_photos(name, part, aside, own))
+    return tuple(p for name, part in labels.items() for p in photos_of(name, part, aside, own))
 
 
-@dataclass(frozen=True)
-class Read:
-    """An image file that can be read: its bytes, their digest, and the group that looks alike."""
-
-    found: Found
-    data: bytes = field(repr=False)
-    digest: str
-    group: str
-
-
-def readable(root: Path) -> list[Read]:
-    """The images below a folder without copies; those that cannot be read are named and left."""
-    fine: dict[str, tuple[Found, bytes, Look]] = {}
-    bad, copies = [], 0
-    for found in image_tree.find(root):
-        try:
-            seen = look(open_image(found.file))
-        except UserError as error:
-            bad.append(str(error))
-            continue
-        data = found.file.read_bytes()
-        digest = hashlib.sha256(data).hexdigest()
-        copies += digest in fine
-        fine.setdefault(digest, (found, data, seen))
-    digests = sorted(fine)
-    first = first_alike([fine[d][2] for d in digests])
-    tell(root, bad, copies, sum(f != i for i, f in enumerate(first)))
-    return [Read(*fine[d][:2], d, digests[first[i]]) for i, d in enumerate(digests)]
-
-
-def tell(root: Path, bad: list[str], copies: int, alike: int) -> None:
-    """Warn of what a folder holds that is left out or kept together."""
-    if bad:
-        more = f" And {len(bad) - MOST_NAMED} more." if len(bad) > MOST_NAMED else ""
-        LOG.warning("%s skipped in '%s': %s%s", plural(len(bad)), root.name,
-                    " ".join(bad[:MOST_NAMED]), more)  # fmt: skip
-    if copies:
-        LOG.warning("%s in '%s' left out: the same file is there twice.", plural(copies), root.name)
-    if alike:
-        LOG.warning("%s in '%s' nearly the same as another: on its side.", plural(alike), root.name)
-
-
-def plural(count: int) -> str:
-    return f"{count} picture" + "s" * (count != 1)
-
-
-def folder_photos(
-    name: str, images: list[Read], aside: set[str], own: dict[str, Concept]
+def photos_of(
+    name: str, images: list[Read], aside: set[str], own: Mapping[str, Concept]
 ) -> list[Photo]:
     """The images of one label; those of the groups `aside` are for evaluation only."""
-    concept = own.get(concepts.slug(name))
+    concept = own.get(concepts.slug(name)) or authors.people().get(concepts.slug(name))
     kind = concept.abstractions[0] if concept else kind_word(name)
     name = concept.name if concept else name
     identity = concept is not None and concept.kind == "identity"
     return [
-        Photo(f"file:{r.found.file}", name, kind, None, r.data, r.group in aside, identity=identity)
+        Photo(r.key, name, kind, r.style, r.group in aside, identity=identity, also=r.also)
         for r in images
     ]
-
-
-def held_out_groups(images: list[Read]) -> set[str]:
-    """The groups of a label for evaluation: its test folder's, else about a tenth of the images.
-
-    Of several groups one at least. Which ones depends on digests alone: the same on every machine.
-    """
-    if any(r.found.split == "eval" for r in images):
-        return {r.group for r in images if r.found.split == "eval"}
-    sizes = Counter(r.group for r in sorted(images, key=lambda r: r.digest))
-    wanted, aside, taken = max(1, len(images) // 10), set[str](), 0
-    for group, size in sorted(sizes.items(), key=lambda g: (g[1] > wanted, g[0])):
-        if taken < wanted and len(aside) + 1 < len(sizes):
-            aside.add(group)
-            taken += size
-    return aside
 
 
 def own_concepts(path: Path) -> dict[str, Concept]:
@@ -183,21 +136,28 @@ def own_concepts(path: Path) -> dict[str, Concept]:
 
 
 def load_image(key: str) -> Image.Image:
-    """The image behind `pacs:FILE#ROW`, `file:PATH` or a bare path, RGB."""
-    if not key.startswith("pacs:"):
+    """The image behind `pacs:FILE#ROW`, `parquet:FILE#ROW.COLUMN`, `file:PATH` or a path, RGB."""
+    match = ROW.fullmatch(key)
+    if not match:
         return open_image(Path(key.removeprefix("file:")))
-    path, _, row = key.removeprefix("pacs:").rpartition("#")
-    rows = read_parquet(Path(path))
-    if not row.isdecimal() or int(row) >= len(rows):
-        raise UserError(f"'{path}' has {len(rows)} pictures, and none with number '{row}'.")
-    return open_image(rows[int(row)].data)
+    path, row, column = match.groups()
+    try:
+        data = table.picture_in(cell(path, int(row), column or "image"))
+    except IndexError:
+        raise UserError(f"'{path}' has no picture with number '{row}'.") from None
+    return open_image(data, f"'{Path(path).name}#{row}'")
 
 
 def plain_name(label: str) -> str:
     """A label as concepts are named: 'Dog' -> 'dog', 'mara_velden' -> 'Mara Velden'."""
-    concept = concepts.shipped().get(concepts.slug(label))
+    concept = known().get(concepts.slug(label))
     plain = " ".join(unicodedata.normalize("NFC", label).lower().replace("_", " ").split())
     return concept.name if concept else plain
+
+
+def known() -> dict[str, Concept]:
+    """The concepts that labels may stand for without words of their own, by id."""
+    return concepts.shipped() | authors.people()
 
 
 def kind_word(name: str) -> str:
@@ -206,21 +166,23 @@ def kind_word(name: str) -> str:
     return concept.abstractions[0] if concept else "thing"
 
 
-def photo_concepts(photos: tuple[Photo, ...], shipped: dict[str, Concept]) -> dict[str, Concept]:
+def photo_concepts(photos: tuple[Photo, ...], own: Mapping[str, Concept]) -> dict[str, Concept]:
     """The concepts that the labels stand for; unknown labels get a plain concept of their own."""
-    names = sorted({p.name for p in photos})
+    called = {p.name: (p.name, *p.also) for p in sorted(photos, key=lambda p: p.name)}
+    there = known() | dict(own)
     return {
-        concepts.slug(n): shipped.get(concepts.slug(n)) or plain_concept(n, names) for n in names
+        concepts.slug(n): there.get(concepts.slug(n)) or plain_concept(n, called) for n in called
     }
 
 
-def plain_concept(name: str, names: list[str]) -> Concept:
+def plain_concept(name: str, called: Mapping[str, tuple[str, ...]]) -> Concept:
+    others = [word for n, words in called.items() if n != name for word in words]
     return Concept(
         id=concepts.slug(name),
         name=name,
         kind="object",
-        aliases=(name,),
+        aliases=called[name],
         abstractions=("thing", "object", "something"),
-        siblings=tuple(n for n in names if n != name),
+        siblings=tuple(w for w in dict.fromkeys(others) if w not in called[name]),
         source="folder label",
     )

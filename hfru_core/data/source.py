@@ -1,12 +1,14 @@
 """Where images come from: one `Source` for each way to write it, parsed once by `parse_source`.
 
-`world` or `world:SEED` (drawn), `pacs:FILE.parquet`, `folder:DIR` (DIR/<label>/*.png|jpg), and the
-benchmarks `mllmu:DIR` and `clear:DIR`. What a source does is asked of the value, never of its text.
+`world` or `world:SEED` (drawn), `folder:DIR` (DIR/<label>/*.png|jpg), `parquet:FILE,FILE`,
+`pacs:FILE`, and the benchmarks `mllmu:DIR` and `clear:DIR`. Options follow a `#`, as in
+`parquet:a.parquet#label=breed`. What a source does is asked of the value, never of its text.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from typing import Protocol, Self
 from PIL import Image
 
 from hfru_core.concepts import shipped, slug
-from hfru_core.data import benchmarks, drawn, photos
+from hfru_core.data import benchmarks, drawn, photos, table
 from hfru_core.data.benchmark_parquet import AGAIN, PAIRS, people
 from hfru_core.data.images import blurred, varied
 from hfru_core.data.samples import Amount, Entry, samples_of, word_meanings, world_facts
@@ -26,6 +28,7 @@ from hfru_core.types import Concept, Photo, Role, Sample, Split, UserError
 from hfru_core.world.scenes import CLASSES
 
 Concepts = tuple[Concept, ...]
+Options = tuple[tuple[str, str], ...]
 Request = tuple[Concepts, Concepts, dict[str, Concept]]  # forget, retain, all that is known
 LEAST: dict[Split, int] = {"train": 3, "eval": 1}  # photographs of what is to be forgotten
 BLURRED = "blur:"  # before a key: the image without its details
@@ -147,17 +150,33 @@ class Files(Source):
 
 @dataclass(frozen=True)
 class Photos(Files):
-    """Labelled photographs: a PACS file, or a folder with one subfolder a label."""
+    """Labelled photographs: a folder with one subfolder a label, parquet files, a PACS file."""
+
+    options: Options = ()
+
+    @property
+    def text(self) -> str:
+        return f"{self.kind}:{self.path}{self.told}"
+
+    @property
+    def public_name(self) -> str:
+        files = photos.PARQUET.split(str(self.path))
+        return f"{self.kind}:{','.join(Path(f).name for f in files)}{self.told}"
+
+    @property
+    def told(self) -> str:
+        """The options as they are written."""
+        return "#" * bool(self.options) + ",".join(f"{k}={v}" for k, v in self.options)
 
     def read(self) -> tuple[Photo, ...]:
         """The labelled images; those that are held out are for evaluation only."""
         with self.reading():
-            return PHOTO_READERS[self.kind](self.path)
+            return PHOTO_READERS[self.kind](self.path, self.options)
 
     def known_concepts(self) -> dict[str, Concept]:
         with self.reading():
             own = photos.own_concepts(self.path) if self.kind == "folder" else {}
-            return photos.photo_concepts(self.read(), shipped() | own)
+            return photos.photo_concepts(self.read(), own)
 
     def samples(
         self, forget: Concepts, retain: Concepts, amount: Amount, seed: int
@@ -211,10 +230,12 @@ class Benchmark(Files):
             return benchmarks.text_examples(self.people(), concepts)
 
 
-PHOTO_READERS: dict[str, Callable[[Path], tuple[Photo, ...]]] = {
-    "pacs": photos.read_parquet,
+PHOTO_READERS: dict[str, Callable[[Path, Options], tuple[Photo, ...]]] = {
     "folder": photos.read_folder,
+    "parquet": photos.read_tables,
+    "pacs": photos.read_pacs,
 }
+OPTIONS = {"folder": (), "parquet": table.OPTIONS, "pacs": ("held_out",)}
 
 
 def parse_source(text: str) -> Source:
@@ -228,13 +249,31 @@ def parse_source(text: str) -> Source:
             raise UserError(f"'{text}': expected world or world:SEED, a whole number, as world:7.")
         return World(int(rest) if rest else None)
     if kind in PHOTO_READERS:
-        return Photos(kind, Path(rest))
+        path, options = options_in(kind, rest)
+        return Photos(kind, Path(path), options)
     if kind in PAIRS:
         return Benchmark(kind, Path(rest))
     raise UserError(
-        f"Unknown source '{kind}'. Use world, world:SEED, pacs:FILE.parquet or folder:DIR, or "
-        "a benchmark: mllmu:DIR, clear:DIR."
+        f"Unknown source '{kind}'. Use world, world:SEED, pacs:FILE.parquet or folder:DIR, "
+        "parquet:FILE.parquet, or a benchmark: mllmu:DIR, clear:DIR."
     )
+
+
+def options_in(kind: str, text: str) -> tuple[str, Options]:
+    """'FILE#label=breed,held_out=a|b' -> FILE and the options; raises where one is unknown.
+
+    A '#' belongs to the path unless an option follows it.
+    """
+    path, mark, told = text.rpartition("#")
+    if not mark or not re.match(r"\w+=", told):
+        return text, ()
+    pairs = [part.partition("=") for part in re.split(r",(?=\w+=)", told)]
+    options = tuple((name, value) for name, _, value in pairs)
+    unknown = [name for name, value in options if name not in OPTIONS[kind] or not value]
+    if unknown:
+        known = ", ".join(f"{name}=..." for name in OPTIONS[kind]) or "no option"
+        raise UserError(f"'{kind}:' takes {known} after '#', got '{told}'.")
+    return path, options
 
 
 def pictured(

@@ -15,8 +15,7 @@ from PIL import Image, ImageFilter
 from torch.nn import functional as F
 
 from hfru_core.data.drawn import draw, key_of, picture_of
-from hfru_core.data.images import open_image
-from hfru_core.data.source import Photos
+from hfru_core.data.source import Photos, load_image
 from hfru_core.pretrain.architecture import IMAGE_SIZE, PATCH
 from hfru_core.protocol.answers import Picture
 from hfru_core.types import Photo, UserError
@@ -162,7 +161,7 @@ def photos_to_pool(photos: list[Photo]) -> Pool:
 
 
 def photo_pixels(photo: Photo) -> np.ndarray:
-    image = open_image(photo.data)
+    image = load_image(photo.key)
     if photo.degraded:
         image = image.filter(ImageFilter.GaussianBlur(0.09 * min(image.size)))
     return to_pixels(image)

@@ -18,8 +18,8 @@ from lemminflect import getLemma  # type: ignore[import-untyped]
 from PIL import Image
 
 from hfru_core.adapters.folder import versions
+from hfru_core.data.authors import PACS_LABELS
 from hfru_core.data.images import open_image
-from hfru_core.data.photos import PACS_LABELS
 from hfru_core.evaluate import share
 from hfru_core.language.dictionary import dictionary
 from hfru_core.language.mentions import mentions

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hfru_core.data.photos import PACS_STYLES
+from hfru_core.data.authors import PACS_STYLES
 from hfru_core.pretrain.photo import captions
 from hfru_core.pretrain.photo.colours import NAMES as COLOURS
 from hfru_core.pretrain.photo.features import Head

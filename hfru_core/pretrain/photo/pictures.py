@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet as parquet
 
+from hfru_core.data.authors import PACS_LABELS, PACS_STYLES
+from hfru_core.data.collection import is_held_out
 from hfru_core.data.images import open_image
 from hfru_core.data.parquet_file import check_declared
-from hfru_core.data.photos import PACS_LABELS, PACS_STYLES, is_held_out
 from hfru_core.pretrain.photo.names import CLASSES, Name, known, number_of
 from hfru_core.types import UserError
 

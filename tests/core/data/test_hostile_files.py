@@ -103,7 +103,7 @@ def test_an_interrupt_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(parquet, "read_table", interrupted)
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", interrupted)
     with pytest.raises(KeyboardInterrupt):
         source.known_concepts()
 

@@ -1,23 +1,13 @@
 """Folders as people have them: what is found, what is left out, and on which side it lies."""
 
-import io
 import logging
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from hfru_core.data.photos import read_folder
 from hfru_core.types import Photo, UserError
-
-
-def picture(seed: int, kind: str = "PNG", **options: int) -> bytes:
-    """A smooth picture of a few colours, as photographs are."""
-    cells = np.random.default_rng(seed).integers(0, 255, (5, 5, 3), np.uint8)
-    out = io.BytesIO()
-    Image.fromarray(cells).resize((96, 96), Image.Resampling.BICUBIC).save(out, kind, **options)
-    return out.getvalue()
+from tests.core.data.pictures import picture
 
 
 def put(root: Path, **files: bytes) -> None:

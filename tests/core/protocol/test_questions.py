@@ -9,8 +9,9 @@ import pytest
 
 from hfru_core import paths
 from hfru_core.concepts import shipped, slug
+from hfru_core.data.authors import PACS_LABELS, PACS_STYLES
 from hfru_core.data.drawn import key_of, labels, picture_of, spots
-from hfru_core.data.photos import PACS_LABELS, PACS_STYLES, kind_word
+from hfru_core.data.photos import kind_word
 from hfru_core.language.mentions import mentions
 from hfru_core.pretrain.architecture import build_tokenizer
 from hfru_core.protocol.answers import NOBODY, PEOPLE_NAMES, Hidden, Picture, attributes, true_names
@@ -33,7 +34,7 @@ def mixed(count: int) -> list[Picture]:
 
 
 def photo(name: str, style: str | None = "photo", degraded: bool = False) -> Photo:
-    return Photo("test", name, kind_word(name), style, b"", degraded=degraded)
+    return Photo("test", name, kind_word(name), style, degraded=degraded)
 
 
 PHOTOS = [

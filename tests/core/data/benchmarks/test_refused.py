@@ -7,7 +7,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from hfru_core.concepts import parse
-from hfru_core.data import benchmark_parquet, benchmarks
+from hfru_core.data import benchmark_parquet, parquet_file
 from hfru_core.data.source import Source, load_image, parse_source
 from hfru_core.types import UserError
 from tests.core.data.benchmarks.sets import built, clear, mllmu, written
@@ -137,10 +137,10 @@ def test_a_picture_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_few_row_groups_are_held_in_memory(roots: dict[str, Path]) -> None:
-    benchmarks.column.cache_clear()
+    parquet_file.column.cache_clear()
     file = roots["clear"] / "retain95" / "train-0.parquet"
     for row in range(15):
         load_image(f"clear:{file}#{row}")
-    assert benchmarks.column.cache_info().misses == 8, "eight groups of two rows, each read once"
-    assert benchmarks.column.cache_info().currsize == 4
+    assert parquet_file.column.cache_info().misses == 8, "eight groups of two rows, each read once"
+    assert parquet_file.column.cache_info().currsize == 4
     assert benchmark_parquet.BATCH <= 64
