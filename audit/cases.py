@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from audit.base import Case
     from audit.report.report import Subject
     from hfru_core.adapters.record import AdapterRecord
-    from hfru_core.data.source import Source
+    from hfru_core.data.source_base import Source
 
 SOURCE = "world:7000"
 PICTURES = 64

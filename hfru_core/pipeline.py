@@ -15,7 +15,7 @@ from hfru_core.concepts import parse
 from hfru_core.config import UnlearnConfig
 from hfru_core.data.build import build
 from hfru_core.data.samples import USUAL, Amount
-from hfru_core.data.source import Source
+from hfru_core.data.source_base import Source
 from hfru_core.evaluate import evaluate
 from hfru_core.methods import configured
 from hfru_core.model.vlm import VLM

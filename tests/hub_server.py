@@ -33,6 +33,7 @@ class Repo:
 
     private: bool
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
 
     def commit(self, files: dict[str, bytes]) -> str:
         newest = list(self.commits.values())[-1] if self.commits else {}
@@ -43,6 +44,8 @@ class Repo:
     def at(self, revision: str) -> str | None:
         if revision == "main":
             return list(self.commits)[-1]
+        if revision in self.tags:
+            return self.tags[revision]
         return revision if revision in self.commits else None
 
 
@@ -55,6 +58,7 @@ class Hub(ThreadingHTTPServer):
         self.asked: list[Asked] = []
         self.large: dict[str, bytes] = {}
         self.declared: dict[str, int] = {}  # sizes to lie about, by file name
+        self.cards: dict[str, dict] = {}  # what a repository's card tells of itself
 
     @property
     def url(self) -> str:
@@ -133,7 +137,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(404, {"error": "no revision"}, X_Error_Code="RevisionNotFound")
         sizes = {n: self.server.declared.get(n, len(d)) for n, d in repo.commits[sha].items()}
         listed = [{"rfilename": n, "size": s} for n, s in sizes.items()]
-        self.answer(200, {"id": name, "sha": sha, "private": repo.private, "siblings": listed})
+        about = {"id": name, "sha": sha, "private": repo.private, "siblings": listed}
+        self.answer(200, about | {"cardData": self.server.cards.get(name)})
 
     def preupload(self, body: bytes, query: dict, name: str, revision: str) -> None:
         modes = [
@@ -183,8 +188,11 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(
                 404, {"error": "no file"}, X_Error_Code="EntryNotFound", X_Repo_Commit=sha
             )
+        part = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
+        if part:
+            data = data[int(part[1]) : int(part[2]) + 1]
         self.answer(
-            200,
+            206 if part else 200,
             data,
             ETag=f'"{hashlib.sha1(data).hexdigest()}"',
             X_Repo_Commit=sha,
@@ -199,10 +207,10 @@ REPO = r"([\w.-]+/[\w.-]+)"
 ROUTES = (
     (("POST",), "/api/repos/create", Handler.create),
     (("POST",), "/api/validate-yaml", Handler.fine),
-    (("GET",), f"/api/models/{REPO}(?:/revision/(.+))?", Handler.info),
+    (("GET",), f"/api/(?:models|datasets)/{REPO}(?:/revision/(.+))?", Handler.info),
     (("POST",), f"/api/models/{REPO}/preupload/(.+)", Handler.preupload),
     (("POST",), f"/api/models/{REPO}/commit/(.+)", Handler.commit),
     (("POST",), rf"/{REPO}\.git/info/lfs/objects/batch", Handler.batch),
     (("PUT",), "/lfs/([0-9a-f]{64})", Handler.store),
-    (("GET", "HEAD"), f"/{REPO}/resolve/([^/]+)/(.+)", Handler.resolve),
+    (("GET", "HEAD"), f"(?:/datasets)?/{REPO}/resolve/([^/]+)/(.+)", Handler.resolve),
 )

@@ -7,23 +7,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from huggingface_hub import HfApi, get_token
-from huggingface_hub.errors import (
-    HfHubHTTPError,
-    HFValidationError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 
 from hfru_core.adapters.record import HASHED, INFO
 from hfru_core.adapters.validate import FILES, PICKLES, check_size, checked_record
 from hfru_core.files import whole
+from hfru_core.hub_errors import clear_errors
 from hfru_core.types import UserError
 
 ORIGIN = "hub.json"  # where a folder was pulled from; stays on this machine
@@ -115,43 +107,3 @@ def expected(repo: str, sizes: dict[str, int | None]) -> list[str]:
     wanted = [n for n in FILES if n in sizes]
     check_size(sum(sizes[n] or 0 for n in wanted))
     return wanted
-
-
-@contextmanager
-def clear_errors(repo: str, revision: str | None = None) -> Iterator[None]:
-    """Raise errors of the Hub and of the network as messages that quote no request."""
-    try:
-        yield
-    except HFValidationError:
-        problem = f"'{repo}' is not the name of a repository: enter it as owner/name."
-    except RevisionNotFoundError:
-        problem = f"'{repo}' has no revision '{revision}'. Use a branch, a tag or a commit."
-    except RepositoryNotFoundError:
-        problem = (
-            f"'{repo}' is not on the Hub, or the token given does not open it: a private "
-            "repository needs a token of somebody who may read it."
-        )
-    except HfHubHTTPError as error:
-        problem = refusal(repo, error.response.status_code if error.response is not None else None)
-    except OfflineModeIsEnabled:
-        problem = "HF_HUB_OFFLINE is set: the Hub is not asked. Unset it to push and pull."
-    except UserError:
-        raise
-    except Exception as error:  # Whatever it is: its text might quote the request.
-        problem = (
-            f"Could not reach the Hugging Face Hub ({type(error).__name__}). Check the network and "
-            "HF_ENDPOINT, and try again later."
-        )
-    else:
-        return
-    raise UserError(problem) from None
-
-
-def refusal(repo: str, status: int | None) -> str:
-    """What an HTTP error of the Hub means, by its status."""
-    if status in (401, 403):
-        return (
-            f"The Hub refused '{repo}' ({status}): the token is not valid, or has no right to do "
-            "this there. Make a new one at huggingface.co/settings/tokens."
-        )
-    return f"The Hub answered '{repo}' with an error ({status}). Try again later."

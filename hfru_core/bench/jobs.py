@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from hfru_core.data.source import DRAWN, Source
+from hfru_core.data.source import DRAWN
+from hfru_core.data.source_base import Source
 from hfru_core.types import SCOPES, UserError
 
 REFERENCES = {"base": "Base model", "oracle": "Retrained oracle", "output-filter": "Output filter"}

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from hfru_core.model.vlm import VLM
 
 SOURCE = (
-    "world, world:SEED, folder:DIR, parquet:FILE, pacs:FILE.parquet, or a benchmark's folder or "
-    "forget split: mllmu:DIR, clear:DIR/forget05 (default: world); options: docs/models.md"
+    "world, world:SEED, folder:DIR, parquet:FILE, hub:OWNER/NAME, pacs:FILE.parquet, or a "
+    "benchmark's folder or forget split: mllmu:DIR, clear:DIR/forget05 (default: world); their "
+    "options: docs/models.md"
 )
 FORGET = "concepts or people, separated by commas; of a benchmark 'all': its forget split"
 

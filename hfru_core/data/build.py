@@ -6,7 +6,8 @@ import hashlib
 
 from hfru_core.concepts import choices
 from hfru_core.data.samples import USUAL, Amount
-from hfru_core.data.source import DRAWN, Source
+from hfru_core.data.source import DRAWN
+from hfru_core.data.source_base import Source
 from hfru_core.types import Concept, UnlearnData, UserError
 
 

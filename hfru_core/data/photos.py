@@ -8,7 +8,6 @@ from assets/retain, so that a person needs nothing but images of what is to be f
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -21,10 +20,12 @@ from hfru_core.data import authors, image_tree, table
 from hfru_core.data.authors import PACS_LABELS, PACS_STYLES
 from hfru_core.data.collection import Labelled, Read, held_out_groups, is_held_out, readable
 from hfru_core.data.images import open_image
+from hfru_core.data.labels import kind_word, plain_name
 from hfru_core.data.parquet_file import cell, rows
 from hfru_core.paths import ASSETS
 from hfru_core.types import Concept, Photo, UserError
 
+Options = tuple[tuple[str, str], ...]
 RETAIN = ASSETS / "retain"
 CONCEPT = "concept.json"
 ROW = re.compile(r"(?:pacs|parquet):(.+?)#(\d+)(?:\.(.+))?", re.DOTALL)
@@ -32,7 +33,7 @@ PARQUET = re.compile(r"(?<=\.parquet),")  # between files
 
 
 @lru_cache(maxsize=2)
-def read_pacs(path: Path, options: tuple[tuple[str, str], ...] = ()) -> tuple[Photo, ...]:
+def read_pacs(path: Path, options: Options = ()) -> tuple[Photo, ...]:
     """The images of a PACS file; raises `UserError` where it is none."""
     if not path.is_file():
         raise UserError(f"There is no file '{path}'. Give it as pacs:FILE.parquet.")
@@ -60,18 +61,23 @@ def pacs_rows(path: Path, held_out: str | None) -> Iterator[Labelled]:
 
 
 @lru_cache(maxsize=2)
-def read_tables(path: Path, options: tuple[tuple[str, str], ...] = ()) -> tuple[Photo, ...]:
+def read_tables(path: Path, options: Options = ()) -> tuple[Photo, ...]:
     """The labelled images of parquet files; raises `UserError` where there are none."""
     files = [Path(p) for p in PARQUET.split(str(path))]
-    images = (i for file in files for i in table.labelled(file, dict(options)))
-    read = readable(", ".join(f.name for f in files), images)
+    return of_tables(", ".join(f.name for f in files), [(f, options) for f in files])
+
+
+def of_tables(where: str, files: Iterable[tuple[Path, Options]]) -> tuple[Photo, ...]:
+    """The labelled images of files, each with its options; raises where there are none."""
+    images = (i for file, options in files for i in table.labelled(file, dict(options)))
+    read = readable(where, images)
     if not read:
-        raise UserError(f"'{path.name}' has no labelled picture that can be read.")
+        raise UserError(f"'{where}' has no labelled picture that can be read.")
     return as_photos(with_others(read), {})
 
 
 @lru_cache(maxsize=2)
-def read_folder(path: Path, options: tuple[tuple[str, str], ...] = ()) -> tuple[Photo, ...]:
+def read_folder(path: Path, options: Options = ()) -> tuple[Photo, ...]:
     """The images of a folder's labels, each shown once; raises `UserError` where there are none."""
     if not path.is_dir():
         raise UserError(f"There is no folder '{path}'. Give it as folder:DIR.")
@@ -146,43 +152,3 @@ def load_image(key: str) -> Image.Image:
     except IndexError:
         raise UserError(f"'{path}' has no picture with number '{row}'.") from None
     return open_image(data, f"'{Path(path).name}#{row}'")
-
-
-def plain_name(label: str) -> str:
-    """A label as concepts are named: 'Dog' -> 'dog', 'mara_velden' -> 'Mara Velden'."""
-    concept = known().get(concepts.slug(label))
-    plain = " ".join(unicodedata.normalize("NFC", label).lower().replace("_", " ").split())
-    return concept.name if concept else plain
-
-
-def known() -> dict[str, Concept]:
-    """The concepts that labels may stand for without words of their own, by id."""
-    return concepts.shipped() | authors.people()
-
-
-def kind_word(name: str) -> str:
-    """The first abstraction of a shipped concept, or 'thing'."""
-    concept = concepts.shipped().get(concepts.slug(name))
-    return concept.abstractions[0] if concept else "thing"
-
-
-def photo_concepts(photos: tuple[Photo, ...], own: Mapping[str, Concept]) -> dict[str, Concept]:
-    """The concepts that the labels stand for; unknown labels get a plain concept of their own."""
-    called = {p.name: (p.name, *p.also) for p in sorted(photos, key=lambda p: p.name)}
-    there = known() | dict(own)
-    return {
-        concepts.slug(n): there.get(concepts.slug(n)) or plain_concept(n, called) for n in called
-    }
-
-
-def plain_concept(name: str, called: Mapping[str, tuple[str, ...]]) -> Concept:
-    others = [word for n, words in called.items() if n != name for word in words]
-    return Concept(
-        id=concepts.slug(name),
-        name=name,
-        kind="object",
-        aliases=called[name],
-        abstractions=("thing", "object", "something"),
-        siblings=tuple(w for w in dict.fromkeys(others) if w not in called[name]),
-        source="folder label",
-    )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -116,22 +117,32 @@ def layout_of(file: Path, options: Mapping[str, str]) -> Layout:
     """The columns of a file; raises where one is not clear, with those that there are."""
     if not file.is_file():
         raise UserError(f"There is no file '{file}'. Give it as parquet:FILE.parquet.")
+    with told_apart(file.name), parquet.ParquetFile(file) as table:
+        check_declared(file, table.metadata)
+        return layout_in(file.name, table, options)
+
+
+@contextmanager
+def told_apart(name: str) -> Iterator[None]:
+    """Raise what is wrong with a parquet file in one line."""
     try:
-        with parquet.ParquetFile(file) as table:
-            check_declared(file, table.metadata)
-            schema = table.schema_arrow
-            names = names_of(file, table, options)
-    except (pyarrow.ArrowException, OSError) as error:
+        yield
+    except pyarrow.ArrowException as error:
+        said = str(error).partition("\n")[0]
         raise UserError(
-            f"'{file.name}' is not a parquet file ({error}). Was the download cut short?"
+            f"'{name}' is not a parquet file ({said}). Was the download cut short?"
         ) from None
-    fields = dict(leaves(schema))
-    classes = class_labels(schema)
-    label = chosen(file, "label", options, (*classes, *LABELS), labels_in(fields), fields)
+
+
+def layout_in(name: str, table: parquet.ParquetFile, options: Mapping[str, str]) -> Layout:
+    """The columns of an open file."""
+    fields = dict(leaves(table.schema_arrow))
+    classes = class_labels(table.schema_arrow)
+    label = chosen(name, "label", options, (*classes, *LABELS), labels_in(fields), fields)
     return Layout(
-        chosen(file, "image", options, IMAGES, [n for n, t in fields.items() if holds(t)], fields),
+        chosen(name, "image", options, IMAGES, [n for n, t in fields.items() if holds(t)], fields),
         label,
-        names or classes.get(label, ()),
+        names_of(table, options) or classes.get(label, ()),
         options.get("split") or next((c for c in SPLIT_COLUMNS if c in fields), None),
         next((c for c in STYLES if c in fields), None),
     )
@@ -170,7 +181,7 @@ def text_or_number(kind: pyarrow.DataType) -> bool:
 
 
 def chosen(
-    file: Path,
+    file: str,
     what: str,
     options: Mapping[str, str],
     usual: Iterable[str],
@@ -187,20 +198,20 @@ def chosen(
     wrong = f"no column '{named}' of the right kind" if named else f"no clear {what} column"
     could = ", ".join(fitting) or f"none of {', '.join(fields)}"
     raise UserError(
-        f"'{file.name}' has {wrong}: it could be {could}. Name it: parquet:{file.name}#{what}="
+        f"'{file}' has {wrong}: it could be {could}. Name it with #{what}="
         f"{fitting[0] if fitting else 'COLUMN'}."
     )
 
 
-def names_of(file: Path, table: parquet.ParquetFile, options: Mapping[str, str]) -> tuple[str, ...]:
+def names_of(table: parquet.ParquetFile, options: Mapping[str, str]) -> tuple[str, ...]:
     """The names that were given, or those of the authors' data set that a file says it is of."""
     given = options.get("names")
     if given:
         return NAMES.get(given) or tuple(n.strip() for n in given.split("|"))
     there = set(table.schema_arrow.names)
     if {"data_source", "extra_info"} <= there:
-        source = next(iter(rows(file, ["data_source"])), {}).get("data_source")
-        return DATA_SOURCES.get(str(source), ())
+        rows = (b.to_pylist()[0] for b in table.iter_batches(1, columns=["data_source"]))
+        return DATA_SOURCES.get(str(next(rows, {"data_source": ""})["data_source"]), ())
     return PACS_LABELS if there == {"image", "domain", "label"} else ()
 
 

@@ -15,7 +15,8 @@ from PIL import Image, ImageFilter
 from torch.nn import functional as F
 
 from hfru_core.data.drawn import draw, key_of, picture_of
-from hfru_core.data.source import Photos, load_image
+from hfru_core.data.photo_source import Photos
+from hfru_core.data.source import load_image
 from hfru_core.pretrain.architecture import IMAGE_SIZE, PATCH
 from hfru_core.protocol.answers import Picture
 from hfru_core.types import Photo, UserError

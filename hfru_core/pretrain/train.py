@@ -27,7 +27,8 @@ from transformers import (
     LlavaProcessor,
 )
 
-from hfru_core.data.source import Photos, World, parse_source
+from hfru_core.data.photo_source import Photos
+from hfru_core.data.source import World, parse_source
 from hfru_core.files import one_line
 from hfru_core.model import folder_limits
 from hfru_core.pretrain.architecture import (

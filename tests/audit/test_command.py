@@ -24,7 +24,8 @@ from hfru_core.adapters import validate as adapter
 from hfru_core.adapters.record import AdapterRecord, BaseModel, TrainingData
 from hfru_core.concepts import shipped
 from hfru_core.data.build import build
-from hfru_core.data.source import DRAWN, Source, World, load_image, parse_source
+from hfru_core.data.source import DRAWN, World, load_image, parse_source
+from hfru_core.data.source_base import Source
 from hfru_core.evaluate import rate_of
 from tests.conftest import SMALL
 

@@ -17,13 +17,13 @@ KEEPERS = {
     "gradio": ("hfru_core.studio", "hfru_core.cli.app"),
     "transformers": ("hfru_core.model", "hfru_core.pretrain"),
     "peft": ("hfru_core.model", "hfru_core.adapters"),
-    "huggingface_hub": ("hfru_core.adapters",),
+    "huggingface_hub": ("hfru_core.adapters", "hfru_core.hub_errors", "hfru_core.data.hub_files"),
 }  # fmt: skip
 # The core: a package or module imports those of earlier layers only, and its own package.
 LAYERS = (
     ("types", "paths", "stats"),
     ("config", "language"),
-    ("concepts", "files", "locks", "child_process"),
+    ("concepts", "files", "hub_errors", "locks", "child_process"),
     ("model",),
     ("world",),
     ("protocol",),

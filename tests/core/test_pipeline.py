@@ -16,8 +16,9 @@ from hfru_core.concepts import parse
 from hfru_core.config import UnlearnConfig
 from hfru_core.data import drawn
 from hfru_core.data.build import build
+from hfru_core.data.photo_source import Photos
 from hfru_core.data.samples import USUAL, Amount
-from hfru_core.data.source import DRAWN, Photos, World
+from hfru_core.data.source import DRAWN, World
 from hfru_core.methods import hfru
 from hfru_core.model import vlm
 from hfru_core.protocol.questions import DESCRIBE

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from hfru_core.adapters import folder
 from hfru_core.data import drawn as dataset
-from hfru_core.data.source import Photos, load_image, parse_source
+from hfru_core.data.photo_source import Photos
+from hfru_core.data.source import load_image, parse_source
 from hfru_core.evaluate import share
 from hfru_core.language.mentions import mentions
 from hfru_core.model import vlm

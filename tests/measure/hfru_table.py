@@ -23,7 +23,8 @@ from hfru_core.adapters import folder
 from hfru_core.concepts import parse
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
-from hfru_core.data.source import Files, Source, parse_source
+from hfru_core.data.source import parse_source
+from hfru_core.data.source_base import Files, Source
 from hfru_core.evaluate import evaluate, relative
 from hfru_core.methods.hfru import preset
 from hfru_core.model import vlm

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hfru_core.data.source import Benchmark, Photos, Source, World, parse_source
+from hfru_core.data.photo_source import HubPhotos, Photos
+from hfru_core.data.source import Benchmark, World, parse_source
+from hfru_core.data.source_base import Source
 from hfru_core.types import UserError
 
 SOURCES = {
@@ -13,6 +15,15 @@ SOURCES = {
     "world:7": World(7),
     "pacs:files/dev.parquet": Photos("pacs", Path("files/dev.parquet")),
     "folder:/home/ada/photos": Photos("folder", Path("/home/ada/photos")),
+    "folder:work/C#": Photos("folder", Path("work/C#")),
+    "pacs:files/dev.parquet#held_out=sketch|photo": Photos(
+        "pacs", Path("files/dev.parquet"), (("held_out", "sketch|photo"),)
+    ),
+    "parquet:a/x,y.parquet,b/z.parquet#label=b.c,names=Ada, Countess|Bo": Photos(
+        "parquet",
+        Path("a/x,y.parquet,b/z.parquet"),
+        (("label", "b.c"), ("names", "Ada, Countess|Bo")),
+    ),
     "mllmu:data/mllmu": Benchmark("mllmu", Path("data/mllmu")),
     "clear:data/clear/forget05": Benchmark("clear", Path("data/clear/forget05")),
 }
@@ -45,6 +56,12 @@ def test_fresh_images_are_another_world_or_held_out_files(source: Source) -> Non
 def test_images_that_show_no_more_than_a_kind_are_drawn() -> None:
     assert len(World(7).unclear_keys("match", "animal", "object", 5)) == 5
     assert Photos("folder", Path("x")).unclear_keys("match", "animal", "object", 5) == []
+
+
+def test_a_data_set_of_the_hub_is_public_and_not_asked_for_yet() -> None:
+    source = parse_source("hub:ada/photos@v1:small#label=kind")
+    assert source == HubPhotos("hub", Path("ada/photos@v1:small"), (("label", "kind"),))
+    assert source.text == source.public_name == "hub:ada/photos@v1:small#label=kind"
 
 
 def test_files_are_read_when_they_are_asked_for() -> None:

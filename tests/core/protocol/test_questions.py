@@ -11,7 +11,7 @@ from hfru_core import paths
 from hfru_core.concepts import shipped, slug
 from hfru_core.data.authors import PACS_LABELS, PACS_STYLES
 from hfru_core.data.drawn import key_of, labels, picture_of, spots
-from hfru_core.data.photos import kind_word
+from hfru_core.data.labels import kind_word
 from hfru_core.language.mentions import mentions
 from hfru_core.pretrain.architecture import build_tokenizer
 from hfru_core.protocol.answers import NOBODY, PEOPLE_NAMES, Hidden, Picture, attributes, true_names

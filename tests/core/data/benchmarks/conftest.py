@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hfru_core.data.source import Benchmark, Source
+from hfru_core.data.source import Benchmark
+from hfru_core.data.source_base import Source
 from tests.core.data.benchmarks.sets import clear, mllmu
 
 

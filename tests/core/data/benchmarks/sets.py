@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from hfru_core.concepts import parse
 from hfru_core.data.build import build
-from hfru_core.data.source import Source
+from hfru_core.data.source_base import Source
 from hfru_core.types import UnlearnData
 
 GONE = ("Mira Okonkwe", "Tove White")

@@ -8,7 +8,8 @@ import pytest
 
 from hfru_core.concepts import parse
 from hfru_core.data import benchmark_parquet, parquet_file
-from hfru_core.data.source import Source, load_image, parse_source
+from hfru_core.data.source import load_image, parse_source
+from hfru_core.data.source_base import Source
 from hfru_core.types import UserError
 from tests.core.data.benchmarks.sets import built, clear, mllmu, written
 

@@ -15,7 +15,8 @@ from hfru_core.config import UnlearnConfig
 from hfru_core.data.build import build
 from hfru_core.data.request_variants import text_samples
 from hfru_core.data.samples import PROTOCOL, Amount
-from hfru_core.data.source import Source, load_image, parse_source
+from hfru_core.data.source import load_image, parse_source
+from hfru_core.data.source_base import Source
 from hfru_core.language.mentions import mentions
 from hfru_core.model.vlm import VLM
 from hfru_core.session import UnlearnSession
