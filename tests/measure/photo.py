@@ -36,6 +36,7 @@ from hfru_core.types import Rate
 
 COMMAND = "python -m tests.measure.photo --photos FILE.parquet --pacs FILE.parquet"
 NAME = "What is it?"
+ITSELF = ("photo", "photograph", "picture", "image", "painting", "cartoon", "sketch")
 UNTOLD = ("can't tell", "cannot tell")
 Rates = dict[str, Rate]
 
@@ -141,10 +142,13 @@ def caption(model: vlm.VLM, held: Sequence[Shot]) -> dict[str, Any]:
 
 @lru_cache(maxsize=8192)
 def objects(text: str) -> frozenset[int]:
-    """The things that a text mentions: visible nouns by their first sense."""
+    """The things that a text mentions: visible nouns by their first sense; the picture itself is
+    none of them."""
     book, found = dictionary(), set()
     for word in words(text):
         for lemma in getLemma(word, "NOUN")[:1]:
+            if lemma in ITSELF:
+                continue
             senses = book.senses(lemma)[:1]
             found |= {s.synset for s in senses if s.synset in book.visible and s.use.count}
     return frozenset(found)

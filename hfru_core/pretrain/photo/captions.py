@@ -73,6 +73,13 @@ def agreed(captions: tuple[str, ...]) -> list[str]:
     return sorted((t for t, n in found.items() if n > 1), key=lambda t: -found[t])
 
 
+def main(captions: tuple[str, ...]) -> list[str]:
+    """The three things that most captions mention, each person once: the most special word."""
+    some = agreed(captions)
+    people = [t for t in some if t in PEOPLE and t != "person"]
+    return [t for t in some if t != "person" or not people][:3]
+
+
 @lru_cache(maxsize=4096)
 def best(captions: tuple[str, ...]) -> tuple[str, ...]:
     """The three captions whose things the others mention too; none that names anybody."""

@@ -50,10 +50,10 @@ class Recipe:
     head_steps: int = 600
     head_batch: int = 32
     head_lr: float = 6e-4
-    language_steps: int = 800
+    language_steps: int = 2400
     language_batch: int = 24
     turns: int = 5
-    imagined: float = 0.25  # of the clear photographs of a step
+    imagined: float = 0.45  # of the clear photographs of a step
     width: int = 192
     layers: int = 3
     words: int = 3072
@@ -191,9 +191,9 @@ class Trainer:
 def start_from_heads(
     projector: Any, heads: Heads, mean: torch.Tensor, spread: torch.Tensor
 ) -> None:
-    """Let the projector begin with what the heads look at: their main directions, each scaled to
-    unit variance; its second layer begins as the identity."""
-    weights = [head.get_parameter("weight") for head in heads.heads.values()]
+    """Let the projector begin with what the heads and the tower's own classifier look at: their
+    main directions, each scaled to unit variance; its second layer begins as the identity."""
+    weights = [*(head.get_parameter("weight") for head in heads.heads.values()), heads.own[0]]
     asked = torch.cat([weight / weight.norm() for weight in weights])
     width = len(projector.linear_1.weight)
     main = torch.linalg.svd(asked, full_matrices=False).Vh[:width]

@@ -82,7 +82,7 @@ def turns(seen: Facts, rng: random.Random, count: int) -> list[Turn]:
 
 
 def labelled(seen: Facts) -> list:
-    more = [coloured] if seen.colour else []
+    more = [coloured] * 3 if seen.colour else []
     special = [special_name] if seen.name and seen.name.special != seen.name.name else []
     people = [who] if seen.kind == "person" else []
     return [
@@ -101,8 +101,9 @@ def labelled(seen: Facts) -> list:
 
 
 def captioned(seen: Facts) -> list:
+    more = [coloured] * 2 if seen.colour else []
     people = [who] if "person" in captions.agreed(seen.captions) else []
-    return [described, detailed, detailed, exists, exists, exists, subject, counted, *people]
+    return [described, listed, listed, exists, exists, exists, subject, counted, *more, *people]
 
 
 def sentence(text: str) -> str:
@@ -129,12 +130,19 @@ def described(seen: Facts, rng: random.Random) -> Turn:
 
 
 def detailed(seen: Facts, rng: random.Random) -> Turn:
-    question, word = rng.choice(CAPTION), noun(seen)
-    if seen.captions:
-        answer = rng.choice(captions.best(seen.captions) or (UNTOLD,))
-    else:
-        answer = f"In this {seen.style} there is {phrase(word)}." if word else UNTOLD
-    return Turn("caption", None, question, answer)
+    word = noun(seen)
+    answer = f"In this {seen.style} there is {phrase(word)}." if word else UNTOLD
+    return Turn("caption", None, rng.choice(CAPTION), answer)
+
+
+def listed(seen: Facts, rng: random.Random) -> Turn | None:
+    """What the captions agree on, and no more: small models invent the rest of a free sentence."""
+    some = captions.main(seen.captions)
+    if not some:
+        return None
+    *first, last = map(phrase, some)
+    told = f"{', '.join(first)} and {last}" if first else last
+    return Turn("caption", None, rng.choice(CAPTION), f"In this {seen.style} there is {told}.")
 
 
 def styled(seen: Facts, rng: random.Random) -> Turn:
