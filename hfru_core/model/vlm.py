@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from hfru_core.model import (
 from hfru_core.model.checkpoint import check_name, commit_of, from_disk, model_name
 from hfru_core.model.families import Family, family_of, lora_pattern, processor_class
 from hfru_core.model.image_token_cache import ImageTokenCache
+from hfru_core.model.marks import as_text, marks_of
 from hfru_core.paths import MODEL
 from hfru_core.types import UserError
 
@@ -106,12 +108,23 @@ class VLM:
         """The language model without its output layer."""
         return self.core.get_submodule(self.family.decoder)
 
+    @cached_property
+    def marks(self) -> tuple[str, ...]:
+        """What the model reads as a mark of its own, such as `<image>`."""
+        image = self.tokenizer.convert_ids_to_tokens(self.core.config.image_token_id)
+        return marks_of(self.processor, image)
+
+    def as_text(self, text: str) -> str:
+        """A question or an answer in which no mark is left."""
+        return as_text(text, self.marks)
+
     def fingerprint(self) -> str:
         """Digest of the base model's weights and settings, blind to any adapter on it."""
         return self.digest or weights.digest(self.core, self.core.config.model_type)
 
     def prompt(self, question: str, with_image: bool) -> str:
         """One question in the model's chat template; the bare question where it has no template."""
+        question = self.as_text(question)
         template = self.processor.chat_template or self.tokenizer.chat_template
         if isinstance(template, dict):
             template = template.get("default")

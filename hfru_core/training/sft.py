@@ -14,7 +14,8 @@ from hfru_core.model.vlm import VLM
 
 def encode_answers(vlm: VLM, answers: Sequence[str]) -> torch.Tensor:
     """Token ids (B, R) of the answers, each closed and padded with the end token."""
-    rows = [vlm.tokenizer.encode(a, add_special_tokens=False) + [vlm.eos[0]] for a in answers]
+    encode, end = vlm.tokenizer.encode, [vlm.eos[0]]
+    rows = [encode(vlm.as_text(a), add_special_tokens=False) + end for a in answers]
     longest = max(map(len, rows))
     padded = [row + [vlm.eos[0]] * (longest - len(row)) for row in rows]
     return torch.tensor(padded, device=vlm.device)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import random
 import subprocess
 import sys
@@ -19,12 +21,14 @@ from audit.features import extract
 from hfru_core.adapters import folder as adapter
 from hfru_core.config import UnlearnConfig
 from hfru_core.data import drawn as world
+from hfru_core.data.images import open_image
 from hfru_core.data.source import load_image
 from hfru_core.methods import configured
 from hfru_core.methods.hfru_deep import DeepTerms
 from hfru_core.model import rollout, vlm
 from hfru_core.model.families import FAMILIES
 from hfru_core.session import UnlearnSession
+from hfru_core.training.sft import answer_loss, encode_answers
 from hfru_core.types import UnlearnData, UserError
 from tests.families.checkpoints import MAKERS, make
 
@@ -199,6 +203,29 @@ def test_the_audit_sees_every_layer(name: str, load: Callable) -> None:
     assert all(len(x) == 3 and x.ndim == 2 and x.isfinite().all() for x in seen.values())
     # 'decoder 0' is what the decoder gets: the projected tokens.
     torch.testing.assert_close(seen["decoder 0"], seen["projector"], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_marks_in_a_question_are_text_and_strips_are_pictures(
+    name: str, load: Callable[[str], vlm.VLM]
+) -> None:
+    """The authors' own prompts begin with `<image>`; each family has marks of its own."""
+    model = load(name)
+    token = model.core.config.image_token_id
+    marks = [*model.tokenizer.all_special_tokens, model.tokenizer.convert_ids_to_tokens(token)]
+    question = "".join(marks) + "<image><|im_start|>What is it?"
+    for image in pictures()[:1], [strip(1, 2000)], [strip(2000, 1)]:
+        plain, marked = (model.inputs(image, [q])["input_ids"] for q in (QUESTIONS[0], question))
+        assert (plain == token).sum() == (marked == token).sum() > 0
+        assert len(model.answer(image, [question], max_new=2)) == 1
+    assert token not in encode_answers(model, [question])
+    assert math.isfinite(float(answer_loss(model, image, [question], [question])))
+
+
+def strip(width: int, height: int) -> Image.Image:
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), "teal").save(out, "PNG")
+    return open_image(out.getvalue())
 
 
 def test_another_family_is_refused(tmp_path: Path) -> None:

@@ -76,9 +76,7 @@ def scalable_model(model: Path, adapter: Path) -> VLM:
 
 def check_question(vlm: VLM, question: str) -> None:
     """Raise where a question holds what the model reads as a mark, not as text."""
-    image = vlm.tokenizer.convert_ids_to_tokens(vlm.core.config.image_token_id)
-    marks = {*vlm.tokenizer.all_special_tokens, *vlm.tokenizer.get_added_vocab(), image}
-    for mark in sorted(filter(str.strip, marks), key=len, reverse=True):
+    for mark in vlm.marks:
         if mark in question:
             raise UserError(
                 f"The question holds '{mark}', which the model takes for a mark of its own: leave "
