@@ -27,7 +27,8 @@ from hfru_core.studio.server.first_page import warm_up
 from hfru_core.studio.server.gate import Rules, behind
 from hfru_core.studio.server.origin import Served, served
 from hfru_core.studio.server.presence import Presence
-from hfru_core.studio.sessions.running import Sessions
+from hfru_core.studio.sessions.background import MOST
+from hfru_core.studio.sessions.running import PLACES, Sessions
 from hfru_core.studio.sessions.studio import JUDGE, TRAIN, Studio
 from hfru_core.studio.sessions.tidy import keep_tidy
 from hfru_core.studio.tabs import about
@@ -46,6 +47,8 @@ LAUNCH: dict[str, Any] = {
     "state_session_capacity": 1000,
     # Otherwise Gradio fetches the page at its start and gives up after 3 s on a busy machine.
     "_frontend": False,
+    # Every page that watches a session, an audit or a benchmark run holds one; 40 are for the rest.
+    "max_threads": 40 + 3 * PLACES * MOST,
 }  # fmt: skip
 TEN_MINUTES, HOUR = 600, 3600
 FRAGMENTS: dict[str, Callable[[str], str]] = {  # HTML that is made once in each language

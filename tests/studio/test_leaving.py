@@ -23,7 +23,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 from hfru_core.studio.app import Page, build_app, launch
 from hfru_core.studio.server import browser
-from hfru_core.studio.sessions import audit_run, pages
+from hfru_core.studio.sessions import audit_run, background, pages, running
 from hfru_core.studio.sessions.bench_run import Wish
 from tests.core.test_faults import FEW, SHORT, SMALL
 from tests.measure.visitors import Visitor, config_of
@@ -300,3 +300,8 @@ def test_requests_of_new_browsers_take_no_thread_each(url: str) -> None:
             data = {"data": [secrets.token_hex(16)]}
             assert client.post(f"{url}/gradio_api/run/back", json=data).is_success
     assert threading.active_count() < before + 45  # those of the server's own pool
+
+
+def test_pages_that_watch_leave_room_for_all_other_events(url: str, app: Page) -> None:
+    """Sessions, audits and benchmark runs: as many as may wait, each watched by all that may."""
+    assert len(app._queue.active_jobs) >= 3 * running.PLACES * background.MOST + 40
