@@ -35,6 +35,8 @@ EXIT = {"clear": 0, "leak": 1, "damaged": 1, "inconclusive": 3}
 EXAMPLES = """examples:
   {prog} assets/adapters/dog --out runs/audit-dog
   {prog} runs/no-dogs --deep --seed 1 --out runs/audit-deep --json
+  {prog} --original owner/model@v1 --unlearned saves/forgot --forget dog --data folder:photos \
+    --out runs/audit-forgot
   {prog} diff runs/audit-dog runs/audit-deep
 
 exit codes: 0 clear, 1 leak found or model damaged, 2 could not run, 3 inconclusive
@@ -55,9 +57,22 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES.format(prog=prog()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("adapter", type=Path, metavar="ADAPTER_DIR", help="an adapter folder")
     p.add_argument(
-        "--model", help="the adapter's base: photo, a folder or a Hub id (default: drawn world's)"
+        "adapter", nargs="?", metavar="ADAPTER_DIR", help="a LoRA folder, of any program"
+    )
+    p.add_argument("--unlearned", metavar="MODEL", help="the same, or a whole model")
+    p.add_argument(
+        "--original",
+        "--model",
+        dest="model",
+        metavar="MODEL",
+        help="what it was made from: photo, a folder, or a Hub id with or without @REVISION "
+        "(default: the drawn world's model)",
+    )
+    p.add_argument(
+        "--forget",
+        metavar="NAMES",
+        help="what it should have forgotten, separated by commas (default: what its record says)",
     )
     p.add_argument(
         "--data",
@@ -66,10 +81,11 @@ def parser() -> argparse.ArgumentParser:
         f"images that the session never saw (default: {SOURCE})",
     )
     p.add_argument(
+        "--retrained",
         "--oracle",
-        type=Path,
-        metavar="DIR",
-        help="a model that never saw the concept "
+        dest="oracle",
+        metavar="MODEL",
+        help="an oracle: a model that never saw the concept "
         "(default: a shipped one, where the base is the bundled model)",
     )
     p.add_argument(

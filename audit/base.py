@@ -10,6 +10,7 @@ import hashlib
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, TypeVar
@@ -147,14 +148,20 @@ class Finding:
         return self.key.channel
 
 
+def no_switch(name: str) -> None:
+    """Every model has weights of its own."""
+
+
 @dataclass(frozen=True)
 class Case:
     """What is audited: the base model, the unlearned one, and an oracle if there is one.
 
     An oracle is a model retrained without the concept. `data` are images that the session never
     saw: the train split is the attacker's, the eval split is what everything is measured on.
-    `trained` are the session's own samples (for membership), or none. The three models never share
-    weights. `known` carries results about base and oracle to other cases, as long as both live.
+    `trained` are the session's own samples (for membership), or none. The models may share one in
+    memory and take turns in it: `switch` puts one's weights in, so they are used inside `using` or
+    `opened` alone. `known` carries results about base and oracle to other cases, as long as both
+    live.
     """
 
     base: VLM
@@ -164,6 +171,7 @@ class Case:
     trained: tuple[Sample, ...] = ()
     seed: int = 0
     known: dict[tuple, Any] = field(default_factory=dict, repr=False, compare=False)
+    switch: Callable[[str], None] = field(default=no_switch, repr=False, compare=False)
 
     @property
     def models(self) -> dict[str, VLM]:
@@ -184,11 +192,35 @@ class Case:
         """A result that several audits share, and that must not depend on who needs it first."""
         return kept(self.made, what, make)
 
-    def once_for(self, name: str, what: tuple, make: Callable[[], T]) -> T:
-        """The same for one model; results of base and oracle serve other cases with them too."""
+    @contextmanager
+    def using(self, name: str) -> Iterator[VLM]:
+        """One of the models, its weights in memory; not inside the use of another one."""
+        in_use = self.once(("in use",), list)
+        if in_use and in_use[-1] != name:
+            raise RuntimeError(f"the {name} model was asked for while {in_use[-1]} was in use")
+        in_use.append(name)
+        try:
+            self.switch(name)
+            yield self.models[name]
+        finally:
+            in_use.pop()
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[VLM]:
+        """The same as plain weights: an adapter folded in, past any filter."""
+        with self.using(name) as vlm, vlm.opened() as plain:
+            yield plain
+
+    def once_for(self, name: str, what: tuple, look: Callable[[VLM], T]) -> T:
+        """What `look` sees in one model; of base and oracle it serves other cases too."""
         order = tuple(c.id for c in self.data.concepts)  # The fingerprint leaves it out.
         mark = (id(self.models[name]), self.data.fingerprint, order, self.seed)
-        return kept(self.made if name == "unlearned" else self.known, (*mark, *what), make)
+        store = self.made if name == "unlearned" else self.known
+        return kept(store, (*mark, *what), partial(self.look, name, look))
+
+    def look(self, name: str, look: Callable[[VLM], T]) -> T:
+        with self.using(name) as vlm:
+            return look(vlm)
 
 
 def kept(store: dict[tuple, Any], what: tuple, make: Callable[[], T]) -> T:
@@ -199,8 +231,8 @@ def kept(store: dict[tuple, Any], what: tuple, make: Callable[[], T]) -> T:
 
 def check_weights(case: Case) -> None:
     """Raises where a model's weights are not finite: no audit can tell anything about it."""
-    for name, vlm in case.models.items():
-        problem = case.once_for(name, ("damaged weights",), partial(damage, name, vlm))
+    for name in case.models:
+        problem = case.once_for(name, ("damaged weights",), partial(damage, name))
         if problem:
             raise UserError(problem)
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hfru_core.paths import ASSETS, chosen
+from audit.request import Request, place, request_of
+from hfru_core.paths import ASSETS
 from hfru_core.types import Concept, Sample, UnlearnData, UserError
 
 if TYPE_CHECKING:
     from audit.base import Case
-    from audit.report.report import Subject
+    from audit.report.report import Model, Subject
     from hfru_core.adapters.record import AdapterRecord
     from hfru_core.data.source_base import Source
+    from hfru_core.model.pair import Place
+    from hfru_core.model.vlm import VLM
 
 SOURCE = "world:7000"
 PICTURES = 64
@@ -25,31 +29,27 @@ ORACLES = ASSETS / "oracles"
 def prepare(args: Namespace) -> tuple[Case, Subject]:
     """Everything that an audit needs, checked; raises before long work where it cannot be done."""
     from audit.base import Case, check_weights
-    from audit.report.report import Model, Subject, versions
-    from hfru_core.adapters.folder import load as load_adapter
-    from hfru_core.adapters.record import WEIGHTS
-    from hfru_core.adapters.validate import checked_record
+    from audit.models import opened
+    from audit.report.report import Subject, versions
     from hfru_core.data.source import parse_source
-    from hfru_core.model import vlm
 
-    record, source = checked_record(args.adapter), parse_source(args.data)
-    concepts = record.concepts
-    images = pictures_for(concepts, source, args.pictures, args.seed)
-    load = lambda where: vlm.load(where, device=args.device)  # noqa: E731
-    base = load(chosen(args.model))
-    unlearned = load_adapter(load(chosen(args.model)), args.adapter)
-    folder = oracle_folder(args.oracle, concepts, base.name)
-    oracle = load(folder) if folder else None
-    case = Case(base, unlearned, oracle, images, session_samples(record, source), args.seed)
+    source = parse_source(args.data)
+    request = request_of(args, source)
+    images = pictures_for(request.concepts, source, args.pictures, args.seed)
+    retrained = oracle_place(args.oracle, request)
+    models, switch = opened(request, retrained, args.device)
+    trained = session_samples(request.record, source) if request.record else ()
+    oracle = models.get("oracle")
+    case = Case(
+        models["base"], models["unlearned"], oracle, images, trained, args.seed, switch=switch
+    )
     check_weights(case)
     return case, Subject(
-        adapter=args.adapter.resolve().name,
-        adapter_hash=record.hashes[WEIGHTS],
-        base=Model(base.name, base.revision, base.fingerprint()),
-        oracle=Model(folder.name, oracle.revision, oracle.fingerprint())
-        if oracle and folder
-        else None,
-        concepts=tuple(c.name for c in concepts),
+        adapter=request.name,
+        adapter_hash=request.hash or case.unlearned.fingerprint(),
+        base=described(case.base),
+        oracle=replace(described(oracle), name=retrained.name) if oracle and retrained else None,
+        concepts=tuple(c.name for c in request.concepts),
         source=args.data,
         data_fingerprint=images.fingerprint,
         pictures=args.pictures,
@@ -57,6 +57,23 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
         depth="deep" if args.deep else "standard",
         versions=versions(),
     )
+
+
+def described(vlm: VLM) -> Model:
+    """A model as the report names it."""
+    from audit.report.report import Model
+
+    return Model(vlm.name, vlm.revision, vlm.fingerprint())
+
+
+def oracle_place(given: str | None, request: Request) -> Place | None:
+    """Where the oracle is: as given, or a shipped one; None where there is none."""
+    from hfru_core.model.pair import Place
+
+    if given and not Path(given).is_dir():
+        return place(given)
+    folder = oracle_folder(Path(given) if given else None, request.concepts, request.original.name)
+    return Place(folder) if folder else None
 
 
 def pictures_for(

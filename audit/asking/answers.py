@@ -29,14 +29,14 @@ def ask(case: Case, asked: Sequence[Sample], only: str | None = None) -> Answers
     """Every model's (or only one's) greedy answers; each asked once."""
     what = ("said", *((s.image, s.question) for s in asked))
     names = (only,) if only else case.models
-    said = {n: case.once_for(n, what, partial(texts, case, n, asked)) for n in names}
+    said = {n: case.once_for(n, what, partial(texts, case, asked, n)) for n in names}
     return Answers(case.data, asked, said)
 
 
-def texts(case: Case, name: str, asked: Sequence[Sample]) -> list[str]:
+def texts(case: Case, asked: Sequence[Sample], name: str, vlm: VLM) -> list[str]:
     """One model's answers; questions about the same image share a batch."""
     order = sorted(range(len(asked)), key=lambda i: asked[i].image or "")
-    model, said = remembering(case, name, case.models[name]), [""] * len(asked)
+    model, said = remembering(case, name, vlm), [""] * len(asked)
     for start in range(0, len(order), 2 * BATCH):
         part = order[start : start + 2 * BATCH]
         opened = {k: load_image(k) for k in dict.fromkeys(asked[i].image for i in part) if k}

@@ -121,9 +121,12 @@ def answers_to_changes(
         changed = [how.apply(key) for key in keys]
         what = ("look", change, *keys)
         for name in models:
-            ask = partial(case.models[name].answer, changed, questions)
-            said[name][change] = case.once_for(name, what, ask)
+            said[name][change] = case.once_for(name, what, partial(told, changed, questions))
     return said
+
+
+def told(images: Sequence[Image.Image], questions: Sequence[str], vlm: VLM) -> list[str]:
+    return vlm.answer(images, questions)
 
 
 def any_change(case: Case, rows: Sequence[Sample], said: Mapping[str, list[str]]) -> Measure:
@@ -240,10 +243,10 @@ def pgd(case: Case) -> Iterator[Finding]:
     targets = [s.answer for s in rows]
     for budget in BUDGETS:
         said, control = {}, {}
-        for name, vlm in case.models.items():
-            opened = vlm.merged()
-            said[name] = attacked(opened, rows, targets, budget)
-            control[name] = attacked(opened, others, targets, budget)
+        for name in case.models:
+            with case.opened(name) as opened:
+                said[name] = attacked(opened, rows, targets, budget)
+                control[name] = attacked(opened, others, targets, budget)
         attack = f"PGD of {budget}/255"
         yield pgd_finding(
             case,

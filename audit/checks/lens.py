@@ -73,9 +73,13 @@ def unique(keys: Iterable[str | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(k for k in keys if k))
 
 
-def read(vlm: VLM, data: UnlearnData, keys: Keys) -> dict[str, Reading]:
+def read(data: UnlearnData, keys: Keys, vlm: VLM) -> dict[str, Reading]:
     """Both readings of every concept on `keys.all`, from the weights, past any filter."""
-    vlm = vlm.merged()
+    with vlm.opened() as opened:
+        return readings(opened, data, keys)
+
+
+def readings(vlm: VLM, data: UnlearnData, keys: Keys) -> dict[str, Reading]:
     features = vlm.vision_features([load_image(k) for k in keys.all])
     groups: dict[str, dict[str, Ask]] = {}
     for concept in data.concepts:
@@ -114,8 +118,8 @@ def lens(case: Case) -> Iterator[Finding]:
     keys = keys_of(case.data, case.rng("lens"))
     samples = [s for s in case.data.select("forget", "eval") if s.topic in PROTOCOL]
     seen = {
-        name: case.once_for(name, ("read", str(keys)), partial(read, vlm, case.data, keys))
-        for name, vlm in case.models.items()
+        name: case.once_for(name, ("read", str(keys)), partial(read, case.data, keys))
+        for name in case.models
     }
     texts = protocol(case, samples).said
     said = {name: judged(case.data, samples, answered) for name, answered in texts.items()}

@@ -124,10 +124,10 @@ def membership(case: Case) -> Iterator[Finding]:
         raise ValueError("the session's own images are not known: membership was not measured")
     members = chosen(case, [s for s in case.trained if s.split == "train"], "member pictures")
     others = chosen(case, case.data.select("forget", "eval"), "other pictures")
-    found = {
-        name: (image_scores(plain, members), image_scores(plain, others))
-        for name, plain in ((name, vlm.merged()) for name, vlm in case.models.items())
-    }
+    found = {}
+    for name in case.models:
+        with case.opened(name) as plain:
+            found[name] = (image_scores(plain, members), image_scores(plain, others))
     seed = case.rng("membership").getrandbits(32)
     for score in ("loss", "Min-K%", "Min-K%++"):
         pairs = {name: (own[score], other[score]) for name, (own, other) in found.items()}

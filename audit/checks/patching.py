@@ -1,6 +1,6 @@
 """Activation patching: at which depth of the tower the name is lost, and where it comes back.
 
-Whole towers are cut and joined, on copies (arXiv 2605.24614, UDS). Does not cover: an oracle, whose
+Whole towers are cut and joined (arXiv 2605.24614, UDS). Does not cover: an oracle, whose
 hidden states mean something else.
 """
 
@@ -14,33 +14,38 @@ import torch
 from audit.base import NOTHING, Case, Finding, Measure, Series
 from audit.keys import FindingKey
 from hfru_core.evaluate import answers, judged
+from hfru_core.model.kept_tensors import KeptTensors, lent
 from hfru_core.model.vlm import VLM
 from hfru_core.stats import bootstrap
-from hfru_core.types import Sample, UnlearnData, UserError
+from hfru_core.types import Sample, UserError
 
 LAYERS = ("encoder.layers", "encoder.blocks")  # of transformers, of EfficientNet
 
 
-def joined(early: VLM, late: VLM) -> Iterator[VLM]:
-    """`late` with the tower's layers below l taken from `early`, for l = 0 ... depth.
+def joined(early: KeptTensors, late: VLM) -> Iterator[VLM]:
+    """`late` with the tower's layers below l taken from another tower, for l = 0 ... depth.
 
     Continuing from another model's hidden states at layer l is the same as having its layers up
-    to there; l = 0 is its patch embedding alone. One model, changed in place from level to level.
+    to there; l = 0 is its patch embedding alone. One model, changed in place from level to level,
+    and as it was in the end.
     """
-    early, model = early.merged(), late.merged()
-    if shapes(early) != shapes(model):
+    state = late.tower.state_dict()
+    if state.keys() != {*early} or any(early.get(n).shape != v.shape for n, v in state.items()):
         raise UserError("The towers differ in architecture: their layers cannot be joined.")
-    take(part(model, "embeddings"), part(early, "embeddings"))
-    yield model
-    layers, others = part(model, LAYERS), part(early, LAYERS)
-    for layer, other in zip(layers.children(), others.children()):
-        take(layer, other)
-        yield model
+    with lent(state):
+        take(late, part(late, "embeddings"), early)
+        yield late
+        for layer in part(late, LAYERS).children():
+            take(late, layer, early)
+            yield late
 
 
-def take(module: torch.nn.Module, other: torch.nn.Module) -> None:
-    """Copy another module's weights."""
-    module.load_state_dict(other.state_dict())
+@torch.no_grad()
+def take(vlm: VLM, module: torch.nn.Module, other: KeptTensors) -> None:
+    """Copy the weights that another tower has in the place of this module."""
+    path = next(name for name, m in vlm.tower.named_modules() if m is module)
+    for name, value in module.state_dict().items():
+        value.copy_(other.get(f"{path}.{name}"))
 
 
 def part(vlm: VLM, end: str | tuple[str, ...]) -> torch.nn.Module:
@@ -48,18 +53,14 @@ def part(vlm: VLM, end: str | tuple[str, ...]) -> torch.nn.Module:
     return next(m for name, m in vlm.tower.named_modules() if name.endswith(end))
 
 
-def shapes(vlm: VLM) -> dict[str, torch.Size]:
-    return {name: value.shape for name, value in vlm.tower.state_dict().items()}
-
-
-def naming(early: VLM, late: VLM, data: UnlearnData, samples: Sequence[Sample]) -> np.ndarray:
-    """Whether `late` behind layers of `early` names the concept, (levels, images), 0 or 1."""
+def naming(case: Case, early: str, late: str, samples: Sequence[Sample]) -> np.ndarray:
+    """Whether one model behind layers of another names the concept, (levels, images), 0 or 1."""
+    with case.opened(early) as vlm:
+        tower = KeptTensors.of(vlm.tower.state_dict())
+    with case.opened(late) as vlm:
+        said = [answers(model, samples) for model in joined(tower, vlm)]
     return np.array(
-        [
-            [r.named for r in judged(data, samples, answers(model, samples))]
-            for model in joined(early, late)
-        ],
-        dtype=float,
+        [[r.named for r in judged(case.data, samples, texts)] for texts in said], dtype=float
     )
 
 
@@ -68,8 +69,8 @@ def patching(case: Case) -> Iterator[Finding]:
     samples = [s for s in case.data.select("forget", "eval") if s.topic == "name"]
     if not samples:
         raise UserError("Patching asks for the name on forget images, and there are none.")
-    kept = naming(case.unlearned, case.base, case.data, samples)
-    back = naming(case.base, case.unlearned, case.data, samples)
+    kept = naming(case, "unlearned", "base", samples)
+    back = naming(case, "base", "unlearned", samples)
     rng = np.random.default_rng(case.rng("patching").getrandbits(64))
     levels = tuple(map(float, range(len(kept))))
     curves = (

@@ -48,7 +48,8 @@ def controls(seen: Seen) -> Iterator[Finding]:
         note="The lower bound: nothing linear is left (Belrose et al. 2023, arXiv 2306.03819).",
     )
     keys = [p.key for p in seen.shown]
-    plain = {k: few(x) for k, x in untrained_tower(seen.case.base, keys, seen.seed).items()}
+    with seen.case.using("base") as base:
+        plain = {k: few(x) for k, x in untrained_tower(base, keys, seen.seed).items()}
     top = max(plain, key=lambda k: accuracy(tasks, plain[k]))
     one = "What vision alone gives; one number, since no trained model is involved."
     yield seen.finding(

@@ -23,6 +23,7 @@ from audit.base import NOTHING, Case, Example, Finding, Measure, Series, measure
 from audit.checks.images import asked, named
 from audit.keys import FindingKey
 from hfru_core.evaluate import answers, judged, share
+from hfru_core.model.kept_tensors import KeptTensors, lent
 from hfru_core.model.vlm import VLM
 from hfru_core.stats import wilson
 from hfru_core.types import Sample
@@ -35,6 +36,8 @@ SWITCH = (
     "it down or remove it. Strength 0 is the base model."
 )
 
+Questions = tuple[Sequence[Sample], Sequence[Sample]]  # about forget and about retain images
+Said = tuple[list[str], list[str]]
 # Each takes a weight (out, in) and returns its codes (out, in) and its rounded value.
 Rounding = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
@@ -93,42 +96,40 @@ def part_of(vlm: VLM, name: str) -> str:
 
 
 @torch.no_grad()
-def rounded(vlm: VLM, scheme: str) -> VLM:
-    """A copy, any adapter merged, whose linear weights are rounded by `scheme`."""
-    copy = vlm.merged()
-    for weight in linears(copy).values():
-        weight.copy_(SCHEMES[scheme](weight)[1])
-    return copy
+def round_all(weights: dict[str, torch.Tensor], exact: KeptTensors, scheme: str) -> bool:
+    """Round weights in place, one after the other; whether any of them has changed."""
+    moved = False
+    for name, weight in weights.items():
+        before = exact.get(name)
+        weight.copy_(SCHEMES[scheme](before)[1])
+        moved = moved or not torch.equal(weight, before)
+    return moved
 
 
 @torch.no_grad()
-def same_codes(vlm: VLM, base: VLM, scheme: str) -> dict[str, Measure]:
+def same_codes(vlm: VLM, base: KeptTensors, scheme: str) -> dict[str, Measure]:
     """The share of weights whose code is the base's, for each of PARTS; without adapters."""
     hits, counts = dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0)
-    own, other = linears(vlm), linears(base)
-    for name, weight in own.items():
-        same = SCHEMES[scheme](weight)[0] == SCHEMES[scheme](other[name])[0]
-        hits[part_of(vlm, name)] += int(same.sum())
-        counts[part_of(vlm, name)] += same.numel()
+    for name, weight in linears(vlm).items():
+        hits[part_of(vlm, name)] += equal_codes(weight, base.get(name), SCHEMES[scheme])
+        counts[part_of(vlm, name)] += weight.numel()
     return {p: measure(hits[p], counts[p]) for p in PARTS}
+
+
+def equal_codes(one: torch.Tensor, other: torch.Tensor, rounding: Rounding) -> int:
+    """How many weights have the same code."""
+    if torch.equal(one, other):
+        return one.numel()
+    return int((rounding(one)[0] == rounding(other)[0]).sum())
 
 
 def measure(hits: int, n: int) -> Measure:
     return Measure(hits / n, n, *wilson(hits, n)) if n else NOTHING
 
 
-def answers_of(case: Case, name: str, copy: VLM, rows: Sequence[Sample]) -> list[str]:
-    """The answers of a copy of a model; where none of its weights differs, those of the model."""
-    if unchanged(case.models[name], copy):
-        return protocol(case, rows).said[name]
-    return answers(copy, rows)
-
-
-def unchanged(vlm: VLM, copy: VLM) -> bool:
-    """Whether a copy is the model bit by bit: equal weights, no adapter apart, nothing in front."""
-    plain = type(vlm) is VLM and vlm.model is vlm.core
-    own, other = vlm.core.state_dict(), copy.core.state_dict()
-    return plain and own.keys() == other.keys() and all(torch.equal(own[n], other[n]) for n in own)
+def is_plain(vlm: VLM) -> bool:
+    """Whether a model is its weights alone: no adapter apart, nothing in front."""
+    return type(vlm) is VLM and vlm.model is vlm.core
 
 
 def naming(case: Case, rows: Sequence[Sample], texts: Sequence[str]) -> Measure:
@@ -144,23 +145,46 @@ def retention(case: Case, rows: Sequence[Sample], texts: Sequence[str]) -> Measu
 def quantize(case: Case) -> Iterator[Finding]:
     """Naming and retention in fewer bits, weights that did not move, an adapter's strengths."""
     rows, kept = asked(case, "forget"), asked(case, "retain", "quantize retained", RETAINED)
-    opened = {name: vlm.merged() for name, vlm in case.models.items()}
+    exact = [protocol(case, part).said for part in (rows, kept)]
+    found = {}
+    for name in case.models:
+        ask = partial(in_every_scheme, (rows, kept), tuple(said[name] for said in exact))
+        found[name] = case.once_for(name, ("rounded",), ask)
+    shares = all_shares(case)
     for scheme in SCHEMES:
-        yield from coarser(case, opened, scheme, rows, kept)
-        yield from unmoved(opened, scheme)
+        yield from coarser(case, {n: said[scheme] for n, said in found.items()}, scheme, rows, kept)
+        yield from unmoved(shares[scheme], scheme)
     if case.unlearned.model is not case.unlearned.core:
         yield switch(case, rows, kept)
 
 
+def in_every_scheme(questions: Questions, exact: Said, vlm: VLM) -> dict[str, Said]:
+    """What a model answers about forget and retain images when it is rounded, by scheme.
+
+    `exact` is what it says as it is: the answers where rounding moves no weight.
+    """
+    found = {}
+    with vlm.opened() as opened, lent(linears(opened)) as kept:
+        for scheme in SCHEMES:
+            moved = round_all(linears(opened), kept, scheme)
+            asked_anew = moved or not is_plain(vlm)
+            rows, others = questions
+            found[scheme] = (
+                (answers(opened, rows), answers(opened, others)) if asked_anew else exact
+            )
+    return found
+
+
 def coarser(
-    case: Case, opened: dict[str, VLM], scheme: str, rows: Sequence[Sample], kept: Sequence[Sample]
+    case: Case,
+    answered: dict[str, Said],
+    scheme: str,
+    rows: Sequence[Sample],
+    kept: Sequence[Sample],
 ) -> Iterator[Finding]:
     """Naming and retention of every model rounded in the same way."""
-    said, retained = {}, {}
-    for name, vlm in opened.items():
-        ask = partial(both, case, name, vlm, scheme, rows, kept)
-        said[name], texts = case.once_for(name, ("rounded", scheme), ask)
-        retained[name] = retention(case, kept, texts)
+    said = {name: texts for name, (texts, _) in answered.items()}
+    retained = {name: retention(case, kept, texts) for name, (_, texts) in answered.items()}
     rates = {name: naming(case, rows, texts) for name, texts in said.items()}
     shown = tuple(
         Example.of(rows[i].image, rows[i].question, {m: texts[i] for m, texts in said.items()})
@@ -191,17 +215,20 @@ def coarser(
     )
 
 
-def both(
-    case: Case, name: str, vlm: VLM, scheme: str, rows: Sequence[Sample], kept: Sequence[Sample]
-) -> tuple[list[str], list[str]]:
-    """What a rounded model answers about forget images, and about retain images."""
-    copy = rounded(vlm, scheme)
-    return answers_of(case, name, copy, rows), answers_of(case, name, copy, kept)
+def all_shares(case: Case) -> dict[str, dict[str, dict[str, Measure]]]:
+    """The share of weights with the base model's code, by scheme, model and part."""
+    with case.opened("base") as base:
+        exact = KeptTensors.of(linears(base))
+    shares: dict[str, dict[str, dict[str, Measure]]] = {scheme: {} for scheme in SCHEMES}
+    for name in case.models:
+        with case.opened(name) as opened:
+            for scheme in SCHEMES:
+                shares[scheme][name] = same_codes(opened, exact, scheme)
+    return shares
 
 
-def unmoved(opened: dict[str, VLM], scheme: str) -> Iterator[Finding]:
+def unmoved(shares: dict[str, dict[str, Measure]], scheme: str) -> Iterator[Finding]:
     """The share of weights whose code is the base model's; 1 is a part that was not changed."""
-    shares = {name: same_codes(vlm, opened["base"], scheme) for name, vlm in opened.items()}
     for part in PARTS:
         yield Finding(
             "quantize",
@@ -222,10 +249,13 @@ def switch(case: Case, rows: Sequence[Sample], kept: Sequence[Sample]) -> Findin
     Strength s is base + s * (unlearned - base), which is LoRA's scaling (Ilharco et al.,
     2212.04089, for weights in general).
     """
+    exact = [protocol(case, part).said["base"] for part in (rows, kept)]
     rates, retained = [], []
-    for vlm in strengths(case):
-        rates.append(naming(case, rows, answers_of(case, "base", vlm, rows)))
-        retained.append(retention(case, kept, answers_of(case, "base", vlm, kept)))
+    for strength, vlm in strengths(case):
+        is_base = strength == 0 and is_plain(case.base)
+        texts, others = exact if is_base else (answers(vlm, part) for part in (rows, kept))
+        rates.append(naming(case, rows, texts))
+        retained.append(retention(case, kept, others))
     curves = (("named", rates), ("retained", retained))
     off, full = rates[0], naming(case, rows, protocol(case, rows).said["base"])
     return Finding(
@@ -241,13 +271,19 @@ def switch(case: Case, rows: Sequence[Sample], kept: Sequence[Sample]) -> Findin
     )
 
 
-def strengths(case: Case) -> Iterator[VLM]:
-    """One copy of the unlearned model, its adapter at each of STRENGTHS in turn."""
-    copy = case.unlearned.merged()
-    finish = {name: p.clone() for name, p in copy.model.named_parameters()}
-    start = dict(case.base.merged().model.named_parameters())
-    for strength in STRENGTHS:
-        with torch.no_grad():
-            for name, p in copy.model.named_parameters():
-                torch.lerp(start[name], finish[name], strength, out=p)
-        yield copy
+def strengths(case: Case) -> Iterator[tuple[float, VLM]]:
+    """The unlearned model with its adapter at each of STRENGTHS in turn."""
+    with case.opened("base") as base:
+        start = KeptTensors.of(dict(base.model.named_parameters()))
+    with case.opened("unlearned") as opened:
+        own = {
+            name: p
+            for name, p in opened.model.named_parameters()
+            if not torch.equal(p, start.get(name))
+        }
+        with lent(own) as finish:
+            for strength in STRENGTHS:
+                with torch.no_grad():
+                    for name, p in own.items():
+                        torch.lerp(start.get(name), finish.get(name), strength, out=p)
+                yield strength, opened

@@ -93,9 +93,10 @@ def paint(painter: Painter, tokens: torch.Tensor) -> list[Image.Image]:
     return [Image.fromarray(p) for p in pixels]
 
 
-def features(vlm: VLM, keys: Sequence[str]) -> torch.Tensor:
+def features(case: Case, name: str, keys: Sequence[str]) -> torch.Tensor:
     """Projected image tokens (N, P, D) of the weights, whatever filters the model's answers."""
-    return vlm.merged().vision_features([load_image(k) for k in keys])
+    with case.opened(name) as plain:
+        return plain.vision_features([load_image(k) for k in keys])
 
 
 def carried(own: torch.Tensor, base: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
@@ -111,15 +112,16 @@ def drawings(
     case: Case, keys: Sequence[str], folder: Path = FOLDER
 ) -> dict[str, list[Image.Image]]:
     """The images behind `keys` as each model's decoder gets them: 'base', 'unlearned', ..."""
-    painter = load_painter(case.base, folder)
+    with case.using("base") as vlm:
+        painter = load_painter(vlm, folder)
     known = list(dict.fromkeys(s.image for s in case.data.select("retain", "train") if s.image))
     if not known:
         raise UserError("The linear map is fitted on retain images for training: there are none.")
     known = case.rng("reconstruct").sample(known, min(FIT, len(known)))
-    base = features(case.base, known)
+    base = features(case, "base", known)
     return {
-        name: paint(painter, carried(features(vlm, known), base, features(vlm, keys)))
-        for name, vlm in case.models.items()
+        name: paint(painter, carried(features(case, name, known), base, features(case, name, keys)))
+        for name in case.models
     }
 
 
@@ -130,11 +132,12 @@ def reconstruct(case: Case, folder: Path = FOLDER) -> Iterator[Finding]:
     if not any(s.role == "forget" for s in samples):
         raise UserError("There are no forget images for evaluation: nothing can be drawn.")
     drawn = drawings(case, [image_key(s) for s in samples], folder)
-    reader = case.base.merged()
-    answers = {
-        name: judged(case.data, samples, reader.answer(images, [s.question for s in samples]))
-        for name, images in drawn.items()
-    }
+    questions = [s.question for s in samples]
+    with case.opened("base") as reader:
+        answers = {
+            name: judged(case.data, samples, reader.answer(images, questions))
+            for name, images in drawn.items()
+        }
     yield Finding(
         "reconstruct",
         FindingKey.DRAWN,

@@ -26,6 +26,7 @@ from audit.keys import FindingKey
 from hfru_core.data.source import load_image
 from hfru_core.evaluate import answers
 from hfru_core.language.mentions import mentions
+from hfru_core.model.kept_tensors import lent
 from hfru_core.model.vlm import VLM
 from hfru_core.stats import difference, wilson
 from hfru_core.training.sft import answer_loss
@@ -116,17 +117,21 @@ def endless(rows: Sequence[Sample], rng: random.Random) -> Iterator[list[Sample]
 def trained(
     vlm: VLM, rows: Sequence[Sample], scope: str, steps: Sequence[int], rng: random.Random
 ) -> Iterator[VLM]:
-    """A copy of the model after each of these numbers of updates; `vlm` stays as it is."""
-    copy = vlm.merged()
-    part = copy.tower if scope == "tower" else copy.model
-    weights = part.requires_grad_(True).parameters()
-    optimiser = torch.optim.AdamW(weights, RATES[scope], weight_decay=0.0)
-    batches = endless(rows, rng)
-    for step in range(steps[-1] + 1):
-        if step in steps:
-            yield copy
-        if step < steps[-1]:
-            update(copy, next(batches), optimiser)
+    """The model after each of these numbers of updates; in the end it is as it was."""
+    with vlm.opened() as opened:
+        part = opened.tower if scope == "tower" else opened.model
+        with lent(dict(part.named_parameters())):
+            try:
+                parameters = part.requires_grad_(True).parameters()
+                optimiser = torch.optim.AdamW(parameters, RATES[scope], weight_decay=0.0)
+                batches = endless(rows, rng)
+                for step in range(steps[-1] + 1):
+                    if step in steps:
+                        yield opened
+                    if step < steps[-1]:
+                        update(opened, next(batches), optimiser)
+            finally:
+                part.requires_grad_(False)
 
 
 def update(vlm: VLM, rows: Sequence[Sample], optimiser: torch.optim.Optimizer) -> None:
@@ -154,7 +159,7 @@ def questions(case: Case) -> tuple[list[Sample], list[Sample]]:
     return asked(case, "forget", "relearn", PICTURES), control
 
 
-def answers_after(case: Case, vlm: VLM, attack: Attack, steps: Sequence[int]) -> Courses:
+def answers_after(case: Case, attack: Attack, steps: Sequence[int], vlm: VLM) -> Courses:
     """Answers to all `questions` after so many updates."""
     forget, retain = questions(case)
     courses = []
@@ -209,10 +214,8 @@ def cost(level: float, found: Hits, steps: Sequence[int], rng: np.random.Generat
 def attacked(case: Case, attack: Attack, steps: Sequence[int]) -> Iterator[Finding]:
     """One attack on all models: naming after a few steps, and the steps that half of it takes."""
     said = {
-        name: case.once_for(
-            name, (attack, *steps), partial(answers_after, case, vlm, attack, steps)
-        )
-        for name, vlm in case.models.items()
+        name: case.once_for(name, (attack, *steps), partial(answers_after, case, attack, steps))
+        for name in case.models
     }
     found = {name: hits(case, courses) for name, courses in said.items()}
     params = (

@@ -136,15 +136,13 @@ def all_features(case: Case, shown: Sequence[Picture]) -> dict[str, Features]:
     splits = [keys for keys in splits if keys]
     place = {key: i for i, key in enumerate(chain(*splits))}
     rows, found = [place[p.key] for p in shown], {}
-    for name, vlm in case.models.items():
-        parts = [
-            case.once_for(name, ("features", *k), partial(features, name, vlm, k)) for k in splits
-        ]
+    for name in case.models:
+        parts = [case.once_for(name, ("features", *k), partial(features, name, k)) for k in splits]
         found[name] = {k: np.concatenate([p[k] for p in parts])[rows] for k in parts[0]}
     return found
 
 
-def features(name: str, vlm: VLM, keys: Sequence[str]) -> Features:
+def features(name: str, keys: Sequence[str], vlm: VLM) -> Features:
     """Pooled features of every layer; 'decoder 0' is left out, being the projector's output."""
     found = {k: x.numpy() for k, x in layers(vlm, keys).items()}
     bad = [k for k, x in found.items() if not np.isfinite(x).all()]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -24,6 +25,7 @@ from hfru_core.model.vlm import BATCH, VLM
 from hfru_core.types import Concept, UnlearnData, UserError
 
 ROWS = 512  # single image tokens read at once
+CHANCES = 2**24  # at once: of a large vocabulary fewer rows
 
 
 class Ask(NamedTuple):
@@ -81,8 +83,10 @@ def scope(vlm: VLM, features: torch.Tensor, asks: Sequence[Ask]) -> list[torch.T
     """
     before, behind = around(vlm, asks[0].question)
     leads = {a.lead: torch.tensor([encode(vlm, a.lead)], device=vlm.device) for a in asks}
+    longest = 1 + max(ids.shape[1] for ids in leads.values())
     parts = []
-    for tokens in features.to(vlm.device, before.dtype).flatten(0, 1)[:, None].split(ROWS):
+    rows = at_once(vlm, ROWS, longest)
+    for tokens in features.to(vlm.device, before.dtype).flatten(0, 1)[:, None].split(rows):
         row = [before.expand(len(tokens), -1, -1), tokens, behind.expand(len(tokens), -1, -1)]
         chances = dict(zip(leads, starts(vlm, torch.cat(row, 1), list(leads.values()))))
         parts.append(torch.stack([chances[a.lead][:, list(a.ids)].sum(-1) for a in asks]))
@@ -118,11 +122,22 @@ def logit_lens(vlm: VLM, features: torch.Tensor, asks: Sequence[Ask]) -> list[to
         row = torch.cat([before.expand(len(tokens), -1, -1), tokens], 1)
         out = decoder(inputs_embeds=row, use_cache=False, output_hidden_states=True)
         # The last hidden state has passed the norm already.
-        states = [*map(decoder.norm, out.hidden_states[:-1]), out.hidden_states[-1]]
-        tables = [vlm.core.lm_head(h[:, before.shape[1] :]).float().softmax(-1) for h in states]
-        parts.append(
-            torch.stack(
-                [torch.stack([t[..., list(a.ids)].amax((1, 2)) for t in tables], 1) for a in asks]
-            )
-        )
+        states = chain(map(decoder.norm, out.hidden_states[:-1]), out.hidden_states[-1:])
+        found = [highest(vlm, h[:, before.shape[1] :], asks) for h in states]
+        parts.append(torch.stack(found, -1))
     return list(torch.cat(parts, 1).cpu())
+
+
+def highest(vlm: VLM, states: torch.Tensor, asks: Sequence[Ask]) -> torch.Tensor:
+    """The highest chance (asks, B) of a name at any position of hidden states (B, P, D)."""
+    found = []
+    for rows in states.split(at_once(vlm, len(states), states.shape[1])):
+        chances = vlm.core.lm_head(rows).float().softmax(-1)
+        found.append(torch.stack([chances[..., list(a.ids)].amax((1, 2)) for a in asks]))
+    return torch.cat(found, 1)
+
+
+def at_once(vlm: VLM, rows: int, positions: int) -> int:
+    """How many of the rows fit into CHANCES when every word has one at so many positions."""
+    words = vlm.core.config.get_text_config().vocab_size
+    return max(1, min(rows, CHANCES // (words * positions)))

@@ -23,7 +23,7 @@ MOST_STRENGTH = 100
 LARGEST = 1e12  # of a number
 KEYS = {
     "schema", "base", "concepts", "data", "config", "session", "base_metrics", "metrics", "history",
-    "parts", "created", "versions", "hashes",
+    "parts", "created", "versions", "hashes", "merged",
 }  # fmt: skip
 STEPS = ("stage1_steps", "grpo_steps")
 STRONGEST = 1.5  # at most; 1 is an adapter as it was trained

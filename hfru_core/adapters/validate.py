@@ -40,7 +40,8 @@ Shapes = dict[str, dict[str, list[int]]]
 
 def file_hash(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def checked_record(folder: Path) -> AdapterRecord:

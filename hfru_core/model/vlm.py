@@ -20,6 +20,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, logging
 
 from hfru_core.files import one_line
 from hfru_core.model import (
+    adapter_switch,
     chat_template,
     distributed,
     folder_limits,
@@ -268,6 +269,20 @@ class VLM:
         with self.model.disable_adapter() if isinstance(self.model, PeftModel) else nullcontext():
             yield
 
+    @contextmanager
+    def opened(self) -> Iterator[VLM]:
+        """The weights themselves for a while: any adapter folded in, nothing in front, no copy.
+
+        A plain `VLM` as from `merged`; what is changed in it stays changed.
+        """
+        with adapter_switch.folded(self.model) as core:
+            yield self.plain(core)
+
+    def plain(self, core: nn.Module) -> VLM:
+        """A plain `VLM` of these weights, without a cache of image tokens."""
+        values = {f.name: getattr(self, f.name) for f in fields(VLM)}
+        return VLM(**{**values, "model": core, "image_tokens": None})
+
     def merged(self) -> VLM:
         """A copy that shares no weights, with any adapter folded in for good.
 
@@ -277,8 +292,7 @@ class VLM:
         model = copy.deepcopy(self.model)
         if isinstance(model, PeftModel):
             model = model.merge_and_unload()
-        values = {f.name: getattr(self, f.name) for f in fields(VLM)}
-        return VLM(**{**values, "model": model, "image_tokens": None})
+        return self.plain(model)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The parameters that a session trains, by name."""

@@ -65,6 +65,6 @@ def test_what_is_known_of_the_base_depends_on_the_order_of_concepts(case: Case) 
     both = (*case.data.concepts, case.data.retained[0])
     there, back = (replace(case, data=replace(case.data, concepts=c)) for c in (both, both[::-1]))
     assert there.known is back.known and there.data.fingerprint == back.data.fingerprint
-    first = there.once_for("base", ("a",), object)
-    assert there.once_for("base", ("a",), object) is first
-    assert back.once_for("base", ("a",), object) is not first
+    first = there.once_for("base", ("a",), lambda _: object())
+    assert there.once_for("base", ("a",), lambda _: object()) is first
+    assert back.once_for("base", ("a",), lambda _: object()) is not first

@@ -27,6 +27,7 @@ from hfru_core.data.build import build
 from hfru_core.data.source import DRAWN, World, load_image, parse_source
 from hfru_core.data.source_base import Source
 from hfru_core.evaluate import rate_of
+from hfru_core.model import vlm
 from tests.conftest import SMALL
 
 ALL, SOME, NONE = (of(rate_of(hits, 200)) for hits in (190, 120, 4))
@@ -47,8 +48,9 @@ def planted(name: str, unlearned: Measure, kind: str = "leak") -> Audit:
 def said(case: Case) -> Iterator[Finding]:
     """What the models see, so that the seed and the pictures matter."""
     image = load_image(case.data.select("forget", "eval")[0].image)
-    seen = [v.vision_features([image]).mean().item() for v in case.models.values()]
-    mean = sum(seen) + case.rng("said").random()
+    look = lambda vlm: vlm.vision_features([image]).mean().item()  # noqa: E731
+    mean = sum(case.once_for(name, ("said",), look) for name in case.models)
+    mean += case.rng("said").random()
     number = Measure(mean, 1, mean, mean)
     yield Finding("behavior", FindingKey.ABSTRACTION, "letters", "info", "higher", number)
 
@@ -264,7 +266,7 @@ def other_base(folder: Path) -> None:
 
 
 SPOILED = {
-    "no record": (no_record, "unlearning.json is missing"),
+    "no record": (no_record, "name it .--forget dog."),
     "weights": (changed_weights, "expected [0-9a-f]{12}, got [0-9a-f]{12}"),
     "nan": (nan_weights, "unlearned model's weights .* expected finite .* NaN"),
     "base": (other_base, "made for other/base"),
@@ -377,9 +379,15 @@ def test_the_case_is_what_the_adapter_says(
     assert subject.oracle.name == "no-dog" and subject.adapter == trained.name
     assert subject.base.fingerprint == case.unlearned.fingerprint()
     assert subject.adapter_hash == adapter.file_hash(trained / adapter.WEIGHTS)
-    assert not [n for n, _ in case.base.model.named_parameters() if "lora" in n]
-    shared = {p.data_ptr() for p in case.base.model.parameters()}
-    assert not shared & {p.data_ptr() for p in case.unlearned.model.parameters()}
+    found = {}
+    for name in ("base", "unlearned", "base"):
+        with case.using(name) as model:
+            found[name] = model.vision_features([load_image("world:0/x/dog/0")])
+            assert bool([n for n, _ in model.model.named_parameters() if "lora" in n]) == (
+                name == "unlearned"
+            )
+    alone = vlm.load(tiny_folder, device="cpu").vision_features([load_image("world:0/x/dog/0")])
+    assert torch.equal(found["base"], alone) and not torch.equal(found["unlearned"], alone)
 
 
 RECORD = AdapterRecord(BaseModel("tiny", None, "0" * 16), (shipped()["dog"],))

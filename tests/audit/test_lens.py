@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from audit.base import NOTHING, Case, Finding, guarded
-from audit.checks.lens import high, keys_of, lens, read
+from audit.checks.lens import high, keys_of, lens, readings
 from audit.checks.patching import joined, naming, patching
 from audit.features.readout import around, ask_for, logit_lens, scope
 from audit.keys import FindingKey
@@ -17,6 +17,7 @@ from hfru_core.data.drawn import key_of
 from hfru_core.data.samples import Amount
 from hfru_core.data.source import load_image
 from hfru_core.model import vlm
+from hfru_core.model.kept_tensors import KeptTensors
 from hfru_core.types import UnlearnData, UserError
 
 FEW = Amount(forget_train=1, retain_train=1, forget_eval=5, retain_eval=20)
@@ -79,7 +80,7 @@ def test_a_name_behind_a_silent_answer_is_found(found: dict[FindingKey, Finding]
 def test_pictures_without_the_concept_are_not_high(bundled: vlm.VLM, dogs: UnlearnData) -> None:
     innocent = without_concept(dogs)
     keys = keys_of(innocent, random.Random(0))
-    found = read(bundled, innocent, keys)
+    found = readings(bundled, innocent, keys)
     hits = high({c: r.maps.amax(1) for c, r in found.items()}, keys)
     assert len(hits) == 5 and sum(hits.values()) <= 1
 
@@ -170,8 +171,9 @@ def test_joined_towers_end_as_the_early_one(tiny_folder, other_folder) -> None:
     early, late = vlm.load(tiny_folder, device="cpu"), vlm.load(other_folder, device="cpu")
     kept = {n: p.clone() for n, p in late.core.state_dict().items()}
     pixels = torch.zeros(1, 3, 112, 112)
+    tower = KeptTensors.of(early.tower.state_dict())
     outs = [
-        m.tower(pixels, output_hidden_states=True).hidden_states[-1] for m in joined(early, late)
+        m.tower(pixels, output_hidden_states=True).hidden_states[-1] for m in joined(tower, late)
     ]
     layers = early.core.config.vision_config.num_hidden_layers
     states = early.tower(pixels, output_hidden_states=True).hidden_states
@@ -202,4 +204,5 @@ def test_patching_is_repeatable_and_needs_one_architecture(
     short = tiny.merged()
     del short.tower.encoder.layers[-1]
     with pytest.raises(UserError, match="architecture"):
-        naming(short, tiny, small_data, small_data.select("forget", "eval"))
+        case = Case(short, tiny, None, small_data)
+        naming(case, "base", "unlearned", small_data.select("forget", "eval"))

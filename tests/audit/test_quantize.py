@@ -16,6 +16,7 @@ from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
 from hfru_core.data.source import World
 from hfru_core.model import vlm
+from hfru_core.model.kept_tensors import KeptTensors
 from hfru_core.paths import ASSETS
 
 ADAPTER = ASSETS / "adapters" / "dog"
@@ -81,9 +82,13 @@ def test_a_move_inside_the_bins_is_undone(tiny: vlm.VLM) -> None:
         inside = blocks + 0.3 * torch.rand(blocks.shape, generator=generator) * (centre - blocks)
         top = blocks.abs() == blocks.abs().amax(1, keepdim=True)
         blocks.copy_(torch.where(top, blocks, inside))
-    assert quantize.same_codes(moved, tiny, "bf16")["tower"].value < 0.6
-    assert {m.value for m in quantize.same_codes(moved, tiny, "nf4").values()} == {1.0}
-    assert same(quantize.rounded(moved, "nf4"), weights(quantize.rounded(tiny, "nf4")))
+    base = KeptTensors.of(quantize.linears(tiny))
+    assert quantize.same_codes(moved, base, "bf16")["tower"].value < 0.6
+    assert {m.value for m in quantize.same_codes(moved, base, "nf4").values()} == {1.0}
+    for model in (moved, tiny):
+        own = quantize.linears(model)
+        assert quantize.round_all(own, KeptTensors.of(own), "nf4")
+    assert same(moved, weights(tiny))
 
 
 def test_filter_is_seen_through_and_an_honest_adapter_is_not_blamed(case: Case) -> None:
@@ -103,7 +108,7 @@ def test_filter_is_seen_through_and_an_honest_adapter_is_not_blamed(case: Case) 
 
 
 def test_only_the_tower_moved(case: Case) -> None:
-    shares = quantize.same_codes(case.unlearned.merged(), case.base, "nf4")
+    shares = quantize.all_shares(case)["nf4"]["unlearned"]
     assert shares["decoder"].value == shares["projector"].value == 1.0
     assert shares["tower"].value < 1.0
     assert shares["tower"].n == sum(
@@ -111,20 +116,24 @@ def test_only_the_tower_moved(case: Case) -> None:
     )
 
 
-def test_only_a_bit_equal_copy_stands_for_its_model(case: Case) -> None:
-    base = case.base
-    assert quantize.unchanged(base, quantize.rounded(base, "bf16")), "it is stored in bf16"
-    assert not quantize.unchanged(base, quantize.rounded(base, "int8"))
-    assert not quantize.unchanged(base, case.unlearned.merged())
-    assert not quantize.unchanged(case.unlearned, case.unlearned.merged()), "rounding differs"
+def test_only_weights_that_rounding_leaves_alone_answer_as_they_did(case: Case) -> None:
+    """The bundled model is stored in bf16; an adapter's sum is not, and a filter is in front."""
+    base, none = case.base, ([], [])
+    exact = (["as before"], ["so too"])
+    assert quantize.in_every_scheme(none, exact, base) == {
+        "bf16": exact,
+        "int8": none,
+        "nf4": none,
+    }
     filtered = Silent(base.model, base.processor, base.family, base.device, base.name)
-    assert not quantize.unchanged(filtered, base.merged())
+    for other in (case.unlearned, filtered):
+        assert quantize.in_every_scheme(none, exact, other)["bf16"] == none
 
 
 def test_strength_is_a_switch(case: Case) -> None:
     ends = {}
-    for strength, copy in zip(quantize.STRENGTHS, quantize.strengths(case)):
-        ends[strength] = weights(copy)
+    for strength, opened in quantize.strengths(case):
+        ends[strength] = weights(opened)
     assert same(case.base, ends[0.0])
     assert same(case.unlearned.merged(), ends[1.0])
     rows = quantize.asked(case, "forget")
