@@ -198,12 +198,15 @@ def print_table(report: Report) -> None:
 
 
 def print_verdict(report: Report, out: Path) -> None:
+    from audit.report.changes import what_changed
     from audit.report.report import MEANING
 
     v = report.verdict
     print(f"{v.state.upper()}: {MEANING[v.state]}", file=sys.stderr)
     for reason in dict.fromkeys(v.reasons):
         print(f"  {reason}", file=sys.stderr)
+    for line in what_changed(report.findings):
+        print(f"  {line}", file=sys.stderr)
     print(f"report: {out / 'report.html'}", file=sys.stderr)
 
 

@@ -195,7 +195,7 @@ class Case:
     @contextmanager
     def using(self, name: str) -> Iterator[VLM]:
         """One of the models, its weights in memory; not inside the use of another one."""
-        in_use = self.once(("in use",), list)
+        in_use: list[str] = self.once(("in use",), list)
         if in_use and in_use[-1] != name:
             raise RuntimeError(f"the {name} model was asked for while {in_use[-1]} was in use")
         in_use.append(name)

@@ -24,6 +24,10 @@ class FindingKey(StrEnum):
     # fmt: off
     FAILED = "failed", "probed"  # a whole audit gave no value
 
+    # weights
+    CHANGED = "changed", "probed"
+    MOVED = "moved", "probed"
+
     # behavior: forget images
     NAMED = "named", "spoken"
     ABSTRACTION = "abstraction", "spoken"

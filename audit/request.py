@@ -100,13 +100,14 @@ def concepts_of(
         return parse(names, source.known_concepts())
     if record is None:
         raise UserError(
-            "The unlearned model does not say what it should have forgotten: name it (--forget dog)."
+            "The unlearned model does not say what it should have forgotten: "
+            "name it (--forget dog)."
         )
     return record.concepts
 
 
 def hash_of(unlearned: Place, kind: Kind, record: AdapterRecord | None) -> str:
-    """The SHA-256 of the weights, of several files of all their hashes; '' of a model on the Hub."""
+    """The SHA-256 of the weights, of several files of all their hashes; '' of one on the Hub."""
     from hfru_core.adapters import foreign
     from hfru_core.adapters.record import WEIGHTS
     from hfru_core.adapters.validate import file_hash

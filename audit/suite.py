@@ -14,8 +14,10 @@ from audit.checks.probes import probes
 from audit.checks.quantize import quantize
 from audit.checks.reconstruct import reconstruct
 from audit.checks.relearn import relearn
+from audit.checks.weights import weights
 
 STANDARD: dict[str, Audit] = {
+    "weights": weights,
     "behavior": behavior,
     "probes": probes,
     "geometry": geometry,

@@ -21,6 +21,7 @@ from torch import nn
 from audit.asking.answers import protocol
 from audit.base import NOTHING, Case, Example, Finding, Measure, Series, measures, of
 from audit.checks.images import asked, named
+from audit.checks.weights import base_weights
 from audit.keys import FindingKey
 from hfru_core.evaluate import answers, judged, share
 from hfru_core.model.kept_tensors import KeptTensors, lent
@@ -111,7 +112,8 @@ def same_codes(vlm: VLM, base: KeptTensors, scheme: str) -> dict[str, Measure]:
     """The share of weights whose code is the base's, for each of PARTS; without adapters."""
     hits, counts = dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0)
     for name, weight in linears(vlm).items():
-        hits[part_of(vlm, name)] += equal_codes(weight, base.get(name), SCHEMES[scheme])
+        other = base.get(f"{name}.weight").flatten(1)
+        hits[part_of(vlm, name)] += equal_codes(weight, other, SCHEMES[scheme])
         counts[part_of(vlm, name)] += weight.numel()
     return {p: measure(hits[p], counts[p]) for p in PARTS}
 
@@ -145,10 +147,10 @@ def retention(case: Case, rows: Sequence[Sample], texts: Sequence[str]) -> Measu
 def quantize(case: Case) -> Iterator[Finding]:
     """Naming and retention in fewer bits, weights that did not move, an adapter's strengths."""
     rows, kept = asked(case, "forget"), asked(case, "retain", "quantize retained", RETAINED)
-    exact = [protocol(case, part).said for part in (rows, kept)]
+    known, others = (protocol(case, part).said for part in (rows, kept))
     found = {}
     for name in case.models:
-        ask = partial(in_every_scheme, (rows, kept), tuple(said[name] for said in exact))
+        ask = partial(in_every_scheme, (rows, kept), (known[name], others[name]))
         found[name] = case.once_for(name, ("rounded",), ask)
     shares = all_shares(case)
     for scheme in SCHEMES:
@@ -217,8 +219,7 @@ def coarser(
 
 def all_shares(case: Case) -> dict[str, dict[str, dict[str, Measure]]]:
     """The share of weights with the base model's code, by scheme, model and part."""
-    with case.opened("base") as base:
-        exact = KeptTensors.of(linears(base))
+    exact = base_weights(case)
     shares: dict[str, dict[str, dict[str, Measure]]] = {scheme: {} for scheme in SCHEMES}
     for name in case.models:
         with case.opened(name) as opened:
@@ -273,8 +274,7 @@ def switch(case: Case, rows: Sequence[Sample], kept: Sequence[Sample]) -> Findin
 
 def strengths(case: Case) -> Iterator[tuple[float, VLM]]:
     """The unlearned model with its adapter at each of STRENGTHS in turn."""
-    with case.opened("base") as base:
-        start = KeptTensors.of(dict(base.model.named_parameters()))
+    start = base_weights(case)
     with case.opened("unlearned") as opened:
         own = {
             name: p

@@ -13,6 +13,7 @@ from math import isqrt
 
 from audit.base import Example, Finding, Interval, Series
 from audit.criteria import title
+from audit.report.changes import what_changed
 from audit.report.plots import (
     COLOURS,
     ROLES,
@@ -102,11 +103,12 @@ def banner(report: Report) -> str:
     decided = (
         f"<details open><summary>Evidence for the verdict</summary><ul>{reasons}</ul></details>"
     )
+    told = "".join(f"<p>{escape(line)}</p>" for line in what_changed(report.findings))
     return (
-        f'<header class="verdict {v.state}" data-verdict="{v.state}"><p>Audit of adapter '
+        f'<header class="verdict {v.state}" data-verdict="{v.state}"><p>Audit of '
         f"<b>{escape(report.subject.adapter)}</b>; to forget: "
         f"{escape(', '.join(report.subject.concepts))}</p><h1>{HEADLINE[v.state]}</h1>"
-        f"<p>{MEANING[v.state]}</p>{decided if reasons else ''}</header>"
+        f"<p>{MEANING[v.state]}</p>{told}{decided if reasons else ''}</header>"
     )
 
 

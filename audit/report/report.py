@@ -11,6 +11,7 @@ from typing import Literal
 
 from audit.base import NOTHING, Finding, Measure, Series, measures
 from audit.criteria import Verdict, damages, leaks, title, verdict
+from audit.report.changes import what_changed
 
 SCHEMA = 1
 ALWAYS = (
@@ -155,7 +156,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
     oracle = f"{s.oracle.name} ({s.oracle.fingerprint})" if s.oracle else "none"
     revision = f", revision {s.base.revision}" if s.base.revision else ""
     return [
-        ("adapter", f"{s.adapter} (weights SHA-256 {s.adapter_hash})"),
+        ("unlearned model", f"{s.adapter} (weights SHA-256 {s.adapter_hash})"),
         ("concepts", ", ".join(s.concepts)),
         ("base model", f"{s.base.name} ({s.base.fingerprint}{revision})"),
         ("oracle (never saw the concept)", oracle),
@@ -187,9 +188,10 @@ def markdown(report: Report) -> str:
         "Made with": bullets(f"{k}: {value}" for k, value in facts(report)),
     }
     body = "\n\n".join(f"## {name}\n\n{text}" for name, text in parts.items())
+    changed = "".join(f"\n\n{cell(line)}" for line in what_changed(report.findings))
     heading = f"# Audit of {cell(report.subject.adapter)}: {v.state}\n\n{MEANING[v.state]}"
     note = "Value (95 % interval), n. Oracle: a model retrained without the concept."
-    return f"{heading} {note}\n\n{body}\n"
+    return f"{heading} {note}{changed}\n\n{body}\n"
 
 
 def number_text(m: Measure | None) -> str:

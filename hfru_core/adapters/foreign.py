@@ -6,11 +6,13 @@ refused, since such a model cannot be had with and without it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import regex
+import torch
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -33,8 +35,16 @@ BESIDE = {
     "loftq_config", "eva_config", "corda_config", "lora_ga_config", "ensure_weight_tying",
 }  # fmt: skip
 PLAIN_STARTS = (True, False, None, "gaussian", "orthogonal")  # others change the base model
-PATTERNS = ("target_modules", "exclude_modules", "layers_pattern")
-LONGEST, SECONDS = 4000, 0.1  # letters of a pattern; for one name
+SECONDS = 0.1  # for a pattern and one name
+START, END = "base_model.model.", regex.compile(r"\.(lora_\w+|weight|bias|base_layer)(\..*)?$")
+OLDER = (  # how names of modules began before, and begin now
+    ("language_model.model.", "model.language_model."), ("language_model.lm_head", "lm_head"),
+    ("model.vision_tower.vision_model.", "model.vision_tower."),
+    ("vision_tower.vision_model.", "model.vision_tower."),
+    ("model.layers.", "model.language_model.layers."),
+    ("", "model."), ("model.", ""),
+)  # fmt: skip
+Tensors = dict[str, torch.Tensor]
 WAY = (
     "Merge it into its model (PEFT's merge_and_unload) and audit that: --original MODEL "
     "--unlearned MERGED."
@@ -85,13 +95,14 @@ def settings(folder: Path) -> dict[str, Any]:
 def load(vlm: VLM, folder: Path) -> VLM:
     """`vlm` with the adapter on, as `PeftModel.from_pretrained` puts it; changes it in place."""
     adapter, values = look(folder), settings(folder)
-    check_patterns(vlm, folder, values)
+    names = {name for name, _ in vlm.core.named_modules()}
     try:
-        tensors = load_file(folder / WEIGHTS)
-        config = LoraConfig(**{k: v for k, v in values.items() if k in COMPUTED})
+        tensors, older = renamed(load_file(folder / WEIGHTS), names)
+        config = LoraConfig(**resolved(values, names, older, folder))
         config.inference_mode = True
         model = get_peft_model(vlm.model, config)
-        unused = list(set_peft_model_state_dict(model, tensors).unexpected_keys)
+        put: Any = set_peft_model_state_dict(model, tensors)
+        unused = list(put.unexpected_keys)
     except SafetensorError as error:
         raise UserError(f"'{folder.name}/{WEIGHTS}' is damaged or cut short: {error}.") from None
     except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
@@ -114,28 +125,61 @@ def other_base(vlm: VLM, adapter: ForeignAdapter, what: str) -> UserError:
     )
 
 
-def check_patterns(vlm: VLM, folder: Path, values: dict[str, Any]) -> None:
-    """Refuse a pattern of layers that a stranger made to match for hours."""
-    found = [v for name in PATTERNS for v in as_list(values.get(name)) if isinstance(v, str)]
-    found += [p for name in ("rank_pattern", "alpha_pattern") for p in values.get(name) or {}]
-    names = [name for name, _ in vlm.core.named_modules()]
-    for pattern in found:
-        try:
-            if len(pattern) > LONGEST:
-                raise TimeoutError
-            compiled = regex.compile(rf"(.*\.)?({pattern})")
-            for name in names:
-                compiled.fullmatch(name, timeout=SECONDS)
-        except TimeoutError:
-            raise UserError(
-                f"'{folder.name}/{CONFIG}' names its layers by a pattern that takes too long to "
-                f"match: {pattern[:80]}. Write the layers' names instead."
-            ) from None
-        except regex.error as error:
-            raise UserError(
-                f"'{folder.name}/{CONFIG}': the pattern {pattern[:80]!r} cannot be read: {error}."
-            ) from None
+# Names.
+
+
+def renamed(tensors: Tensors, names: set[str]) -> tuple[Tensors, dict[str, str]]:
+    """Weights by the names that modules have now, and the older names by the new ones."""
+    found, older = {}, {}
+    for key, value in tensors.items():
+        path = END.sub("", key.removeprefix(START))
+        new = path if path in names else next((n for n in newer(path) if n in names), path)
+        older[new] = path
+        found[key.replace(path, new, 1)] = value
+    return found, older
+
+
+def newer(path: str) -> Iterator[str]:
+    """What a module of an older transformers may be called today."""
+    for before, now in OLDER:
+        if path.startswith(before):
+            yield now + path.removeprefix(before)
+
+
+def resolved(
+    values: dict[str, Any], names: set[str], older: dict[str, str], folder: Path
+) -> dict[str, Any]:
+    """The settings with its layers by their full names: PEFT matches no pattern of a stranger."""
+    found = {k: v for k, v in values.items() if k in COMPUTED}
+    for name in ("rank_pattern", "alpha_pattern", "layers_pattern"):
+        for pattern in as_list(found.get(name) or ()):
+            if not regex.fullmatch(r"[\w.]*", pattern):
+                raise too_long(folder, pattern)
+    for name in ("target_modules", "exclude_modules"):
+        wanted = found.get(name)
+        if wanted and wanted != "all-linear":
+            found[name] = sorted(
+                n for n in names if any(fits(wanted, k, folder) for k in {n, older.get(n, n)})
+            )
+    return found
+
+
+def fits(wanted: str | list[str], name: str, folder: Path) -> bool:
+    """Whether PEFT's setting means a module: a pattern of the whole name, or a list of endings."""
+    if not isinstance(wanted, str):
+        return any(name == w or name.endswith(f".{w}") for w in wanted)
+    try:
+        return regex.fullmatch(wanted, name, timeout=SECONDS) is not None
+    except (TimeoutError, regex.error):
+        raise too_long(folder, wanted) from None
+
+
+def too_long(folder: Path, pattern: str) -> UserError:
+    return UserError(
+        f"'{folder.name}/{CONFIG}' names its layers by a pattern that cannot be read in time: "
+        f"{pattern[:80]}. Write the layers' names instead."
+    )
 
 
 def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    return [value] if isinstance(value, str) else list(value)

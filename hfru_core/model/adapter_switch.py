@@ -23,7 +23,7 @@ Modules = dict[str, nn.Module]  # by path
 
 def adapted(core: nn.Module) -> Modules:
     """The modules that PEFT put in place of a model's own."""
-    found: Modules = {}
+    found: dict[str, Any] = {}
     for path, module in core.named_modules():
         inside = any(path.startswith(f"{outer}.") for outer in found)
         if not inside and isinstance(module, BaseTunerLayer | ModulesToSaveWrapper):

@@ -39,9 +39,21 @@ def from_disk(
     placed: dict[str, Any] = (
         {"quantization_config": small, "device_map": {"": where}} if small else {}
     )
-    core: Any = AutoModelForImageTextToText.from_pretrained(
-        model, revision=revision, use_safetensors=True, dtype=dtype, **placed
+    loaded: Any = AutoModelForImageTextToText.from_pretrained(
+        model,
+        revision=revision,
+        use_safetensors=True,
+        dtype=dtype,
+        output_loading_info=True,
+        **placed,
     )
+    core, found = loaded
+    if missing := sorted(found["missing_keys"]):  # They would be values of chance.
+        raise UserError(
+            f"'{model_name(model)}' has no values for {len(missing)} of its "
+            f"{len(core.state_dict())} weights: {missing[0]} is missing. Was the download cut "
+            "short? Download it again."
+        )
     return core if small or where is None else core.to(where)
 
 

@@ -164,6 +164,11 @@ def weight_files(folder: Path) -> list[Path]:
     for name in names:
         if not re.fullmatch(r"[\w.-]+\.safetensors", name):
             raise bad(folder / INDEX, "names of safetensors files in this folder", name)
+    if gone := [name for name in names if not (folder / name).is_file()]:
+        raise UserError(
+            f"'{folder.name}/{gone[0]}' is missing: the index names {len(names)} files of weights, "
+            f"{len(names) - len(gone)} are there. Was the download cut short? Download it again."
+        )
     return [folder / name for name in names]
 
 
