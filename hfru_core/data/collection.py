@@ -53,6 +53,9 @@ def readable(where: str, images: Iterable[Labelled]) -> list[Read]:
         if not image.label:
             unlabelled += 1
             continue
+        if not image.data:
+            bad.append(f"'{Path(image.key).name}' is missing or empty.")
+            continue
         digest = hashlib.sha256(image.data).hexdigest()
         if digest in fine:
             copies += 1

@@ -7,7 +7,6 @@ itself makes of public data sets are taken.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from huggingface_hub import HfApi, HfFileSystem, cached_assets_path, constants
 from huggingface_hub.hf_api import DatasetInfo
 
 from hfru_core.data.hub_place import Place
-from hfru_core.data.image_tree import SPLITS
+from hfru_core.data.image_tree import SPLITS, split_in
 from hfru_core.data.table import told_apart
 from hfru_core.hub_errors import clear_errors
 from hfru_core.types import Split, UserError
@@ -68,7 +67,7 @@ def in_config(info: DatasetInfo, place: Place) -> dict[str, Split | None]:
         names = [n for n in names if n.startswith(f"{name}/")]
     elif place.config:
         names = [n for n in names if n.startswith(f"{place.config}/")]
-    return {n: split_in(n) for n in names}
+    return {n: split_in(Path(n)) for n in names}
 
 
 def chosen(place: Place, names: list[str]) -> str:
@@ -92,16 +91,10 @@ def patterns(card: dict[str, Any]) -> dict[str, list[tuple[str, Split | None]]]:
             paths = part.get("path") or ()
             split = SPLITS.get(str(part.get("split")).lower())
             found.setdefault(str(config.get("config_name")), []).extend(
-                (p, split or split_in(p)) for p in ([paths] if isinstance(paths, str) else paths)
+                (p, split or split_in(Path(p)))
+                for p in ([paths] if isinstance(paths, str) else paths)
             )
     return found
-
-
-def split_in(file: str) -> Split | None:
-    """The split that a file's name or its folder says: 'data/test-00000-of-00001.parquet'."""
-    path = Path(file)
-    words = (re.split(r"[-_.]", path.stem)[0], path.parent.name)
-    return next((SPLITS[w.lower()] for w in words if w.lower() in SPLITS), None)
 
 
 @contextmanager

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,13 @@ def find(root: Path) -> Iterator[Found]:
             yield Found(file, folders[1], SPLITS[folders[0].lower()])
         elif folders[1].lower() in SPLITS:
             yield Found(file, folders[0], SPLITS[folders[1].lower()])
+
+
+def split_in(file: Path) -> Split | None:
+    """The split that a file's name or folder says, as 'test-00000-of-00001.parquet' does."""
+    first, *rest = re.split(r"[-_.]", file.stem.lower())
+    words = (first, *rest[-1:], file.parent.name.lower())
+    return next((SPLITS[w] for w in words if w in SPLITS), None)
 
 
 def is_litter(file: Path, root: Path) -> bool:

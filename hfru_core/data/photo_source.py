@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hfru_core.data import labels, photos, table
+from hfru_core.data import conversations, labels, photos, table
 from hfru_core.data.samples import Amount, Entry
 from hfru_core.data.source_base import Concepts, Files, pictured
 from hfru_core.types import Concept, Photo, Role, Sample, Split, UserError
@@ -29,7 +29,7 @@ class Photos(Files):
 
     @property
     def public_name(self) -> str:
-        files = photos.PARQUET.split(str(self.path))
+        files = photos.FILES.split(str(self.path))
         return f"{self.kind}:{','.join(Path(f).name for f in files)}{self.told}"
 
     @property
@@ -124,9 +124,13 @@ class HubPhotos(Photos):
 PHOTO_READERS: dict[str, Callable[[Path, Options], tuple[Photo, ...]]] = {
     "folder": photos.read_folder,
     "parquet": photos.read_tables,
+    "json": photos.read_conversations,
     "pacs": photos.read_pacs,
 }
-OPTIONS = {"folder": (), "parquet": table.OPTIONS, "pacs": ("held_out",), "hub": table.OPTIONS}
+OPTIONS = {
+    "folder": (), "parquet": table.OPTIONS, "json": conversations.OPTIONS,
+    "pacs": ("held_out",), "hub": table.OPTIONS,
+}  # fmt: skip
 
 
 def options_in(kind: str, text: str) -> tuple[str, Options]:

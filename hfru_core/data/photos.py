@@ -16,7 +16,7 @@ import pyarrow
 from PIL import Image
 
 from hfru_core import concepts
-from hfru_core.data import authors, image_tree, table
+from hfru_core.data import authors, conversations, image_tree, table
 from hfru_core.data.authors import PACS_LABELS, PACS_STYLES
 from hfru_core.data.collection import Labelled, Read, held_out_groups, is_held_out, readable
 from hfru_core.data.images import open_image
@@ -29,7 +29,7 @@ Options = tuple[tuple[str, str], ...]
 RETAIN = ASSETS / "retain"
 CONCEPT = "concept.json"
 ROW = re.compile(r"(?:pacs|parquet):(.+?)#(\d+)(?:\.(.+))?", re.DOTALL)
-PARQUET = re.compile(r"(?<=\.parquet),")  # between files
+FILES = re.compile(r"(?<=\.parquet),|(?<=\.json),|(?<=\.jsonl),")  # between files
 
 
 @lru_cache(maxsize=2)
@@ -63,13 +63,25 @@ def pacs_rows(path: Path, held_out: str | None) -> Iterator[Labelled]:
 @lru_cache(maxsize=2)
 def read_tables(path: Path, options: Options = ()) -> tuple[Photo, ...]:
     """The labelled images of parquet files; raises `UserError` where there are none."""
-    files = [Path(p) for p in PARQUET.split(str(path))]
+    files = [Path(p) for p in FILES.split(str(path))]
     return of_tables(", ".join(f.name for f in files), [(f, options) for f in files])
+
+
+@lru_cache(maxsize=2)
+def read_conversations(path: Path, options: Options = ()) -> tuple[Photo, ...]:
+    """The pictures of instruction data; raises `UserError` where none has a label."""
+    files = [Path(p) for p in FILES.split(str(path))]
+    images = (i for file in files for i in conversations.labelled(file, dict(options)))
+    return of_images(", ".join(f.name for f in files), images)
 
 
 def of_tables(where: str, files: Iterable[tuple[Path, Options]]) -> tuple[Photo, ...]:
     """The labelled images of files, each with its options; raises where there are none."""
     images = (i for file, options in files for i in table.labelled(file, dict(options)))
+    return of_images(where, images)
+
+
+def of_images(where: str, images: Iterable[Labelled]) -> tuple[Photo, ...]:
     read = readable(where, images)
     if not read:
         raise UserError(f"'{where}' has no labelled picture that can be read.")

@@ -1,8 +1,9 @@
 """Where images come from: one `Source` for each way to write it, parsed once by `parse_source`.
 
 `world` or `world:SEED` (drawn), `folder:DIR` (DIR/<label>/*.png|jpg), `parquet:FILE,FILE`,
-`pacs:FILE`, and the benchmarks `mllmu:DIR` and `clear:DIR`. Options follow a `#`, as in
-`parquet:a.parquet#label=breed`. What a source does is asked of the value, never of its text.
+`json:FILE`, `hub:OWNER/NAME`, `pacs:FILE`, and the benchmarks `mllmu:DIR` and `clear:DIR`. Options
+follow a `#`, as in `parquet:a.parquet#label=breed`. What a source does is asked of the value, never
+of its text.
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ def parse_source(text: str) -> Source:
         return Benchmark(kind, Path(rest))
     raise UserError(
         f"Unknown source '{kind}'. Use world, world:SEED, pacs:FILE.parquet or folder:DIR, "
-        "parquet:FILE.parquet, hub:OWNER/NAME, or a benchmark: mllmu:DIR, clear:DIR."
+        "parquet:FILE.parquet, json:FILE.json, hub:OWNER/NAME, or a benchmark: mllmu:DIR, "
+        "clear:DIR."
     )
 
 

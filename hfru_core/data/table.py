@@ -23,7 +23,7 @@ from pyarrow import types
 
 from hfru_core.data.authors import DATA_SOURCES, NAMES, PACS_LABELS, PACS_STYLES
 from hfru_core.data.collection import Labelled
-from hfru_core.data.image_tree import SPLITS
+from hfru_core.data.image_tree import SPLITS, split_in
 from hfru_core.data.parquet_file import check_declared, rows
 from hfru_core.language.wordlists import senses
 from hfru_core.types import Split, UserError
@@ -57,19 +57,15 @@ def labelled(file: Path, options: Mapping[str, str]) -> Iterator[Labelled]:
     held_out = frozenset(options["held_out"].split("|")) if "held_out" in options else None
     for number, row in enumerate(rows(file, layout.columns)):
         told = str(at(row, layout.split)) if layout.split else ""
-        split = ("eval" if told in held_out else "train") if held_out else split_of(file, told)
+        split: Split | None = SPLITS.get(told.lower()) or split_in(file)
+        if held_out:
+            split = "eval" if told in held_out else "train"
         style = PACS_STYLES.get(str(at(row, layout.style))) if layout.style else None
         label = label_name(at(row, layout.label), layout.names, f"{file.name}#{number}")
         name, *also = synonyms(label)
         data = picture_in(row.get(layout.image))
         key = f"parquet:{file}#{number}.{layout.image}"
         yield Labelled(key, name, split, style, data, tuple(also))
-
-
-def split_of(file: Path, told: str) -> Split | None:
-    """The split that a row tells, else the file's name or folder: 'test-00000-of-00001.parquet'."""
-    words = (told, file.stem.split("-")[0].split(".")[0], file.parent.name)
-    return next((SPLITS[w.lower()] for w in words if w.lower() in SPLITS), None)
 
 
 def label_name(value: Any, names: tuple[str, ...], where: str) -> str:

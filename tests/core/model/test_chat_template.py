@@ -22,7 +22,7 @@ FOR_EVER = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{%
 def test_a_prompt_is_what_transformers_makes(
     tiny: vlm.VLM, question: str, with_image: bool
 ) -> None:
-    content = [{"type": "image"}] * with_image + [{"type": "text", "text": question}]
+    content = [{"type": "image"}] * with_image + [{"type": "text", "text": tiny.as_text(question)}]
     wanted = tiny.tokenizer.apply_chat_template(
         [{"role": "user", "content": content}],
         chat_template=tiny.processor.chat_template,
