@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 import gradio.route_utils
+from pydantic import BaseModel
 from starlette.middleware import Middleware
 
 from hfru_core.data.samples import Amount
@@ -27,6 +28,7 @@ from hfru_core.studio.server.first_page import warm_up
 from hfru_core.studio.server.gate import Rules, behind
 from hfru_core.studio.server.origin import Served, served
 from hfru_core.studio.server.presence import Presence
+from hfru_core.studio.server.values import Events
 from hfru_core.studio.sessions.background import MOST
 from hfru_core.studio.sessions.running import PLACES, Sessions
 from hfru_core.studio.sessions.studio import JUDGE, TRAIN, Studio
@@ -164,7 +166,7 @@ def launch(
     uploads.hide(Path(cache))
     gradio.route_utils.GradioMultiPartParser = UploadParser  # type: ignore[misc]  # its limits are fixed
     mcp = bool(more.get("mcp_server"))
-    rules = Rules(Path(cache).parent, input_counts(page), where or served(host), mcp)
+    rules = Rules(Path(cache).parent, inputs(page), where or served(host), mcp)
     presence = Middleware(Presence, line=page.line, page_of=partial(page_of, page))
     kwargs = {"lifespan": behind(rules), "middleware": [presence]}
     settings = {**look, **LAUNCH, "app_kwargs": kwargs, **more}
@@ -177,12 +179,13 @@ def page_of(page: gr.Blocks, event: str) -> str:
     return found.session_hash if found else event
 
 
-def input_counts(page: gr.Blocks) -> dict[int | str, int]:
-    """How many inputs each event takes, by its number and by its API name."""
-    counts: dict[int | str, int] = {}
+def inputs(page: gr.Blocks) -> Events:
+    """What each value of an event looks like, by the event's number and by its API name."""
+    found: dict[int | str, tuple[type[BaseModel] | None, ...]] = {}
     for number, event in page.fns.items():
         if event.fn:
-            counts[number] = len(event.inputs)
-        if event.fn and isinstance(event.api_name, str):
-            counts[event.api_name] = len(event.inputs)
-    return counts
+            models = tuple(getattr(block, "data_model", None) for block in event.inputs)
+            found[number] = models
+            if isinstance(event.api_name, str):
+                found[event.api_name] = models
+    return found

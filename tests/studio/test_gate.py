@@ -328,6 +328,21 @@ def test_an_event_that_only_the_browser_knows_is_the_clients_mistake(
     assert said.status_code == 400 and "no such event" in said.text
 
 
+def test_a_value_that_no_field_takes_is_the_clients_mistake(
+    app: tuple[gr.Blocks, str], visitor: Visitor
+) -> None:
+    """Gradio would log an error of its own."""
+    fns = [(i, e) for i, e in app[0].fns.items() if e.fn]
+    number, at, event = next(
+        (i, k, e) for i, e in fns for k, b in enumerate(e.inputs) if isinstance(b, gr.File)
+    )
+    for value in ([{"path": 5}], {"path": "x"}, 7, ["x"]):
+        data = [None] * len(event.inputs)
+        data[at] = value
+        said = visitor.join(number, data)
+        assert said.status_code == 400 and f"Value {at + 1} is not what" in said.text
+
+
 def test_too_few_values_for_an_event_are_the_clients_mistake(
     app: tuple[gr.Blocks, str], visitor: Visitor
 ) -> None:

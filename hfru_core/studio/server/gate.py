@@ -7,7 +7,7 @@ Gradio answers any page, fetches addresses for anybody, and believes what a requ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,17 +23,17 @@ from hfru_core.studio.server.headers import with_policy
 from hfru_core.studio.server.origin import Served, seen_as
 from hfru_core.studio.server.quota import check_all
 from hfru_core.studio.server.refusal import Refusal
-from hfru_core.studio.server.values import check_body
+from hfru_core.studio.server.values import Events, check_body
 from hfru_core.types import UserError
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What the gate goes by: `data_folder` is what uploads may fill, `events` tells how many values
+    """What the gate goes by: `data_folder` is what uploads may fill, `events` tells what values
     each event of the page takes, by its number and by the name that the API gives it."""
 
     data_folder: Path
-    events: Mapping[int | str, int]
+    events: Events
     served: Served = Served()
     mcp: bool = False
 

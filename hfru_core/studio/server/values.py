@@ -9,6 +9,8 @@ from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
 
+from pydantic import BaseModel, ValidationError
+
 from hfru_core.studio.server.refusal import Refusal
 from hfru_core.studio.server.routes import in_cache
 
@@ -17,13 +19,15 @@ MOST_VALUES = 20_000  # in one request; each takes about 100 bytes once it is re
 LARGEST = 2**53  # what every reader of JSON holds exactly
 LONGEST_SESSION = 100  # letters
 ADDRESS = re.compile(r"\s*[\w+.-]{2,}:", re.A)  # one letter is a drive on Windows
-NONE: Mapping[int | str, int] = MappingProxyType({})
+# What each value of an event looks like, by the event's number and name; None for a plain value.
+Events = Mapping[int | str, tuple[type[BaseModel] | None, ...]]
+NONE: Events = MappingProxyType({})
 
 
 def check_body(
     body: bytes,
     cache: Path,
-    events: Mapping[int | str, int] = NONE,
+    events: Events = NONE,
     name: str | None = None,
     numbered: bool = False,
 ) -> object:
@@ -64,15 +68,29 @@ def not_a_number(word: str) -> None:
     raise Refusal(400, f"{word} is no number.")
 
 
-def check_event(event: object, data: object, events: Mapping[int | str, int]) -> None:
-    """Refuse an event that is not there, or too few values for it; to cancel one takes none."""
+def check_event(event: object, data: object, events: Events) -> None:
+    """Refuse an event that is not there, or values that it does not take; a cancel takes none."""
     if event is None:
         return
     if type(event) not in (int, str) or event not in events:  # 1.0 and True equal 1
         raise Refusal(400, "There is no such event.")
-    needed = events[event]  # type: ignore[index]  # it is there
-    if data is not ... and (not isinstance(data, list) or len(data) < needed):
-        raise Refusal(400, f"data is a list of {needed} values for this event.")
+    models = events[event]  # type: ignore[index]  # it is there
+    if data is ...:
+        return
+    if not isinstance(data, list) or len(data) < len(models):
+        raise Refusal(400, f"data is a list of {len(models)} values for this event.")
+    for number, (value, model) in enumerate(zip(data, models), 1):
+        check_value(number, value, model)
+
+
+def check_value(number: int, value: object, model: type[BaseModel] | None) -> None:
+    """Refuse what a component can't read: Gradio would log an error of the server's own."""
+    if model is None or value is None:
+        return
+    try:
+        model.model_validate(value)
+    except ValidationError:
+        raise Refusal(400, f"Value {number} is not what this event takes.") from None
 
 
 def check_caller(asked: dict) -> None:
