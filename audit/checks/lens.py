@@ -17,7 +17,7 @@ import torch
 
 from audit.asking.answers import image_key, protocol
 from audit.base import Case, Example, Finding, Measure, Series, measures, of
-from audit.features.readout import Ask, ask_for, logit_lens, scope
+from audit.features.readout import Ask, ask_for, layers_read, logit_lens, scope
 from audit.keys import FindingKey
 from hfru_core.data.samples import PROTOCOL
 from hfru_core.data.source import load_image
@@ -42,10 +42,14 @@ class Keys(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """Of one model and concept, forget then retain images: maps (N, P), layers (N, L)."""
+    """Of one model and concept, forget then retain images: maps (N, P), layers (N, L).
+
+    `numbers` are those of the L layers.
+    """
 
     maps: torch.Tensor
     layers: torch.Tensor
+    numbers: tuple[int, ...] = ()
 
 
 def keys_of(data: UnlearnData, rng: random.Random) -> Keys:
@@ -90,8 +94,8 @@ def readings(vlm: VLM, data: UnlearnData, keys: Keys) -> dict[str, Reading]:
     for group in groups.values():
         asks = list(group.values())
         both = zip(scope(vlm, features, asks), logit_lens(vlm, features, asks))
-        found |= {c: Reading(*pair) for c, pair in zip(group, both)}
-    if not all(torch.isfinite(t).all() for r in found.values() for t in r):
+        found |= {c: Reading(*pair, layers_read(vlm)) for c, pair in zip(group, both)}
+    if not all(torch.isfinite(t).all() for r in found.values() for t in (r.maps, r.layers)):
         raise ValueError("A model's readings are not finite numbers: its weights are damaged.")
     return found
 
@@ -168,12 +172,12 @@ def layer_finding(seen: dict[str, dict[str, Reading]], keys: Keys) -> Finding:
         }
         return high(pick, keys)
 
-    depth = next(iter(seen["base"].values())).layers.shape[1]
+    numbers = next(iter(seen["base"].values())).numbers
     curves = tuple(
         Series(
             name,
-            tuple(map(float, range(depth))),
-            tuple(share(reached(found, i).values()).rate for i in range(depth)),
+            tuple(map(float, numbers)),
+            tuple(share(reached(found, i).values()).rate for i in range(len(numbers))),
         )
         for name, found in seen.items()
     )

@@ -12,19 +12,22 @@ Does not cover: names that only several tokens together reveal.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
 
 from hfru_core.language.mentions import hits
+from hfru_core.model import precision
 from hfru_core.model.vlm import BATCH, VLM
 from hfru_core.types import Concept, UnlearnData, UserError
 
 ROWS = 512  # single image tokens read at once
+LAYERS = 12  # that the logit lens reads
 CHANCES = 2**24  # at once: of a large vocabulary fewer rows
 
 
@@ -86,17 +89,33 @@ def scope(vlm: VLM, features: torch.Tensor, asks: Sequence[Ask]) -> list[torch.T
     longest = 1 + max(ids.shape[1] for ids in leads.values())
     parts = []
     rows = at_once(vlm, ROWS, longest)
+    earlier = read_before(vlm, before)
     for tokens in features.to(vlm.device, before.dtype).flatten(0, 1)[:, None].split(rows):
-        row = [before.expand(len(tokens), -1, -1), tokens, behind.expand(len(tokens), -1, -1)]
-        chances = dict(zip(leads, starts(vlm, torch.cat(row, 1), list(leads.values()))))
+        row = [before, tokens, behind] if earlier is None else [tokens, behind]
+        whole = torch.cat([part.expand(len(tokens), -1, -1) for part in row], 1)
+        chances = dict(zip(leads, starts(vlm, whole, list(leads.values()), earlier)))
         parts.append(torch.stack([chances[a.lead][:, list(a.ids)].sum(-1) for a in asks]))
     return list(torch.cat(parts, 1).view(len(asks), *features.shape[:2]).cpu())
 
 
-def starts(vlm: VLM, rows: torch.Tensor, leads: list[torch.Tensor]) -> Iterator[torch.Tensor]:
-    """For each lead (1, K), the chance (B, V) of that lead and then each word after `rows`."""
-    decoder = vlm.decoder
-    prompt = decoder(inputs_embeds=rows, use_cache=True)
+def read_before(vlm: VLM, before: torch.Tensor) -> Any:
+    """What a large decoder keeps of the beginning that all rows share; None for a small one."""
+    if not precision.is_large(vlm.core.config):
+        return None
+    return vlm.decoder(inputs_embeds=before, use_cache=True).past_key_values
+
+
+def starts(
+    vlm: VLM, rows: torch.Tensor, leads: list[torch.Tensor], earlier: Any = None
+) -> Iterator[torch.Tensor]:
+    """For each lead (1, K), the chance (B, V) of that lead and then each word after `rows`.
+
+    `earlier` is the cache of what comes before all of the rows.
+    """
+    decoder, cache = vlm.decoder, copy.deepcopy(earlier)
+    if cache is not None:
+        cache.batch_repeat_interleave(len(rows))
+    prompt = decoder(inputs_embeds=rows, past_key_values=cache, use_cache=True)
     first = vlm.core.lm_head(prompt.last_hidden_state[:, -1:])
     for lead in leads:
         logits, ids = first, lead.expand(len(rows), -1)
@@ -111,7 +130,7 @@ def starts(vlm: VLM, rows: torch.Tensor, leads: list[torch.Tensor]) -> Iterator[
 
 @torch.no_grad()
 def logit_lens(vlm: VLM, features: torch.Tensor, asks: Sequence[Ask]) -> list[torch.Tensor]:
-    """Highest chance (N, L) of a name over the image positions of every decoder layer.
+    """Highest chance (N, L) of a name over the image positions of the decoder's `layers_read`.
 
     Source: vl-interp (arXiv 2410.02762); final norm first. What comes after the image does not
     matter: the decoder is causal.
@@ -121,11 +140,20 @@ def logit_lens(vlm: VLM, features: torch.Tensor, asks: Sequence[Ask]) -> list[to
     for tokens in features.to(vlm.device, before.dtype).split(BATCH):
         row = torch.cat([before.expand(len(tokens), -1, -1), tokens], 1)
         out = decoder(inputs_embeds=row, use_cache=False, output_hidden_states=True)
+        *inner, last = (out.hidden_states[i] for i in layers_read(vlm))
         # The last hidden state has passed the norm already.
-        states = chain(map(decoder.norm, out.hidden_states[:-1]), out.hidden_states[-1:])
+        states = chain(map(decoder.norm, inner), [last])
         found = [highest(vlm, h[:, before.shape[1] :], asks) for h in states]
         parts.append(torch.stack(found, -1))
     return list(torch.cat(parts, 1).cpu())
+
+
+def layers_read(vlm: VLM) -> tuple[int, ...]:
+    """The hidden states that the logit lens reads: all, or LAYERS of them evenly spaced."""
+    depth = vlm.core.config.get_text_config().num_hidden_layers + 1
+    if depth <= LAYERS:
+        return tuple(range(depth))
+    return tuple(round(i * (depth - 1) / (LAYERS - 1)) for i in range(LAYERS))
 
 
 def highest(vlm: VLM, states: torch.Tensor, asks: Sequence[Ask]) -> torch.Tensor:
