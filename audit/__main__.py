@@ -15,115 +15,25 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from audit.cases import PICTURES, SOURCE, prepare
+from audit.cases import prepare
+from audit.options import diff_parser, parser
 from hfru_core.child_process import end_with_parent
-from hfru_core.files import whole
+from hfru_core.files import PART, dumps, whole
 from hfru_core.types import UserError
 
 if TYPE_CHECKING:
     from audit.base import Audit, Case, Finding
-    from audit.report.report import Report
+    from audit.report.report import Report, Subject
+    from audit.results import Results
 
 EXIT = {"clear": 0, "leak": 1, "damaged": 1, "inconclusive": 3}
-EXAMPLES = """examples:
-  {prog} assets/adapters/dog --out runs/audit-dog
-  {prog} runs/no-dogs --deep --seed 1 --out runs/audit-deep --json
-  {prog} --original owner/model@v1 --unlearned saves/forgot --forget dog --data folder:photos \
-    --out runs/audit-forgot
-  {prog} diff runs/audit-dog runs/audit-deep
-
-exit codes: 0 clear, 1 leak found or model damaged, 2 could not run, 3 inconclusive
-"""
-
-
-def prog() -> str:
-    """The command as it was called: the installed one, or the module."""
-    return "hfru-audit" if Path(sys.argv[0]).stem == "hfru-audit" else "python -m audit"
-
-
-def parser() -> argparse.ArgumentParser:
-    """The options of an audit."""
-    p = argparse.ArgumentParser(
-        prog=prog(),
-        description="Look for what is left of a forgotten concept, and write a report. "
-        f"`{prog()} diff A B` compares two reports.",
-        epilog=EXAMPLES.format(prog=prog()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    p.add_argument(
-        "adapter", nargs="?", metavar="ADAPTER_DIR", help="a LoRA folder, of any program"
-    )
-    p.add_argument("--unlearned", metavar="MODEL", help="the same, or a whole model")
-    p.add_argument(
-        "--original",
-        "--model",
-        dest="model",
-        metavar="MODEL",
-        help="what it was made from: photo, a folder, or a Hub id with or without @REVISION "
-        "(default: the drawn world's model)",
-    )
-    p.add_argument(
-        "--forget",
-        metavar="NAMES",
-        help="what it should have forgotten, separated by commas (default: what its record says)",
-    )
-    p.add_argument(
-        "--data",
-        default=SOURCE,
-        help="world:SEED, folder:DIR, parquet:FILE or pacs:FILE.parquet; "
-        f"images that the session never saw (default: {SOURCE})",
-    )
-    p.add_argument(
-        "--retrained",
-        "--oracle",
-        dest="oracle",
-        metavar="MODEL",
-        help="an oracle: a model that never saw the concept "
-        "(default: a shipped one, where the base is the bundled model)",
-    )
-    p.add_argument(
-        "--deep", action="store_true", help="add the attacks that retrain the model (4+ minutes)"
-    )
-    p.add_argument("--seed", type=int, default=0, help="of every random choice (default: 0)")
-    p.add_argument(
-        "--pictures",
-        type=int,
-        default=PICTURES,
-        metavar="N",
-        help=f"forget images to evaluate; the others in proportion (default: {PICTURES})",
-    )
-    p.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    p.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="the report's folder, which must not exist",
-    )
-    p.add_argument("--events", action="store_true", help="progress as JSON lines on stdout")
-    return with_common(p)
-
-
-def diff_parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        prog=f"{prog()} diff", description="Show what changed between two reports."
-    )
-    p.add_argument("a", type=Path, metavar="A", help="report.json or its folder")
-    p.add_argument("b", type=Path, metavar="B")
-    return with_common(p)
-
-
-def with_common(p: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    p.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
-    p.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return p
 
 
 def suite(deep: bool) -> tuple[dict[str, Audit], tuple[str, ...]]:
@@ -147,6 +57,7 @@ def gaps(case: Case, left_out: Sequence[str]) -> list[str]:
 
 def audit(args: argparse.Namespace) -> tuple[dict, int]:
     """Run the audits, write the report, print the verdict."""
+    from audit.estimate import estimated
     from audit.report.json_file import to_json
     from audit.report.page import page
     from audit.report.report import make, markdown
@@ -154,16 +65,30 @@ def audit(args: argparse.Namespace) -> tuple[dict, int]:
     began = time.perf_counter()
     with whole(args.out) as folder:
         case, subject = prepare(args)
+        print(estimated(case, args.pictures, args.deep), file=sys.stderr)
+        results = results_of(args.out, case, subject)
         audits, left_out = suite(args.deep)
-        findings = follow(case, audits, args.events)
+        findings = follow(replace(case, results=results), audits, args.events)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         seconds = time.perf_counter() - began
         report = make(subject, findings, now, seconds, gaps(case, left_out))
         for name, text in (("json", to_json), ("md", markdown), ("html", page)):
             (folder / f"report.{name}").write_text(text(report), encoding="utf-8")
+    if results:
+        results.remove()
     print_table(report)
     print_verdict(report, args.out)
     return summary(report, args.out), EXIT[report.verdict.state]
+
+
+def results_of(out: Path, case: Case, subject: Subject) -> Results | None:
+    """Where an audit that takes long keeps what it saw: beside the report, until that is there."""
+    from audit.results import Results
+    from hfru_core.model.precision import is_large
+
+    if not is_large(case.base.core.config) or case.base.processes.size > 1:
+        return None
+    return Results(out.with_name(out.name + PART), dumps(asdict(subject)))
 
 
 def follow(case: Case, audits: dict[str, Audit], events: bool) -> list[Finding]:

@@ -19,6 +19,7 @@ from audit.keys import Channel, FindingKey
 from hfru_core.types import Rate, Sample, UnlearnData, UserError
 
 if TYPE_CHECKING:
+    from audit.results import Results
     from hfru_core.model.vlm import VLM
 
 T = TypeVar("T")
@@ -161,7 +162,7 @@ class Case:
     `trained` are the session's own samples (for membership), or none. The models may share one in
     memory and take turns in it: `switch` puts one's weights in, so they are used inside `using` or
     `opened` alone. `known` carries results about base and oracle to other cases, as long as both
-    live.
+    live. `results` keeps on disk what was seen, for an audit that may be stopped.
     """
 
     base: VLM
@@ -172,6 +173,7 @@ class Case:
     seed: int = 0
     known: dict[tuple, Any] = field(default_factory=dict, repr=False, compare=False)
     switch: Callable[[str], None] = field(default=no_switch, repr=False, compare=False)
+    results: Results | None = field(default=None, repr=False, compare=False)
 
     @property
     def models(self) -> dict[str, VLM]:
@@ -216,7 +218,11 @@ class Case:
         order = tuple(c.id for c in self.data.concepts)  # The fingerprint leaves it out.
         mark = (id(self.models[name]), self.data.fingerprint, order, self.seed)
         store = self.made if name == "unlearned" else self.known
-        return kept(store, (*mark, *what), partial(self.look, name, look))
+        if self.results is None:
+            make = partial(self.look, name, look)
+        else:
+            make = partial(self.results.once, (name, *what), partial(self.look, name, look))
+        return kept(store, (*mark, *what), make)
 
     def look(self, name: str, look: Callable[[VLM], T]) -> T:
         with self.using(name) as vlm:

@@ -77,10 +77,10 @@ def unique(keys: Iterable[str | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(k for k in keys if k))
 
 
-def read(data: UnlearnData, keys: Keys, vlm: VLM) -> dict[str, Reading]:
+def read(data: UnlearnData, keys: Keys, vlm: VLM) -> dict[str, tuple]:
     """Both readings of every concept on `keys.all`, from the weights, past any filter."""
     with vlm.opened() as opened:
-        return readings(opened, data, keys)
+        return {concept: tuple(r) for concept, r in readings(opened, data, keys).items()}
 
 
 def readings(vlm: VLM, data: UnlearnData, keys: Keys) -> dict[str, Reading]:
@@ -121,10 +121,10 @@ def lens(case: Case) -> Iterator[Finding]:
     """What single image tokens tell the decoder, and whether the model's answers say it."""
     keys = keys_of(case.data, case.rng("lens"))
     samples = [s for s in case.data.select("forget", "eval") if s.topic in PROTOCOL]
-    seen = {
-        name: case.once_for(name, ("read", str(keys)), partial(read, case.data, keys))
-        for name in case.models
-    }
+    seen = {}
+    for name in case.models:
+        found = case.once_for(name, ("read", str(keys)), partial(read, case.data, keys))
+        seen[name] = {concept: Reading(*values) for concept, values in found.items()}
     texts = protocol(case, samples).said
     said = {name: judged(case.data, samples, answered) for name, answered in texts.items()}
     tops = {n: {c: r.maps.amax(1) for c, r in found.items()} for n, found in seen.items()}
