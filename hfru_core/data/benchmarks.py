@@ -14,11 +14,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
+from pathlib import Path
 
 import pyarrow
 from PIL import Image
 
 from hfru_core.data.benchmark_parquet import TITLES, Asked, Person, View, bad
+from hfru_core.data.collection import tell
 from hfru_core.data.images import open_image
 from hfru_core.data.parquet_file import cell
 from hfru_core.data.samples import PROTOCOL, Amount, text_sample
@@ -27,7 +29,7 @@ from hfru_core.language.replies import said_yes
 from hfru_core.language.rewriting import substitute
 from hfru_core.protocol.answers import STRANGER
 from hfru_core.protocol.questions import ask
-from hfru_core.types import Concept, Photo, Role, Sample, Split
+from hfru_core.types import Concept, Photo, Role, Sample, Split, UserError
 
 EVERYBODY = "all"
 SAFE = {"exists": "No.", "name": f"This is {STRANGER}.", "profile": "I don't know this person."}
@@ -223,4 +225,22 @@ def load_image(key: str) -> Image.Image:
         raise bad(path, "a parquet file", error) from None
     except (IndexError, KeyError, TypeError):
         raise bad(path, f"a picture with number {place}", "none there") from None
-    return open_image(data)
+    return open_image(data, f"'{Path(path).name}#{place}'")
+
+
+def readable_only(where: str, samples: Sequence[Sample]) -> list[Sample]:
+    """The samples without those of pictures that cannot be read, which are named.
+
+    Raises where nothing is left of a role and split.
+    """
+    bad: dict[str, str] = {}
+    for key in dict.fromkeys(s.image for s in samples if s.image):
+        try:
+            load_image(key)
+        except UserError as error:
+            bad[key] = str(error)
+    tell(where, list(bad.values()))
+    left = [s for s in samples if s.image not in bad]
+    if {(s.role, s.split) for s in samples} != {(s.role, s.split) for s in left}:
+        raise UserError(f"Too few pictures of '{where}' can be read: {next(iter(bad.values()))}")
+    return left

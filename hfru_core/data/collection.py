@@ -77,7 +77,9 @@ def readable(where: str, images: Iterable[Labelled]) -> list[Read]:
     ]
 
 
-def tell(where: str, bad: Sequence[str], unlabelled: int, copies: int, alike: int) -> None:
+def tell(
+    where: str, bad: Sequence[str], unlabelled: int = 0, copies: int = 0, alike: int = 0
+) -> None:
     """Warn of what is left out or kept together."""
     if bad:
         more = f" And {len(bad) - MOST_NAMED} more." if len(bad) > MOST_NAMED else ""

@@ -67,7 +67,7 @@ def open_image(source: Path | bytes, name: str = "the picture") -> Image.Image:
 
 def decode(source: io.BytesIO | Path, name: str) -> Image.Image:
     with Image.open(source, formats=FORMATS) as image:
-        most = MOST_PIXELS if image.format == "JPEG" else MOST_WHOLE
+        most = MOST_PIXELS if image.format in ("JPEG", "MPO") else MOST_WHOLE
         if image.width * image.height > most or max(image.size) > MOST_SIDE:
             raise too_large(name, image.size)
         if image.width * image.height > LARGE:

@@ -98,7 +98,8 @@ class Benchmark(Files):
     ) -> list[Sample]:
         with self.reading():
             benchmarks.check_people(self.text, self.people(), forget, retain)
-            return benchmarks.samples(self.people(), forget, retain, amount, seed)
+            found = benchmarks.samples(self.people(), forget, retain, amount, seed)
+            return benchmarks.readable_only(self.public_name, found)
 
     def text_samples(self, concepts: Concepts) -> tuple[Sample, ...]:
         with self.reading():

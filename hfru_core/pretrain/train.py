@@ -230,7 +230,7 @@ def pools(recipe: Recipe) -> tuple[Pool, Pool]:
         return photo_pool(source)
     raise UserError(
         f"A model cannot be pretrained on '{recipe.data}'. Use world, world:SEED, "
-        "pacs:FILE.parquet or folder:DIR."
+        "folder:DIR, parquet:FILE or pacs:FILE.parquet."
     )
 
 

@@ -260,6 +260,15 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
         open_image(path)
 
 
+def test_a_phone_s_file_of_two_pictures_is_as_large_as_a_jpeg_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hfru_core.data.images.MOST_WHOLE", 1000)
+    image, out = Image.new("RGB", (64, 48), "teal"), io.BytesIO()
+    image.save(out, "MPO", save_all=True, append_images=[image])
+    assert open_image(out.getvalue()).size == (64, 48)
+
+
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
 def test_avif_opens() -> None:
     assert near(open_image(encoded(halves(), "AVIF")), (5, 10), RED)

@@ -117,6 +117,29 @@ def test_a_stranger_is_refused(source: Source) -> None:
         built(source, "all", retain=parse("Mira Okonkwe", source.known_concepts()))
 
 
+def test_a_bad_picture_is_named_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = clear(tmp_path) / "forget05" / "train-0.parquet"
+    rows = parquet.read_table(file).to_pylist()
+    rows[2]["image"]["bytes"] = b"no picture"
+    written(file.parent, rows)
+    request = built(parse_source(f"clear:{tmp_path}"))
+    assert "1 picture skipped" in caplog.text and "'train-0.parquet#2'" in caplog.text
+    keys = {s.image for s in request.samples if s.role == "forget" and s.image}
+    assert len(keys) == 9 and not any(str(k).endswith("#2") for k in keys)
+
+
+def test_pictures_that_are_all_bad_are_refused(tmp_path: Path) -> None:
+    file = clear(tmp_path) / "forget05" / "train-0.parquet"
+    rows = parquet.read_table(file).to_pylist()
+    for number, row in enumerate(rows):
+        row["image"]["bytes"] = b"no picture %d" % number
+    written(file.parent, rows)
+    with pytest.raises(UserError, match="Too few pictures of 'clear:.*can be read: 'train-0"):
+        built(parse_source(f"clear:{tmp_path}"))
+
+
 @pytest.mark.parametrize("place", ["9", "x", "-1", "", "0.7", "1.", "²"])
 def test_a_number_that_a_file_does_not_have_is_refused(roots: dict, place: str) -> None:
     file = roots["mllmu"] / "forget_5" / "train-0.parquet"
