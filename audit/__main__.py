@@ -45,7 +45,7 @@ def suite(deep: bool) -> tuple[dict[str, Audit], tuple[str, ...]]:
 
 def gaps(case: Case, left_out: Sequence[str]) -> list[str]:
     """What this run did not cover."""
-    out = []
+    out = list(case.caveats)
     if left_out:
         out.append(f"Not run: {', '.join(left_out)}. --deep runs them.")
     if case.oracle is None:

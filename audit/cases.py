@@ -41,7 +41,14 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
     trained = session_samples(request.record, source) if request.record else ()
     oracle = models.get("oracle")
     case = Case(
-        models["base"], models["unlearned"], oracle, images, trained, args.seed, switch=switch
+        models["base"],
+        models["unlearned"],
+        oracle,
+        images,
+        trained,
+        args.seed,
+        caveats(request),
+        switch=switch,
     )
     check_weights(case)
     return case, Subject(
@@ -56,6 +63,21 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
         seed=args.seed,
         depth="deep" if args.deep else "standard",
         versions=versions(),
+    )
+
+
+def caveats(request: Request) -> tuple[str, ...]:
+    """What could not be checked of the models: an adapter of another program has no fingerprint."""
+    from hfru_core.adapters import foreign
+
+    if request.kind != "foreign adapter":
+        return ()
+    named, original = foreign.look(Path(request.unlearned.model)).base, request.original.name
+    if Path(named).name == Path(original).name:
+        return ()
+    return (
+        f"The adapter names {named or 'no model'} as its base and was put on {original}: its "
+        "layers fit, but only whoever made it knows whether that is the same model.",
     )
 
 

@@ -105,7 +105,7 @@ class Bench:
         pictures = pictures_for(
             concepts_of(job), job.source.fresh(AUDITED + job.seed), self.pictures, job.seed
         )
-        return Case(self.base, model, oracle, pictures, (), job.seed, self.known)
+        return Case(self.base, model, oracle, pictures, (), job.seed, known=self.known)
 
 
 def share(now: Rate, before: Rate) -> Rate:

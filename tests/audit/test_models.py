@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from audit import __main__ as command
@@ -19,6 +20,7 @@ from audit.report.changes import what_changed
 from hfru_core.adapters.combine import merge
 from hfru_core.data.source import load_image
 from hfru_core.model import vlm
+from hfru_core.types import UserError
 
 IMAGE = "world:0/x/dog/0"
 
@@ -99,6 +101,23 @@ def test_who_changed_the_decoder_alone_is_told(tiny_folder: Path, tmp_path: Path
     assert what_changed([*weights(prepare(tiny_folder, tiny_folder, "--forget", "dog"))]) == [
         "No weight differs from the original's: this is the original."
     ]
+
+
+def test_an_adapter_of_another_program_is_audited(tiny_folder: Path, tmp_path: Path) -> None:
+    model = get_peft_model(
+        vlm.load(tiny_folder, device="cpu").model,
+        LoraConfig(target_modules=["gate_proj"], lora_dropout=0.05, task_type="CAUSAL_LM"),
+    )
+    for name, p in model.named_parameters():
+        p.data += 0.1 * ("lora_B" in name)
+    model.peft_config["default"].base_model_name_or_path = "org/other"
+    model.save_pretrained(tmp_path / "lora")
+    case = prepare(tiny_folder, tmp_path / "lora", "--forget", "dog")
+    assert "org/other as its base and was put on tiny" in " ".join(command.gaps(case, ()))
+    told = " ".join(what_changed([*weights(case)]))
+    assert "Changed: the decoder" in told and "no unlearning of vision" in told
+    with pytest.raises(UserError, match="name it"):
+        prepare(tiny_folder, tmp_path / "lora")
 
 
 def lose_a_shard(folder: Path) -> None:
