@@ -25,9 +25,9 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_ASSETS_CACHE", str(tmp_path / "cache"))
 
 
-def file(folder: Path, *labels: int, group: int = 20, start: int = 0) -> bytes:
-    """A parquet file of so many pictures, sorted by label, twenty of each."""
-    rows = [{"image": cell(start + 1000 * c + n), "label": c} for c in labels for n in range(20)]
+def file(folder: Path, *labels: int, group: int = 14, start: int = 0) -> bytes:
+    """A parquet file of so many pictures, sorted by label, fourteen of each."""
+    rows = [{"image": cell(start + 1000 * c + n), "label": c} for c in labels for n in range(14)]
     name = f"{'-'.join(map(str, labels))}-{start}.parquet"
     return write(folder / name, rows, {"huggingface": json.dumps(FEATURES)}, group).read_bytes()
 
@@ -94,7 +94,7 @@ def test_a_revision_is_read_and_the_hubs_own_files_where_there_are_no_others(
     server.repos["me/script"].tags["refs/convert/parquet"] = made
     server.repos["me/script"].commits["f" * 40] = {"script.py": b"import os"}
     photos = parse_source("hub:me/script").read()  # type: ignore[attr-defined]
-    assert {p.name for p in photos} == {"fox", "owl"} and len(photos) == 40
+    assert {p.name for p in photos} == {"fox", "owl"} and len(photos) == 28
     assert not any(name.endswith(".py") for name in fetched(server))
 
 
