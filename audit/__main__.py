@@ -88,7 +88,8 @@ def results_of(out: Path, case: Case, subject: Subject) -> Results | None:
 
     if not is_large(case.base.core.config) or case.base.processes.size > 1:
         return None
-    return Results(out.with_name(out.name + PART), dumps(asdict(subject)))
+    same = {**asdict(subject), "numbers": str(case.base.core.dtype)}
+    return Results(out.with_name(out.name + PART), dumps(same))
 
 
 def follow(case: Case, audits: dict[str, Audit], events: bool) -> list[Finding]:

@@ -21,7 +21,7 @@ class KeptTensors:
 
     def __init__(self) -> None:
         self.near: dict[str, torch.Tensor] = {}
-        self.far: dict[str, Path] = {}
+        self.far: dict[str, tuple[Path, str]] = {}
         self.bytes = 0
         self.folder: TemporaryDirectory | None = None
 
@@ -47,13 +47,14 @@ class KeptTensors:
                 f"Weights could not be put away in '{file.parent}': {reason(error)}. Free some "
                 "space there, or name another folder by the variable TMPDIR."
             ) from None
-        self.far[name] = file
+        self.far[name] = (file, str(value.device))
 
     def get(self, name: str) -> torch.Tensor:
-        """The tensor that was put there."""
+        """The tensor that was put there, on the device where it was."""
         if name in self.near:
             return self.near[name]
-        return load_file(self.far[name])["value"]
+        file, device = self.far[name]
+        return load_file(file, device=device)["value"]
 
     @classmethod
     def of(cls, tensors: Mapping[str, torch.Tensor]) -> KeptTensors:

@@ -62,6 +62,6 @@ def changed(core: Any, first: KeptTensors) -> KeptTensors:
     """The tensors of a model that differ from those of another one of the same architecture."""
     kept = KeptTensors()
     for name, value in core.state_dict().items():
-        if not torch.equal(value.cpu(), first.get(name)):
+        if not torch.equal(value, first.get(name).to(value.device)):
             kept.put(name, value)
     return kept

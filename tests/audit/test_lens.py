@@ -9,6 +9,7 @@ import torch
 from audit.base import NOTHING, Case, Finding, guarded
 from audit.checks.lens import high, keys_of, lens, readings
 from audit.checks.patching import joined, naming, patching
+from audit.features import readout
 from audit.features.readout import around, ask_for, logit_lens, scope
 from audit.keys import FindingKey
 from hfru_core.concepts import shipped
@@ -16,7 +17,7 @@ from hfru_core.data.build import build
 from hfru_core.data.drawn import key_of
 from hfru_core.data.samples import Amount
 from hfru_core.data.source import load_image
-from hfru_core.model import vlm
+from hfru_core.model import precision, vlm
 from hfru_core.model.kept_tensors import KeptTensors
 from hfru_core.types import UnlearnData, UserError
 
@@ -206,3 +207,20 @@ def test_patching_is_repeatable_and_needs_one_architecture(
     with pytest.raises(UserError, match="architecture"):
         case = Case(short, tiny, None, small_data)
         naming(case, "base", "unlearned", small_data.select("forget", "eval"))
+
+
+def test_a_large_vocabulary_is_read_in_parts_and_a_common_beginning_once(
+    bundled: vlm.VLM, dogs: UnlearnData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks = [readout.ask_for(bundled, dogs, dogs.concepts[0])]
+    features = bundled.vision_features([load_image(f"world:0/x/dog/{i}") for i in range(3)])
+    whole = [read(bundled, features, asks)[0] for read in (readout.scope, readout.logit_lens)]
+    monkeypatch.setattr(readout, "CHANCES", 20_000)
+    monkeypatch.setattr(precision, "LARGE", 1)
+    parts = [read(bundled, features, asks)[0] for read in (readout.scope, readout.logit_lens)]
+    assert readout.at_once(bundled, 512, 3) < 49  # fewer rows than one image has
+    for one, other in zip(whole, parts):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+    monkeypatch.setattr(readout, "LAYERS", 3)
+    assert readout.layers_read(bundled) == (0, 2, 4)
+    assert torch.equal(readout.logit_lens(bundled, features, asks)[0], parts[1][:, [0, 2, 4]])
