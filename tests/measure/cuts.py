@@ -279,8 +279,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder))
         kinds = [args.only] if args.only else list(START)
-        told = {kind: measured(Path(folder), kind, args).values() for kind in kinds}
-    publish(told, args.report)
+        told = {}
+        for kind in kinds:
+            told[kind] = measured(Path(folder), kind, args).values()
+            publish({kind: told[kind]}, args.report)
     return int(any(t["lost"] for t in told.values()))
 
 
