@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 APOSTROPHES = dict.fromkeys(map(ord, "’‘ʼ`´＇"), "'")
-WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*'?")
+# The letter's symbols are a part of C++ and C#.
+WORD = re.compile(r"(?<![^\W_])[a-z](?:\+\+|#)s?(?![^\W_])|[^\W_]+(?:'[^\W_]+)*'?")
 POSSESSIVE = re.compile(r"(?:(?<=s)'|'s)$")
 # French articles and pronouns that lean on the next word; O'Brien is one word.
 # I'm, they're, we've: two words; it's and there's hold "is", other 's is possession.

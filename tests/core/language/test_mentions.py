@@ -82,3 +82,10 @@ def test_a_word_is_found_however_it_is_written(text: str, word: str) -> None:
 )
 def test_what_only_looks_like_it_is_not_found(text: str, word: str) -> None:
     assert not hits(text, (word,))
+
+
+def test_a_letter_keeps_its_symbols() -> None:
+    said = "A C++ book, two C#s... and C#'s cover."
+    assert [mentions(said, (name,)) for name in ("C++", "C#", "C")] == [1, 2, 0]
+    assert [h.word for h in hits("C# or c++", ("C++", "C#"))] == ["C#", "C++"]
+    assert mentions("Plan C, vitamin c.", ("C",)) == 2 and mentions("dogs+cats", ("dog",)) == 1
