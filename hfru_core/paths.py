@@ -28,6 +28,15 @@ def chosen(model: str | None) -> str | Path:
     return BUNDLED.get(model, model) if model else MODEL
 
 
+def model_name(model: str | Path) -> str:
+    """How an adapter names its base: a Hub id, or a folder's name without its path."""
+    if Path(model).resolve() == MODEL.resolve():
+        return "hfru-studio/bundled"
+    if Path(model).resolve() == PHOTO.resolve():
+        return "hfru-studio/photo"
+    return Path(model).resolve().name if Path(model).is_dir() else str(model)
+
+
 def typed(path: Path) -> str:
     """A path as one types it in a terminal here: relative where it lies below this folder."""
     here = Path.cwd()

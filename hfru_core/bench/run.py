@@ -25,8 +25,7 @@ from hfru_core.bench.unlearn import make, plan_of
 from hfru_core.files import write_file
 from hfru_core.locks import alone, claim
 from hfru_core.methods import METHODS
-from hfru_core.model.checkpoint import model_name
-from hfru_core.paths import MODEL
+from hfru_core.paths import MODEL, model_name
 from hfru_core.types import UserError
 
 FILE, TABLE, ROWS = "bench.json", "bench.md", "rows"

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hfru_core.paths import chosen
+from hfru_core.paths import PHOTO, chosen
 from hfru_core.types import UserError
 
 ON_SPACE = "SPACE_ID" in os.environ
@@ -103,14 +103,15 @@ def run(args: argparse.Namespace) -> None:
     check_model(model)
     check_folder(args.data)
     check_port(args.host, args.port)
-    page = build_app(Path(chosen(model)), args.data)
+    page = build_app(Path(chosen(model)), args.data, photo=None if model else PHOTO)
     login = accounts.slowed(auth) if auth else None
     launch(page, args.host, args.port, where, auth=login, mcp_server=args.mcp)
 
 
 def check_model(model: str | None) -> None:
     """Refuse a folder that is not there; OWNER/NAME may be one of the Hub."""
-    if model and not Path(model).is_dir() and not HUB_ID.fullmatch(model):
+    where = str(chosen(model))
+    if not Path(where).is_dir() and not HUB_ID.fullmatch(where):
         raise UserError(
             f"--model: there is no folder '{model}'. Give the folder of a model, or OWNER/NAME of "
             "one of the Hub."

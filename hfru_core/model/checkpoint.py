@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForImageTextToText
 from transformers.utils.hub import cached_file, extract_commit_hash
 
-from hfru_core.paths import MODEL, PHOTO
+from hfru_core.paths import model_name
 from hfru_core.types import UserError
 
 
@@ -55,12 +55,3 @@ def from_disk(
             "short? Download it again."
         )
     return core if small or where is None else core.to(where)
-
-
-def model_name(model: str | Path) -> str:
-    """How an adapter names its base: a Hub id, or a folder's name without its path."""
-    if Path(model).resolve() == MODEL.resolve():
-        return "hfru-studio/bundled"
-    if Path(model).resolve() == PHOTO.resolve():
-        return "hfru-studio/photo"
-    return Path(model).resolve().name if Path(model).is_dir() else str(model)

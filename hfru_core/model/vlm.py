@@ -30,11 +30,11 @@ from hfru_core.model import (
     rollout,
     weights,
 )
-from hfru_core.model.checkpoint import check_name, commit_of, from_disk, model_name
+from hfru_core.model.checkpoint import check_name, commit_of, from_disk
 from hfru_core.model.families import Family, family_of, lora_pattern, processor_class
 from hfru_core.model.image_token_cache import ImageTokenCache
 from hfru_core.model.marks import as_text, marks_of
-from hfru_core.paths import MODEL
+from hfru_core.paths import MODEL, model_name
 from hfru_core.types import UserError
 
 BATCH = 64  # rows of one pass

@@ -21,9 +21,9 @@ from hfru_core.studio.errors import friendly
 from hfru_core.studio.server.uploads import Uploads
 from hfru_core.studio.sessions import audit_run
 from hfru_core.studio.sessions.adapters import adapter_label, concepts_of
+from hfru_core.studio.sessions.asking import ask
 from hfru_core.studio.sessions.everything import Everything
 from hfru_core.studio.sessions.interrupted import Wish
-from hfru_core.studio.sessions.models import two_answers
 from hfru_core.studio.sessions.processes import Processes
 from hfru_core.studio.sessions.runner import Report, plan, zipped
 from hfru_core.studio.sessions.running import MOST_STEPS, Sessions
@@ -70,14 +70,15 @@ class Api:
             question: what to ask about it, at most 200 letters
             adapter: a name that list_adapters gives; the first one where it is empty
         Returns:
-            adapter, question, and the two answers: original, unlearned
+            adapter, question, and the two answers: original, unlearned (None is not asked)
+            remark: why the answers mean little, misfit: why the adapter has none (else empty)
         """
         visitor = self.studio.visitor(request.session_hash)
         text = line(question, "question")[:LONGEST]
         name, folder = self.chosen(visitor, adapter)
         image = opened(self.studio.uploads, picture, visitor)
-        original, unlearned = two_answers(self.studio.model, image, text, folder)
-        return {"adapter": name, "question": text, "original": original, "unlearned": unlearned}
+        said = ask(self.studio, "", image, text, folder)
+        return {"adapter": name, "question": text, **asdict(said)}
 
     @friendly
     def unlearn(

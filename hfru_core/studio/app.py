@@ -64,6 +64,7 @@ def build_app(
     model: Path = ASSETS / "model",
     data_folder: Path = Path("data"),
     *,
+    photo: Path | None = None,
     adapters: Path = ASSETS / "adapters",
     amount: Amount = TRAIN,
     checked: Amount = JUDGE,
@@ -77,7 +78,13 @@ def build_app(
     """
     data_folder = Path(data_folder).absolute()
     studio = Studio(
-        Path(model), data_folder, Path(adapters), amount, checked, tuple(settings.items())
+        Path(model),
+        data_folder,
+        Path(adapters),
+        amount,
+        checked,
+        tuple(settings.items()),
+        photo if photo and photo.is_dir() else None,
     )
     os.environ["GRADIO_TEMP_DIR"] = str(studio.cache)
     keep_tidy(studio)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from hfru_core.data import drawn as world
 from hfru_core.language.rewriting import with_article
 from hfru_core.protocol.answers import PEOPLE_NAMES
-from hfru_core.protocol.questions import PORTRAIT_QUESTIONS, SCENE_QUESTIONS
+from hfru_core.protocol.questions import PORTRAIT_QUESTIONS, SCENE_QUESTIONS, STYLE_QUESTIONS
 from hfru_core.studio.render import answers_html
 from hfru_core.types import Concept
 from hfru_core.world.faces import Portrait
@@ -52,6 +52,8 @@ def presets(key: str, concepts: tuple[Concept, ...]) -> list[str]:
     about = [c.name for c in concepts if c.kind == kind] or list(names) or ["dog"]
     name = next((n for n in about if n in names), about[0])
     table = PORTRAIT_QUESTIONS if portrait else SCENE_QUESTIONS
+    if picture is None:
+        table = table | STYLE_QUESTIONS  # no model was taught the place of a photograph
     return [
         table[t][0].format(about=name, a_about=with_article(name))
         for t in (PORTRAIT_TOPICS if portrait else SCENE_TOPICS)

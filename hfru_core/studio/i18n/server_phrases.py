@@ -25,6 +25,21 @@ PHRASES: dict[str, str] = {
     "names something that is not there": "说出了图中没有的东西",
     "Finish a session in the Unlearn tab, then compare here.":
         "先在“遗忘”页完成一次训练，再来这里比较。",
+    "not asked": "未提问",
+    "This is none of the questions that the model was taught: the answer may be a guess, and is "
+    "not judged.": "模型没有学过这类问题：回答可能只是猜测，因此不作评判。",
+    "The question has no words: choose one of the buttons, or ask in simple English.":
+        "问题中没有单词：请点选一个按钮，或用简单的英语提问。",
+    "The model was not taught the words: {words}. Choose one of the buttons, or ask in simple "
+    "English.": "模型没有学过这些词：{words}。请点选一个按钮，或用简单的英语提问。",
+    "The model knows drawn pictures alone, and this does not look like one of them: it is not "
+    "asked, since its answer would mean nothing.":
+        "模型只认识绘制的图片，而这张看起来不是：它的回答没有意义，因此不提问。",
+    "This adapter was made for another model than the one that answers about such pictures. "
+    "Choose one that fits, or make one in the Unlearn tab.":
+        "此适配器属于另一个模型，而不是回答这类图片的模型。请选择适合的适配器，或在“遗忘”页训练一个。",
+    "This adapter was made from photographs, and none come with the app: ask about a picture of "
+    "your own above.": "此适配器由照片训练而成，应用不附带照片：请在上方就您自己的图片提问。",
     "No adapter yet: make one in the Unlearn tab.": "还没有适配器：请先在“遗忘”页训练一个。",
     "Picture": "图片",
     "to forget": "要遗忘",

@@ -9,6 +9,8 @@ from functools import lru_cache
 from html import escape
 from typing import NamedTuple
 
+from PIL import Image
+
 from hfru_core.data.drawn import is_drawn, picture_of
 from hfru_core.data.images import data_uri
 from hfru_core.data.source import load_image
@@ -116,19 +118,36 @@ def unlearned_context(context: Context, original: str) -> Context:
     return Context(context.forgotten, context.question, named)
 
 
-def answer_cards(original: str, unlearned: str | None, context: Context) -> str:
-    """Both answers side by side."""
+def answer_cards(
+    original: str, unlearned: str | None, context: Context, remark: str = "", misfit: str = ""
+) -> str:
+    """Both answers side by side; with a remark nothing is judged, `misfit` says why the adapter
+    was not asked."""
     names = ", ".join(c.name for c in context.forgotten)
-    left = card("Original", "the model as it was", original, (), context)
+    judged = Context(question=context.question) if remark else context
+    left = card("Original", "the model as it was", original, (), judged)
     if unlearned is None:
-        hint = "Finish a session in the Unlearn tab, then compare here."
-        right = card("Unlearned", "no adapter chosen", hint)
+        hint = misfit or "Finish a session in the Unlearn tab, then compare here."
+        right = card("Unlearned", "not asked" if misfit else "no adapter chosen", hint)
     else:
-        same = [("same", "same answer as the original")] * (unlearned == original)
-        after = unlearned_context(context, original)
+        same = [("same", "same answer as the original")] * (unlearned == original and not remark)
+        after = judged if remark else unlearned_context(context, original)
         right = card("Unlearned", f"has forgotten: {names}", unlearned, same, after)
-    asked = f'<p class="asked">“{escape(context.question)}”</p>' if context.question else ""
-    return f'<div class="answers">{asked}<div class="pair">{left}{right}</div></div>'
+    return asked(context.question, f'{note(remark)}<div class="pair">{left}{right}</div>')
+
+
+def unasked(question: str, remark: str) -> str:
+    """Why nobody was asked."""
+    return asked(question, note(remark))
+
+
+def asked(question: str, body: str) -> str:
+    head = f'<p class="asked">“{escape(question)}”</p>' if question else ""
+    return f'<div class="answers">{head}{body}</div>'
+
+
+def note(remark: str) -> str:
+    return f'<p class="remark" role="note">{escape(remark)}</p>' if remark else ""
 
 
 def verdicts(text: str, context: Context) -> list[tuple[str, str]]:
@@ -180,10 +199,18 @@ def lead(language: str) -> str:
     return f'<p class="lead-on"><b>{head}</b> <span>{note}</span></p>'
 
 
-@lru_cache(maxsize=512)
 def thumbnail(key: str, size: int = 72) -> str:
-    """A drawn picture as a data URI."""
-    image = load_image(key).copy()
+    """A picture as a data URI; a visitor's own is not kept."""
+    return kept_thumbnail(key, size) if is_drawn(key) else small(load_image(key), size)
+
+
+@lru_cache(maxsize=512)
+def kept_thumbnail(key: str, size: int) -> str:
+    return small(load_image(key), size)
+
+
+def small(image: Image.Image, size: int) -> str:
+    image = image.copy()
     image.thumbnail((size, size))
     return data_uri(image)
 

@@ -57,12 +57,29 @@ def adapter_label(folder: Path) -> str:
         return f"{folder.name} (damaged)"
 
 
+def base_name(folder: Path) -> str:
+    """What an adapter's record calls the model that it was made for; "" of a damaged one."""
+    record = readable(folder)
+    return record.base.name if record else ""
+
+
+def source_of(folder: Path) -> str:
+    """The public name of the pictures that an adapter was made from; "" where there is none."""
+    record = readable(folder)
+    return record.data.source if record and record.data else ""
+
+
+def readable(folder: Path) -> AdapterRecord | None:
+    try:
+        return record_of(folder)
+    except UserError:
+        return None
+
+
 def concepts_of(folder: Path) -> tuple[Concept, ...]:
     """The same as `forgotten`; none of a damaged adapter."""
-    try:
-        return forgotten(folder)
-    except UserError:
-        return ()
+    record = readable(folder)
+    return record.concepts if record else ()
 
 
 def made_of(folder: Path) -> str:

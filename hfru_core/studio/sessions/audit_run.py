@@ -69,10 +69,13 @@ class Progress:
         return bar(*self.title_and_detail(), self.share) + f'<p class="tally">{marks}</p>'
 
 
-def command(model: Path, folder: Path, depth: str, out: Path) -> list[str]:
-    """The audit on the command line."""
+def command(
+    model: Path, folder: Path, depth: str, out: Path, source: str | None = None
+) -> list[str]:
+    """The audit on the command line, on new drawn pictures unless it has a source of others."""
     adapter, base, report = (str(p.absolute()) for p in (folder, model, out))
     asked = [adapter, "--model", base, "--out", report, "--events"]
+    asked += ["--data", source] if source else []
     return module("audit", *asked, *["--deep"] * (depth == "deep"))
 
 
@@ -83,7 +86,10 @@ def audit(
     out = free_name(studio.folder(visitor) / "audits", f"{adapter.name}-{depth}")
     progress = Progress()
     try:
-        for progress in listen(child, command(studio.model, adapter, depth, out)):
+        source = studio.own_pictures(visitor, adapter)
+        for progress in listen(
+            child, command(studio.base_of(adapter), adapter, depth, out, source)
+        ):
             yield progress
         if (out / "report.json").is_file():
             yield replace(progress, report=out)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hfru_core.data.build import build
 from hfru_core.data.samples import Amount
+from hfru_core.data.source import parse_source
 from hfru_core.studio.render import answers_html
 from hfru_core.studio.sessions.adapters import content, forgotten
 from hfru_core.studio.sessions.models import base_model, unlearned_model
@@ -27,17 +28,25 @@ TALLY = (
 )  # fmt: skip
 
 
-def set_of_answers(model: Path, folder: Path, topic: str) -> str:
-    """The table for one adapter and topic, as HTML; made once for what the adapter holds."""
+def set_of_answers(model: Path, folder: Path, topic: str, source: str = "world") -> str:
+    """The table for one adapter and topic, as HTML; made once for what the adapter holds, but a
+    visitor's own pictures are not kept in memory."""
+    if source != "world":
+        return table(model, folder, topic, source)
     return made_once(model, folder, content(folder), topic)
 
 
 @lru_cache(maxsize=128)
 def made_once(model: Path, folder: Path, content: str, topic: str) -> str:
+    return table(model, folder, topic, "world")
+
+
+def table(model: Path, folder: Path, topic: str, source: str) -> str:
+    """Both models' answers about pictures of a source, with a tally."""
     from hfru_core.studio.sessions.torch_side import evaluate
 
     concepts = forgotten(folder)
-    request = build(concepts, amount=SET, seed=1)
+    request = build(concepts, parse_source(source), amount=SET, seed=1)
     samples = [s for s in request.samples if s.topic == topic]
     before = evaluate.answers(base_model(model), samples)
     after = evaluate.answers(unlearned_model(model, folder), samples)
@@ -49,8 +58,8 @@ def made_once(model: Path, folder: Path, content: str, topic: str) -> str:
         for s, was, now in zip(samples, before, after)
     ]
     judged = [evaluate.judged(request, samples, said) for said in (before, after)]
-    table = answers_html.answer_table(rows)
-    return tally(*judged) + answers_html.scrolling(table, "Answers to every picture")
+    answers = answers_html.answer_table(rows)
+    return tally(*judged) + answers_html.scrolling(answers, "Answers to every picture")
 
 
 def tally(before: list, after: list) -> str:

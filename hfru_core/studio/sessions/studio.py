@@ -16,10 +16,16 @@ from gradio.processing_utils import save_file_to_cache
 from hfru_core import concepts as words
 from hfru_core.data.samples import Amount
 from hfru_core.files import PART, free_name
-from hfru_core.paths import ASSETS
+from hfru_core.paths import ASSETS, model_name
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.server import quota, uploads
-from hfru_core.studio.sessions.adapters import adapter_folders, adapter_label, concepts_of
+from hfru_core.studio.sessions.adapters import (
+    adapter_folders,
+    adapter_label,
+    base_name,
+    concepts_of,
+    source_of,
+)
 from hfru_core.studio.sessions.pages import Pages
 from hfru_core.types import UserError
 
@@ -35,8 +41,10 @@ KEPT = re.compile(r"runs|audits|own|bench\.json|(?:stop|bench)-[\w-]+")
 class Studio:
     """Where things are, and how sessions are done here.
 
-    `amount` is what a session trains on, `checked` what it is judged on; `settings` replace those
-    of the presets. `pages` are those that are open: the one part that changes.
+    `model` is the drawn world's, or the one that the app was started with; `photo` is asked about
+    photographs, where it is there. `amount` is what a session trains on, `checked` what it is
+    judged on; `settings` replace those of the presets. `pages` are those that are open: the one
+    part that changes.
     """
 
     model: Path = ASSETS / "model"
@@ -45,6 +53,7 @@ class Studio:
     amount: Amount = TRAIN
     checked: Amount = JUDGE
     settings: tuple[tuple[str, object], ...] = ()
+    photo: Path | None = None
     pages: Pages = field(default_factory=Pages)
 
     text = staticmethod(t)
@@ -160,11 +169,30 @@ class Studio:
     def labels(self, visitor: str) -> list[tuple[str, str]]:
         """The same for a dropdown: (what a person reads, name); alike ones get their name added."""
         found = [
-            (adapter_label(p) + " (yours)" * n.startswith("mine/"), n)
+            (self.label(p) + " (yours)" * n.startswith("mine/"), n)
             for n, p in self.choices(visitor).items()
         ]
         often = Counter(label for label, _ in found)
         return [(t if often[t] == 1 else f"{t} · {n.split('/')[1]}", n) for t, n in found]
+
+    def label(self, folder: Path) -> str:
+        """What an adapter forgets, and of which model where there are two."""
+        photo = self.photo is not None and self.base_of(folder) == self.photo
+        return adapter_label(folder) + ", in photographs" * photo
+
+    def base_of(self, folder: Path) -> Path:
+        """The model that an adapter was made for, by the name in its record."""
+        if self.photo and base_name(folder) == model_name(self.photo):
+            return self.photo
+        return self.model
+
+    def own_pictures(self, visitor: str, folder: Path) -> str | None:
+        """The source of the visitor's own pictures that an adapter was made from, while they are
+        there; None of any other adapter."""
+        kind, _, name = source_of(folder).partition(":")
+        place = self.sessions / visitor / "own" / name
+        mine = kind == "folder" and folder in self.own(visitor)
+        return f"folder:{place.absolute()}" if mine and name and place.is_dir() else None
 
     def adapter(self, visitor: str, name: str | None) -> Path | None:
         """The folder behind a choice, None for no choice."""

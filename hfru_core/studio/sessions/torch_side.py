@@ -9,8 +9,9 @@ from hfru_core import evaluate, pipeline, session
 from hfru_core.adapters import archive, combine, folder, hub, validate
 from hfru_core.bench import jobs
 from hfru_core.model import vlm
+from hfru_core.pretrain.photo import captions, names, turns
 
 __all__ = [
-    "archive", "combine", "evaluate", "folder", "hub", "jobs", "pipeline",
-    "session", "validate", "vlm",
+    "archive", "captions", "combine", "evaluate", "folder", "hub", "jobs", "names", "pipeline",
+    "session", "turns", "validate", "vlm",
 ]  # fmt: skip

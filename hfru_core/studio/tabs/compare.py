@@ -15,7 +15,7 @@ from hfru_core.studio.render import answers_html, commands
 from hfru_core.studio.server import browser
 from hfru_core.studio.server.first_page import opening, recalled
 from hfru_core.studio.sessions.adapters import forgotten
-from hfru_core.studio.sessions.models import two_answers
+from hfru_core.studio.sessions.asking import ask, fitting, model_for
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.compare_set import CompareSet
 from hfru_core.studio.tabs.events import ANSWERING, PRIVATE, QUIET
@@ -109,7 +109,7 @@ class Compare:
         self.opened_page = page.load(
             self.opened,
             self.token,
-            [self.adapter, *view],
+            view,
             js=browser.TELL,
             **quiet,
         )
@@ -118,8 +118,8 @@ class Compare:
         for button in self.presets:
             preset = [button, self.key, self.adapter]
             button.click(self.ask, preset, [self.question, self.cards], **quiet)
-        self.gallery.select(self.choose, inputs, view, **quiet)
-        self.upload.upload(self.uploaded, [self.upload, *inputs], view, **quiet)
+        self.set.follows(self.gallery.select(self.choose, inputs, view, **quiet))
+        self.set.follows(self.upload.upload(self.uploaded, [self.upload, *inputs], view, **quiet))
         self.set.follows(self.adapter.input(self.switched, inputs, view, **quiet))
         self.set.wire()
         gr.on(
@@ -133,12 +133,12 @@ class Compare:
 
     def opens_from(self, button: gr.Button, name: gr.components.Component, tabs: gr.Tabs) -> None:
         """Let a button of another tab open this one with the adapter that `name` holds."""
-        view = [tabs, self.adapter, *self.view_parts()]
+        view = [tabs, *self.view_parts()]
         self.set.follows(button.click(self.open_with, name, view, **QUIET, **ANSWERING))
 
     def view_parts(self) -> list:
         """What `view` fills."""
-        return [self.key, self.image, self.question, *self.presets, self.cards]
+        return [self.adapter, self.key, self.image, self.question, *self.presets, self.cards]
 
     @friendly
     def opened(self, token: str, request: gr.Request) -> list:
@@ -148,13 +148,12 @@ class Compare:
         return self.with_adapter(visitor, None)
 
     def with_adapter(self, visitor: str, name: str | None) -> list:
-        """The dropdown set to an adapter (or the first), and a picture that shows its effect."""
+        """An adapter (or the first) chosen, and a picture that shows its effect."""
         labels = self.studio.labels(visitor)
         name = name or (labels[0][1] if labels else None)
         concepts = self.concepts(visitor, name)
         key = example_for(concepts)
-        chosen = gr.Dropdown(choices=labels, value=name)
-        return [chosen, *self.view(visitor, key, presets(key, concepts)[0], name)]
+        return self.view(visitor, key, presets(key, concepts)[0], name)
 
     @friendly
     def open_with(self, name: str, request: gr.Request) -> list:
@@ -178,8 +177,7 @@ class Compare:
         self, key: str, question: str, name: str, event: gr.SelectData, request: gr.Request
     ) -> list:
         visitor = self.studio.visitor(request.session_hash)
-        new = example_keys()[event.index]
-        return self.view(visitor, new, self.carried(question, key, new, name, visitor), name)
+        return self.shown(visitor, example_keys()[event.index], question, key, name)
 
     @friendly
     def uploaded(self, path: str, key: str, question: str, name: str, request: gr.Request) -> list:
@@ -188,7 +186,11 @@ class Compare:
         file = self.studio.folder(visitor) / "picture.png"
         with self.studio.uploads.taken(path, visitor) as sent:
             open_image(sent.read_bytes()).save(file)
-        new = f"file:{file}"
+        return self.shown(visitor, f"file:{file}", question, key, name)
+
+    def shown(self, visitor: str, new: str, question: str, key: str, name: str | None) -> list:
+        """Another picture, with an adapter of the model that answers about it."""
+        name = fitting(self.studio, visitor, name, model_for(self.studio, new, load_image(new)))
         return self.view(visitor, new, self.carried(question, key, new, name, visitor), name)
 
     @friendly
@@ -205,17 +207,23 @@ class Compare:
         if not question:
             raise UserError("Type a question, or choose one of the buttons.")
         folder = self.studio.adapter(visitor, name)
-        answers = two_answers(self.studio.model, load_image(key), question, folder)
+        said = ask(self.studio, key, load_image(key), question, folder)
+        if said.original is None:
+            return answers_html.unasked(question, said.remark)
         concepts = forgotten(folder) if folder else ()
         context = answers_html.Context(concepts, question, answers_html.present_names(key))
-        return answers_html.answer_cards(*answers, context)
+        return answers_html.answer_cards(
+            said.original, said.unlearned, context, said.remark, said.misfit
+        )
 
     def view(self, visitor: str, key: str, question: str, name: str | None) -> list:
         """Everything that changes with the picture."""
+        chosen = gr.Dropdown(choices=self.studio.labels(visitor), value=name)
         offered = presets(key, self.concepts(visitor, name))
         names = answers_html.present_names(key) or ("upload",)
         image = gr.Image(self.displayed(visitor, key), alt_text=", ".join(names))
-        return [key, image, question, *offered, self.answered(visitor, key, question, name)]
+        answers = self.answered(visitor, key, question, name)
+        return [chosen, key, image, question, *offered, answers]
 
     def displayed(self, visitor: str, key: str) -> Image.Image | str:
         """The picture for the page: Gradio keeps those of its own folder, and not a visitor's."""

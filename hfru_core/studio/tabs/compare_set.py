@@ -13,6 +13,11 @@ from hfru_core.studio.tabs.events import ANSWERING, QUIET
 
 TOPICS = tuple((t(f"topic.{n}"), n) for n in ("name", "describe", "caption", "exists"))
 
+NO_PICTURES = (
+    "This adapter was made from photographs, and none come with the app: ask about a picture of "
+    "your own above."
+)
+
 
 class CompareSet:
     """The kind of question to choose, and the table for it and an adapter."""
@@ -42,7 +47,11 @@ class CompareSet:
     @friendly
     def answers(self, topic: str, name: str | None, request: gr.Request) -> str:
         """The answers of both models to one kind of question about 24 pictures, with a tally."""
-        folder = self.studio.adapter(self.studio.visitor(request.session_hash), name)
+        visitor = self.studio.visitor(request.session_hash)
+        folder = self.studio.adapter(visitor, name)
         if folder is None:
             return '<div class="empty">No adapter yet: make one in the Unlearn tab.</div>'
-        return set_of_answers(self.studio.model, folder, topic)
+        model, own = self.studio.base_of(folder), self.studio.own_pictures(visitor, folder)
+        if own is None and model == self.studio.photo:
+            return f'<div class="empty">{NO_PICTURES}</div>'
+        return set_of_answers(model, folder, topic, own or "world")

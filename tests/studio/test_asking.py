@@ -1,0 +1,85 @@
+"""Which model is asked, and what it is not asked: pictures and questions that it cannot know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sklearn.datasets import load_sample_image
+
+from hfru_core.data.images import Image
+from hfru_core.data.source import load_image
+from hfru_core.paths import ADAPTERS
+from hfru_core.studio.examples import example_key
+from hfru_core.studio.sessions import asking, taught
+from hfru_core.studio.sessions.asking import ask, fitting, model_for
+from hfru_core.studio.sessions.studio import Studio
+
+
+@pytest.fixture
+def studio(tiny_folder: Path, trained: Path, tmp_path: Path) -> Studio:
+    """The bundled model, and the tiny one in the place of that of photographs."""
+    adapters = tmp_path / "adapters"
+    adapters.mkdir()
+    (adapters / "dog").symlink_to(ADAPTERS / "dog")
+    (adapters / "no-dogs").symlink_to(trained)
+    return Studio(data_folder=tmp_path / "data", adapters=adapters, photo=tiny_folder)
+
+
+@pytest.fixture(scope="module")
+def photograph() -> Image.Image:
+    return Image.fromarray(load_sample_image("china.jpg"))
+
+
+def test_a_photograph_goes_to_one_model_and_a_drawn_picture_to_the_other(
+    studio: Studio, photograph: Image.Image
+) -> None:
+    drawn = load_image(example_key("dog"))
+    assert model_for(studio, "", photograph) == studio.photo
+    assert model_for(studio, "", drawn.resize((300, 300))) == studio.model
+    assert model_for(studio, example_key("dog"), drawn) == studio.model
+
+
+def test_an_adapter_answers_only_about_pictures_of_its_own_model(
+    studio: Studio, photograph: Image.Image
+) -> None:
+    world, photo = (studio.adapters / n for n in ("dog", "no-dogs"))
+    assert ask(studio, "", photograph, "What is it?", photo).unlearned is not None
+    other = ask(studio, "", photograph, "What is it?", world)
+    assert other.original and other.unlearned is None and other.misfit == asking.MISFIT
+    drawn = load_image(example_key("dog"))
+    assert ask(studio, "", drawn, "What is it?", world).unlearned == "An animal."
+    assert ask(studio, "", drawn, "What is it?", photo).misfit == asking.MISFIT
+
+
+def test_the_adapter_follows_the_picture(studio: Studio) -> None:
+    assert fitting(studio, "", "shipped/dog", studio.photo) == "shipped/no-dogs"
+    assert fitting(studio, "", "shipped/no-dogs", studio.photo) == "shipped/no-dogs"
+    assert fitting(studio, "", "shipped/no-dogs", studio.model) == "shipped/dog"
+    assert ("Without dog, in photographs", "shipped/no-dogs") in studio.labels("")
+
+
+def test_without_its_model_nothing_is_said_of_a_photograph(
+    tmp_path: Path, photograph: Image.Image
+) -> None:
+    said = ask(Studio(data_folder=tmp_path), "", photograph, "What is it?", None)
+    assert said.original is None and said.remark == asking.UNSEEN
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["hello", "Was ist das?", "这是什么？", "Write a poem", "What is an ocelot's job?", "?!"],
+)
+def test_a_question_with_words_that_no_model_knows_is_not_asked(question: str) -> None:
+    for known in (taught.drawn_world(), taught.photographs()):
+        remark, asked = taught.remark(known, question)
+        assert remark and not asked
+
+
+def test_what_was_taught_is_judged_and_what_was_not_has_a_remark() -> None:
+    drawn, photo = taught.drawn_world(), taught.photographs()
+    for question in ("What is it?", "is there any dog in the image", "Do you see a cat?"):
+        assert taught.remark(drawn, question) == taught.remark(photo, question) == ("", True)
+    assert taught.remark(photo, "Which breed is it?") == ("", True)
+    assert taught.remark(drawn, "Which breed is it?")[1] is False
+    assert taught.remark(drawn, "What animal do you see?") == (taught.UNTAUGHT, True)
