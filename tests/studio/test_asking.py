@@ -13,6 +13,8 @@ from hfru_core.paths import ADAPTERS
 from hfru_core.studio.examples import example_key
 from hfru_core.studio.sessions import asking, taught
 from hfru_core.studio.sessions.asking import ask, fitting, model_for
+from hfru_core.studio.sessions.interrupted import Wish
+from hfru_core.studio.sessions.runner import model_of
 from hfru_core.studio.sessions.studio import Studio
 
 
@@ -57,6 +59,19 @@ def test_the_adapter_follows_the_picture(studio: Studio) -> None:
     assert fitting(studio, "", "shipped/no-dogs", studio.photo) == "shipped/no-dogs"
     assert fitting(studio, "", "shipped/no-dogs", studio.model) == "shipped/dog"
     assert ("Without dog, in photographs", "shipped/no-dogs") in studio.labels("")
+
+
+def test_a_concept_of_photographs_is_forgotten_by_their_model(
+    studio: Studio, photograph: Image.Image, tmp_path: Path
+) -> None:
+    for name, shown in (("a", photograph), ("b", load_image(example_key("dog")))):
+        (tmp_path / name / "it").mkdir(parents=True)
+        shown.save(tmp_path / name / "it" / "000.png")
+    assert asking.are_photographs(studio, tmp_path / "a")
+    assert not asking.are_photographs(studio, tmp_path / "b")
+    assert model_of(studio, Wish(("it",), photo=True)) == studio.photo
+    assert model_of(studio, Wish(("it",))) == studio.model
+    assert "--model photo" in Wish(("it",), photo=True).command()
 
 
 def test_without_its_model_nothing_is_said_of_a_photograph(

@@ -136,11 +136,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "own.help": (
         "Add at least 4 pictures of it and the words around it: the model suggests words, you "
         "correct them. Bundled pictures of other things protect the rest of its knowledge. A model "
-        "can only forget what it knows, and the bundled one knows only its drawn world. Your "
+        "can only forget what it knows: photographs go to the model of photographs where that is "
+        "installed, all else to the drawn world's, and the state of the session says which. Your "
         "pictures are kept here until you delete the adapter or everything, at most a day.",
         "请提供至少 4 张图片以及相关词语：由模型建议，您来修改。"
         "项目自带的其他图片用于保护其余知识。"
-        "模型只能遗忘它认识的东西，而自带模型只认识它的手绘世界。"
+        "模型只能遗忘它认识的东西：照片交给照片模型（如已安装），其余交给手绘世界的模型，训练状态会说明是哪一个。"
         "您的图片会保留到您删除该适配器或全部内容为止，最多一天。"),
     "own.name": ("Name", "名称"),
     "own.kind": ("What it is", "类型"),

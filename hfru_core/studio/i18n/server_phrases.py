@@ -94,6 +94,7 @@ PHRASES: dict[str, str] = {
         "等待机器空闲；同一时间只运行一次基准、审计或训练",
     "Preparing": "准备中",
     "Starting": "启动中",
+    "asking the original model, that of photographs": "正在询问原来的照片模型",
     "drawing pictures and asking the original model": "正在绘制图片并询问原模型",
     "Stage 1: breaking the visual link": "阶段一：切断视觉关联",
     "Stage 2: reinforcement": "阶段二：强化学习",

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from hfru_core.data import drawn
+from hfru_core.data.images import open_image
 from hfru_core.paths import MODEL
 from hfru_core.studio.sessions import taught
 from hfru_core.studio.sessions.adapters import concepts_of
@@ -72,3 +73,10 @@ def fitting(studio: Studio, visitor: str, name: str | None, model: Path | None) 
     wanted = concepts_of(choices[name]) if name in choices else ()
     same = [n for n, concepts in there.items() if concepts and concepts == wanted]
     return next(iter(same or there))
+
+
+def are_photographs(studio: Studio, folder: Path) -> bool:
+    """Whether most pictures of a folder go to the model of photographs, where it is there."""
+    shown = [open_image(p) for p in sorted(folder.glob("*/*.png"))]
+    there = [model_for(studio, "", image) == studio.photo for image in shown]
+    return studio.photo is not None and 2 * sum(there) > len(there)

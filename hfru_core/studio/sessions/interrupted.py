@@ -24,6 +24,7 @@ class Wish:
     steps: int | None = None
     scope: str | None = "encoder"
     source: str = "world"
+    photo: bool = False  # whether the model of photographs shall forget
 
     @property
     def own(self) -> bool:
@@ -37,7 +38,7 @@ class Wish:
         parts = ["python", "-m", "hfru_core", "unlearn", "--forget", names, "--preset", self.preset]
         parts += ["--seed", str(self.seed)] + ["--steps", str(self.steps)] * bool(self.steps)
         parts += ["--scope", str(self.scope)] * bool(self.scope)
-        parts += ["--data", "folder:PICTURES"] * self.own
+        parts += ["--data", "folder:PICTURES"] * self.own + ["--model", "photo"] * self.photo
         return shlex.join([*parts, "--out", folder])
 
 

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from hfru_core.session import UnlearnSession
 
 STAGES = {"disrupt": "Stage 1: breaking the visual link", "reinforce": "Stage 2: reinforcement"}
+PREPARING = (
+    "drawing pictures and asking the original model",
+    "asking the original model, that of photographs",
+)
 SLOWER = 2.5  # how much longer a step of stage 2 takes, until one was timed
 
 
@@ -168,12 +172,14 @@ def followed(studio: Studio, run: Run, wish: Wish, out: Path) -> Iterator[Report
     wanted = plan(wish, studio.settings)
     report = Report(
         "Preparing",
-        "drawing pictures and asking the original model",
+        PREPARING[wish.photo],
         config=wanted.config,
         concepts=wanted.forget,
     )
     yield report
-    prepared = pipeline.prepare(wanted, partial(pulsing_model, studio, run, out), studio.amount)
+    prepared = pipeline.prepare(
+        wanted, partial(pulsing_model, model_of(studio, wish), run, out), studio.amount
+    )
     session = run.session = pipeline.unlearn(prepared, out)
     session.prepare()
     interrupted.keep(wish, session.work)
@@ -189,10 +195,15 @@ def followed(studio: Studio, run: Run, wish: Wish, out: Path) -> Iterator[Report
     yield from judge(studio, run, session, wanted, last)
 
 
-def pulsing_model(studio: Studio, run: Run, out: Path) -> VLM:
+def model_of(studio: Studio, wish: Wish) -> Path:
+    """The model that a wish is about."""
+    return studio.photo if wish.photo and studio.photo else studio.model
+
+
+def pulsing_model(path: Path, run: Run, out: Path) -> VLM:
     """A model to train that gives up soon after nobody wants it."""
     run.pulse()
-    model = fresh_model(studio.model, out)
+    model = fresh_model(path, out)
     model.before_batch = run.pulse
     return model
 
@@ -200,7 +211,7 @@ def pulsing_model(studio: Studio, run: Run, out: Path) -> VLM:
 def seconds_for(studio: Studio, run: Run, wish: Wish, folder: Path) -> int:
     """How long `follow` with the same arguments is expected to hold a GPU."""
     steps = plan(wish, studio.settings).config.steps
-    return seconds_of(steps, bundled=studio.model == MODEL)
+    return seconds_of(steps, bundled=model_of(studio, wish) == MODEL)
 
 
 def train(session: UnlearnSession, report: Report) -> Iterator[Report]:
@@ -271,7 +282,8 @@ def rates(studio: Studio, run: Run, session: UnlearnSession, wanted: Plan) -> It
     from hfru_core.studio.sessions.torch_side import pipeline
 
     data = build(wanted.forget, wanted.source, amount=studio.checked, seed=session.config.seed)
-    base = replace(base_model(studio.model), before_batch=run.pulse)
+    base_path = model_of(studio, run.wish) if run.wish else studio.model
+    base = replace(base_model(base_path), before_batch=run.pulse)
     return pipeline.rates(base, session.vlm, data)
 
 

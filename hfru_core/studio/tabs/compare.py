@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 from PIL import Image
 
@@ -18,12 +20,17 @@ from hfru_core.studio.sessions.adapters import forgotten
 from hfru_core.studio.sessions.asking import ask, fitting, model_for
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.compare_set import CompareSet
-from hfru_core.studio.tabs.events import ANSWERING, PRIVATE, QUIET
+from hfru_core.studio.tabs.events import ANSWERING, PRIVATE, QUIET, always
 from hfru_core.types import Concept, UserError
 
 DISPLAY = 512  # pixels of a drawn picture on the page
 LONGEST = 200  # letters of a question
 LEADS = ("things", "people", "own")
+
+
+def path_of(payload: Any) -> str | None:
+    """The file that was sent: Gradio would open it itself, and leave a copy."""
+    return payload.path if payload else None
 
 
 class Compare:
@@ -62,9 +69,15 @@ class Compare:
             elem_id="examples",
             container=False,
         )
-        self.upload = gr.UploadButton(
-            t("compare.upload"), file_types=["image"], size="sm", elem_id="upload"
+        self.upload = gr.Image(
+            sources=["upload", "clipboard", "webcam"],
+            webcam_options=gr.WebcamOptions(mirror=False),
+            label=t("compare.upload"),
+            buttons=[],
+            height=210,
+            elem_id="upload",
         )
+        self.upload.preprocess = path_of  # type: ignore[method-assign]  # no class: Gradio writes stubs
 
     def build_question(self) -> None:
         first = presets(example_key_of_opening(), ())[0]
@@ -119,7 +132,9 @@ class Compare:
             preset = [button, self.key, self.adapter]
             button.click(self.ask, preset, [self.question, self.cards], **quiet)
         self.set.follows(self.gallery.select(self.choose, inputs, view, **quiet))
-        self.set.follows(self.upload.upload(self.uploaded, [self.upload, *inputs], view, **quiet))
+        sent = self.upload.input(self.uploaded, [self.upload, *inputs], view, **quiet)
+        always(sent, lambda: None, None, self.upload, queue=False, **PRIVATE)
+        self.set.follows(sent)
         self.set.follows(self.adapter.input(self.switched, inputs, view, **quiet))
         self.set.wire()
         gr.on(
@@ -180,8 +195,12 @@ class Compare:
         return self.shown(visitor, example_keys()[event.index], question, key, name)
 
     @friendly
-    def uploaded(self, path: str, key: str, question: str, name: str, request: gr.Request) -> list:
+    def uploaded(
+        self, path: str | None, key: str, question: str, name: str, request: gr.Request
+    ) -> list:
         """Keep the pixels only, in the visitor's folder; the file that was sent is deleted."""
+        if not path:
+            return [gr.skip()] * len(self.view_parts())
         visitor = self.studio.visitor(request.session_hash)
         file = self.studio.folder(visitor) / "picture.png"
         with self.studio.uploads.taken(path, visitor) as sent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.render import commands
 from hfru_core.studio.render.progress import status, stopping
 from hfru_core.studio.sessions import finished, interrupted
+from hfru_core.studio.sessions.asking import are_photographs
 from hfru_core.studio.sessions.background import Watched
 from hfru_core.studio.sessions.interrupted import Wish
 from hfru_core.studio.sessions.runner import Report, Run, plan
@@ -141,6 +143,8 @@ class Unlearn:
         wish = self.form.wished(form, visitor)
         if wish.own:
             self.form.own.keep(visitor, *form[6:])
+            pictures = self.form.own.folder(visitor, wish.names[0])
+            wish = replace(wish, photo=are_photographs(self.studio, pictures))
         return self.registered(visitor, wish)
 
     @friendly
