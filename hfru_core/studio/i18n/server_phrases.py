@@ -128,7 +128,6 @@ PHRASES: dict[str, str] = {
     "and one that never saw the concept.":
         "选择一份已完成的报告，或审计一个适配器。您会看到模型还会说什么、编码器还保留什么、"
         "攻击之后什么会恢复；每一项都与原模型和从未见过该概念的模型并列。",
-    "Audit of adapter": "审计对象：",
     "; to forget: {names}": "；应当遗忘：{names}",
     "leak": "泄漏", "clear": "干净", "damaged": "受损", "inconclusive": "无法判定",
     "Leak found": "发现泄漏", "Nothing found": "未发现泄漏",
