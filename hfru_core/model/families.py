@@ -26,7 +26,8 @@ class Family:
 
     `{layer}` in `lora` stands for the layers whose output is read. `fixed` says that every image
     gives the same number of image tokens, `maps` that the tower is one of convolutions: its hidden
-    states are maps (B, C, H, W), and LoRA adapts its convolutions of one pixel too.
+    states are maps (B, C, H, W), and LoRA adapts its convolutions of one pixel too. `listed` says
+    that its forward pass takes the tokens of several images as a list, not as a tensor.
     """
 
     model_type: str
@@ -38,6 +39,7 @@ class Family:
     projector_lora: str | None
     fixed: bool = False
     maps: bool = False
+    listed: bool = False
 
 
 # fmt: off
@@ -52,7 +54,7 @@ ONE_PIXEL = (r"model\.vision_tower\.(encoder\.(blocks\.{layer}\.(expansion\.expa
              r"(token_mixer\.(qkv|proj)|mlp\.fc[12]))")
 
 ROWS = (
-    Family("llava", "LLaVA-1.5", *LLAVA, CLIP, LINEARS, fixed=True),
+    Family("llava", "LLaVA-1.5", *LLAVA, CLIP, LINEARS, fixed=True, listed=True),
     Family("llava_next", "LLaVA-NeXT", *LLAVA, CLIP, LINEARS),
     Family("llava_onevision", "LLaVA-OneVision", *LLAVA, CLIP, LINEARS),
     Family("qwen2_vl", "Qwen2-VL", *QWEN,

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import torch
 from PIL import Image
 
+from hfru_core.model.families import Family
+
 MOST = 256 * 2**20  # bytes of image tokens that are kept
 PLAIN = {"input_ids", "attention_mask", "pixel_values"}
 
@@ -22,6 +24,9 @@ class Encoder(Protocol):
 
     @property
     def tokenizer(self) -> Any: ...
+
+    @property
+    def family(self) -> Family: ...
 
     def inputs(self, images: Sequence[Image.Image], questions: Sequence[str]) -> dict: ...
 
@@ -48,7 +53,7 @@ class ImageTokenCache:
             del inputs["pixel_values"]
         else:
             inputs = padded(plain, vlm.tokenizer.pad_token_id)
-        seen = SimpleNamespace(pooler_output=list(tokens))
+        seen = SimpleNamespace(pooler_output=list(tokens) if vlm.family.listed else tokens)
         return {**inputs, "mm_encoder_outputs": {"image": seen}}
 
     def tokens(self, vlm: Encoder, images: Sequence[Image.Image]) -> torch.Tensor:

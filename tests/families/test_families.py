@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ from hfru_core.methods import configured
 from hfru_core.methods.hfru_deep import DeepTerms
 from hfru_core.model import rollout, vlm
 from hfru_core.model.families import FAMILIES
+from hfru_core.model.image_token_cache import ImageTokenCache
 from hfru_core.session import UnlearnSession
 from hfru_core.training.sft import answer_loss, encode_answers
 from hfru_core.types import UnlearnData, UserError
@@ -98,6 +100,8 @@ def test_answers_are_those_of_the_model_s_own_generation(name: str, load: Callab
     expected = model.decode(ids[:, inputs["input_ids"].shape[1] :])
     said = model.answer([*pictures(), None], [*QUESTIONS, "What is a dog?"], max_new=6)
     assert said[:2] == expected and all(said[:2]) and said[2]
+    seeing_once = replace(model, image_tokens=ImageTokenCache())
+    assert seeing_once.answer(pictures(), QUESTIONS, max_new=6) == expected
     image_token = model.core.config.image_token_id
     assert image_token in model.banned and not {*model.eos} & {*model.banned}
 
