@@ -22,7 +22,7 @@ import sys
 import tempfile
 from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -106,14 +106,15 @@ class Tally:
     """What the cuts came upon; `when` they fell, as the page saw it."""
 
     n: int = 0
-    when: Counter[str] = field(default_factory=Counter)
+    when: dict[str, int] = field(default_factory=Counter)
     silent: int = 0
     seconds: list[float] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
     def values(self) -> dict[str, object]:
         """With the 95 % interval of the share that was lost."""
-        return {**asdict(self), "interval": wilson(min(len(self.lost), self.n), self.n)}
+        plain = replace(self, when=dict(self.when))  # asdict would count a counter's pairs
+        return {**asdict(plain), "interval": wilson(min(len(self.lost), self.n), self.n)}
 
 
 @dataclass(frozen=True)
