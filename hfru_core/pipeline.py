@@ -7,7 +7,7 @@ the session whose `run()` yields the steps, and `rates` compares what it made wi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from hfru_core.data.samples import USUAL, Amount
 from hfru_core.data.source_base import Source
 from hfru_core.evaluate import evaluate
 from hfru_core.methods import configured
+from hfru_core.model.image_token_cache import ImageTokenCache
 from hfru_core.model.vlm import VLM
 from hfru_core.session import UnlearnSession
 from hfru_core.training.distil import distilled
@@ -88,7 +89,8 @@ def prepare(plan: Plan, load: Callable[[], VLM], amount: Amount = USUAL) -> Prep
     data = build(plan.forget, plan.source, retain=plan.retain, amount=amount, seed=plan.config.seed)
     model = load()
     if plan.source.distils:
-        data = distilled(model, data, with_retain=not plan.config.hfru.feature_hold)
+        seeing_once = replace(model, image_tokens=ImageTokenCache())
+        data = distilled(seeing_once, data, with_retain=not plan.config.hfru.feature_hold)
     return Prepared(model, data, plan.config)
 
 

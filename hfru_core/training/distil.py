@@ -11,7 +11,6 @@ from dataclasses import replace
 from hfru_core.data.source import load_image
 from hfru_core.language.mentions import mentions
 from hfru_core.language.rewriting import substitute
-from hfru_core.model.image_token_cache import ImageTokenCache
 from hfru_core.model.vlm import VLM
 from hfru_core.types import Concept, Sample, UnlearnData, UserError
 
@@ -54,10 +53,9 @@ def check_known(data: UnlearnData, answers: dict[str, str]) -> None:
 
 
 def answers(vlm: VLM, samples: Sequence[Sample]) -> list[str]:
-    """The model's own answers to questions about images, each image opened and seen once."""
+    """The model's own answers to questions about images, each image opened once."""
     images = {key: load_image(key) for key in dict.fromkeys(s.image_key for s in samples)}
-    seeing_once = replace(vlm, image_tokens=ImageTokenCache())
-    return seeing_once.answer([images[s.image_key] for s in samples], [s.question for s in samples])
+    return vlm.answer([images[s.image_key] for s in samples], [s.question for s in samples])
 
 
 def with_own_answer(

@@ -11,7 +11,7 @@ import torch
 
 from audit.asking import output_filter
 from audit.base import Case, Finding, Measure
-from audit.checks.quantize import nf4, rounded, same_codes
+from audit.checks.quantize import linears, nf4, round_all, same_codes
 from audit.keys import FindingKey
 from audit.suite import DEEP, STANDARD
 from audit.zoo import __main__ as cli
@@ -23,6 +23,7 @@ from hfru_core.data.samples import PROTOCOL
 from hfru_core.data.source import load_image
 from hfru_core.language.mentions import mentions
 from hfru_core.model import vlm
+from hfru_core.model.kept_tensors import KeptTensors
 from hfru_core.model.vlm import VLM
 from hfru_core.types import UnlearnData
 
@@ -179,8 +180,11 @@ def test_four_bits_bring_the_base_back(tiny_folder: Path, small_data: UnlearnDat
     make = next(p.make for p in PRETENDERS if p.name == "four-bit")
     pretender, base = partial(make, steps=2)(load, small_data, NOWHERE, 0), load()
     assert moved(weights(base), weights(pretender))
-    assert all(m.value == 1.0 for m in same_codes(pretender, base, "nf4").values())
-    assert not moved(weights(rounded(base, "nf4")), weights(rounded(pretender, "nf4")))
+    exact = KeptTensors.of(base.core.state_dict())
+    assert all(m.value == 1.0 for m in same_codes(pretender, exact, "nf4").values())
+    for model in (base, pretender):
+        assert round_all(linears(model), KeptTensors.of(linears(model)), "nf4")
+    assert not moved(weights(base), weights(pretender))
 
 
 def test_noise_moves_the_whole_tower(tiny_folder: Path, small_data: UnlearnData) -> None:

@@ -43,7 +43,7 @@ PATIENT = {"timeout": PATIENCE}
 LINE = {"audits": ["behavior"], "done": 0, "found": 0}
 
 
-def fake_audit(model: Path, folder: Path, level: str, out: Path) -> list[str]:
+def fake_audit(model: Path, folder: Path, level: str, out: Path, *more: object) -> list[str]:
     """A finished report put in place: audits have tests of their own and take a minute."""
     told = f"print({json.dumps(LINE)!r}, flush=True)"
     return [

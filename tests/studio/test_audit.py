@@ -121,7 +121,7 @@ def test_one_audit_a_visitor_and_none_without_an_adapter(panel: Audit) -> None:
 def test_a_finished_run_opens_its_report_and_leaves_no_parts(
     panel: Audit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fake(model: Path, folder: Path, depth: str, out: Path) -> list[str]:
+    def fake(model: Path, folder: Path, depth: str, out: Path, *more: object) -> list[str]:
         (out.parent / f"{out.name}.1.part").mkdir(parents=True)
         out.mkdir()
         (out / "report.json").write_text("{}")

@@ -46,7 +46,7 @@ time.sleep(300)
 
 @pytest.fixture
 def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    def command(model: Path, folder: Path, depth: str, out: Path) -> list[str]:
+    def command(model: Path, folder: Path, depth: str, out: Path, *more: object) -> list[str]:
         return [sys.executable, "-c", AUDIT, str(out), json.dumps(TOLD)]
 
     monkeypatch.setattr(pages, "GRACE", 0.5)

@@ -55,7 +55,7 @@ def send(visitor: Visitor, way: str, file: dict) -> dict:
     if way == "describe":
         return visitor.ask(visitor.index("describe"), [file, "What is it?", ""])
     event = visitor.event(
-        *{"compare": ("upload", "upload"), "adapters": ("adapter-upload", "upload")}[way]
+        *{"compare": ("upload", "input"), "adapters": ("adapter-upload", "upload")}[way]
     )
     return visitor.ask(event["id"], [file, *event["values"][1:]])
 
