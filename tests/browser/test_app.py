@@ -89,6 +89,7 @@ def test_an_upload_is_answered_and_a_broken_one_is_refused(page: Page, tmp_path:
     page.locator("#upload, input[type=file]").first.wait_for(state="attached")
     page.locator("input[type=file]").first.set_input_files(good)
     expect(page.locator("#picture img")).not_to_have_attribute("src", before)
+    expect(page.locator("#upload img")).to_have_count(0)  # the field is free for another
     page.locator("input[type=file]").first.set_input_files(bad)
     expect(page.locator(".toast-body")).to_contain_text("is not a picture")
 

@@ -101,6 +101,7 @@ def test_a_picture_under_a_hostile_name_is_a_picture(evil_page: Page, tmp_path: 
     before = evil_page.locator("#picture img").get_attribute("src")
     evil_page.locator("input[type=file]").first.set_input_files(good)
     expect(evil_page.locator("#picture img")).not_to_have_attribute("src", before, timeout=SLOW)
+    expect(evil_page.locator("#upload img")).to_have_count(0, timeout=SLOW)
     evil_page.locator("input[type=file]").first.set_input_files(bad)
     expect(evil_page.locator(".toast-body")).to_contain_text("is not a picture", timeout=SLOW)
     nothing_ran(evil_page)
