@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 from sklearn.datasets import load_sample_image
 
@@ -16,6 +18,7 @@ from hfru_core.studio.sessions.asking import ask, fitting, model_for
 from hfru_core.studio.sessions.interrupted import Wish
 from hfru_core.studio.sessions.runner import model_of
 from hfru_core.studio.sessions.studio import Studio
+from hfru_core.studio.tabs.adapters import Adapters
 
 
 @pytest.fixture
@@ -52,6 +55,15 @@ def test_an_adapter_answers_only_about_pictures_of_its_own_model(
     drawn = load_image(example_key("dog"))
     assert ask(studio, "", drawn, "What is it?", world).unlearned == "An animal."
     assert ask(studio, "", drawn, "What is it?", photo).misfit == asking.MISFIT
+
+
+def test_the_adapters_tab_asks_no_model_that_an_adapter_does_not_fit(studio: Studio) -> None:
+    with gr.Blocks():
+        tab = Adapters(studio)
+    _, _, file, picture, _, answers, _ = tab.show(
+        "shipped/no-dogs", SimpleNamespace(session_hash="a")
+    )
+    assert asking.NO_PICTURES in answers and picture.value is None and file.value
 
 
 def test_the_adapter_follows_the_picture(studio: Studio) -> None:

@@ -39,7 +39,8 @@ PHRASES: dict[str, str] = {
     "Choose one that fits, or make one in the Unlearn tab.":
         "此适配器属于另一个模型，而不是回答这类图片的模型。请选择适合的适配器，或在“遗忘”页训练一个。",
     "This adapter was made from photographs, and none come with the app: ask about a picture of "
-    "your own above.": "此适配器由照片训练而成，应用不附带照片：请在上方就您自己的图片提问。",
+    "your own in Compare.":
+        "此适配器由照片训练而成，应用不附带照片：请在“对比”页就您自己的图片提问。",
     "No adapter yet: make one in the Unlearn tab.": "还没有适配器：请先在“遗忘”页训练一个。",
     "Picture": "图片",
     "to forget": "要遗忘",

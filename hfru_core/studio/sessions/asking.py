@@ -20,6 +20,10 @@ UNSEEN = (
     "The model knows drawn pictures alone, and this does not look like one of them: it is not "
     "asked, since its answer would mean nothing."
 )
+NO_PICTURES = (
+    "This adapter was made from photographs, and none come with the app: ask about a picture of "
+    "your own in Compare."
+)
 MISFIT = (
     "This adapter was made for another model than the one that answers about such pictures. Choose "
     "one that fits, or make one in the Unlearn tab."

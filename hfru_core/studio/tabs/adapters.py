@@ -19,6 +19,7 @@ from hfru_core.studio.render import answers_html, commands
 from hfru_core.studio.render.adapter_html import facts, measured
 from hfru_core.studio.server import browser
 from hfru_core.studio.sessions.adapters import forgotten
+from hfru_core.studio.sessions.asking import NO_PICTURES
 from hfru_core.studio.sessions.everything import Everything
 from hfru_core.studio.sessions.models import answer_at, base_model, fresh_model
 from hfru_core.studio.sessions.reports import paths
@@ -205,9 +206,9 @@ class Adapters:
             damaged = f'<div class="empty">{escape(why)}</div>'
             return [damaged, "", gr.DownloadButton(value=None), gr.skip(), 1.0, "", gr.skip()]
         where = f"{pulled.repo} at {pulled.revision}" if pulled else None
-        picture = gr.Image(
-            display_image(example_for(forgotten(folder))), alt_text="An example picture"
-        )
+        drawn = self.studio.base_of(folder) == self.studio.model
+        example = display_image(example_for(forgotten(folder))) if drawn else None
+        picture = gr.Image(example, alt_text="An example picture")
         file = self.studio.offered(zipped(self.studio, folder, visitor), visitor)
         return [
             facts(record, where, [*paths(self.studio, visitor).values()]),
@@ -225,7 +226,9 @@ class Adapters:
         return self.answers(self.folder(visitor, name), min(STRONGEST, max(0.0, strength)))
 
     def answers(self, folder: Path, strength: float) -> str:
-        """Both answers about the adapter's example picture."""
+        """Both answers about the adapter's example picture; one for photographs has none."""
+        if self.studio.base_of(folder) != self.studio.model:
+            return answers_html.unasked("", NO_PICTURES)
         concepts = forgotten(folder)
         key = example_for(concepts)
         question, image = presets(key, concepts)[0], load_image(key)
@@ -329,7 +332,9 @@ class Adapters:
         self.studio.check_space(visitor)
         with TemporaryDirectory(dir=own) as work:
             whole = combine.merge(
-                fresh_model(self.studio.model), folder, Path(work) / f"{folder.name}-merged"
+                fresh_model(self.studio.base_of(folder)),
+                folder,
+                Path(work) / f"{folder.name}-merged",
             )
             file = shutil.make_archive(str(whole), "zip", work, whole.name)
             return gr.DownloadButton(value=self.studio.offered(Path(file), visitor), visible=True)

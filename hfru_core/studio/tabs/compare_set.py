@@ -7,16 +7,12 @@ from gradio.events import Dependency
 
 from hfru_core.studio.errors import friendly
 from hfru_core.studio.i18n.catalogue import t, waiting
+from hfru_core.studio.sessions.asking import NO_PICTURES
 from hfru_core.studio.sessions.picture_set import set_of_answers
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.events import ANSWERING, QUIET
 
 TOPICS = tuple((t(f"topic.{n}"), n) for n in ("name", "describe", "caption", "exists"))
-
-NO_PICTURES = (
-    "This adapter was made from photographs, and none come with the app: ask about a picture of "
-    "your own above."
-)
 
 
 class CompareSet:
