@@ -55,7 +55,7 @@ def test_an_adapter_shows_its_record_and_answers_at_every_strength(
     field = adapters.locator("#strength input[type=number]")
     field.fill("0")
     field.press("Tab")
-    expect(cards).to_contain_text("same answer as the original")
+    expect(cards).to_contain_text("same answer as the original", timeout=SLOW)
     adapters.get_by_role("button", name="Hugging Face Hub").click()
     expect(adapters.locator("#hub-private input")).to_be_checked()
     assert adapters.locator("#hub-token input").get_attribute("type") == "password"
