@@ -78,8 +78,9 @@ class Unlearn:
 
     def wire_form(self) -> None:
         form = self.form
-        for part in form.parts:
-            part.change(self.as_command, form.parts, self.command, **PRIVATE)
+        changes = [part.change for part in form.parts]  # one event: the last change is told last
+        told = self.as_command, form.parts, self.command
+        gr.on(changes, *told, trigger_mode="always_last", **PRIVATE)
         form.preset.input(self.recipe, form.preset, [form.steps, form.scope], **PRIVATE)
         form.own.wire()
 
