@@ -18,17 +18,26 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from hfru_core.files import dumps, write_file, write_text
+from hfru_core.types import UserError
 
 T = TypeVar("T")
 SUBJECT = "subject.json"
 
 
 class Results:
-    """A folder of results of one audit; what another audit left there is removed."""
+    """A folder of results of one audit; what another audit left there is removed.
+
+    Raises where it is no audit's: an unfinished session leaves a folder of the same name.
+    """
 
     def __init__(self, folder: Path, subject: str) -> None:
         self.folder, self.subject = folder, subject
         if folder.exists() and not self.is_ours():
+            if not (folder / SUBJECT).is_file():
+                raise UserError(
+                    f"'{folder}' is there and is no audit's: results are kept in it meanwhile. "
+                    "Choose another --out."
+                )
             shutil.rmtree(folder, ignore_errors=True)
 
     def is_ours(self) -> bool:

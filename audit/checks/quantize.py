@@ -21,7 +21,7 @@ from torch import nn
 from audit.asking.answers import protocol
 from audit.base import NOTHING, Case, Example, Finding, Measure, Series, measures, of
 from audit.checks.images import asked, named
-from audit.checks.weights import base_weights
+from audit.checks.weights import base_weights, part_of
 from audit.keys import FindingKey
 from hfru_core.evaluate import answers, judged, share
 from hfru_core.model.kept_tensors import KeptTensors, lent
@@ -90,12 +90,6 @@ def is_linear(module: nn.Module) -> bool:
     )
 
 
-def part_of(vlm: VLM, name: str) -> str:
-    """Which of PARTS a weight belongs to."""
-    paths = {"tower": vlm.family.tower, "projector": vlm.family.projector}
-    return next((part for part, path in paths.items() if name.startswith(path)), "decoder")
-
-
 @torch.no_grad()
 def round_all(weights: dict[str, torch.Tensor], exact: KeptTensors, scheme: str) -> bool:
     """Round weights in place, one after the other; whether any of them has changed."""
@@ -113,8 +107,9 @@ def same_codes(vlm: VLM, base: KeptTensors, scheme: str) -> dict[str, Measure]:
     hits, counts = dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0)
     for name, weight in linears(vlm).items():
         other = base.get(f"{name}.weight").flatten(1)
-        hits[part_of(vlm, name)] += equal_codes(weight, other, SCHEMES[scheme])
-        counts[part_of(vlm, name)] += weight.numel()
+        part = part_of(vlm, f"{name}.weight")
+        hits[part] += equal_codes(weight, other, SCHEMES[scheme])
+        counts[part] += weight.numel()
     return {p: measure(hits[p], counts[p]) for p in PARTS}
 
 

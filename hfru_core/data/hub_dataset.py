@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow.parquet as parquet
@@ -105,9 +106,10 @@ def copies(
 def copied(
     remote: Remote, table: parquet.ParquetFile, group: int, layout: Layout, options: dict[str, str]
 ) -> tuple[Copy, int]:
-    """A row group as a file whose name tells the split; it is fetched once."""
+    """A row group as a file whose name tells the split; it is fetched once for these columns."""
     stem = remote.file.replace("/", "-").removesuffix(".parquet")
-    file = cache(remote) / f"{remote.split or 'rows'}-{stem}-{group}.parquet"
+    of = sha256(f"{remote.file}\n{layout.columns}".encode()).hexdigest()[:16]
+    file = cache(remote) / f"{remote.split or 'rows'}-{stem}-{of}-{group}.parquet"
     size = table.metadata.row_group(group).total_byte_size
     if not file.exists():
         rows = table.read_row_group(group, columns=layout.columns)

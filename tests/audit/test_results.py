@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from audit.base import Case, Finding
 from audit.keys import FindingKey
 from audit.results import Results
 from hfru_core.model import precision, vlm
+from hfru_core.types import UserError
 
 VALUES = {
     "answers": ["A dog.", ""],
@@ -46,8 +48,22 @@ def test_what_cannot_be_kept_is_made_again_and_a_cut_file_too(tmp_path: Path) ->
     assert results.once(("text",), lambda: "made again") == "made again"
 
 
+def test_what_is_no_audits_is_not_removed(tmp_path: Path) -> None:
+    """An unfinished session for the same --out has its checkpoint there."""
+    checkpoint = tmp_path / "out.part" / "session.json"
+    checkpoint.parent.mkdir()
+    checkpoint.write_text("{}")
+    with pytest.raises(UserError, match="is no audit's.*another --out"):
+        Results(tmp_path / "out.part", "a")
+    assert checkpoint.is_file()
+
+
 def test_a_stopped_audit_goes_on_from_what_it_saw(
-    tiny_folder: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_folder: Path,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     seen: list[str] = []
     stopping = [True]
@@ -71,6 +87,7 @@ def test_a_stopped_audit_goes_on_from_what_it_saw(
     given = [trained, "--model", tiny_folder, "--pictures", 2, "--out", tmp_path / "out"]
     arguments = [str(g) for g in given]
     assert command.main(arguments) == 130 and len(seen) == 2
+    assert re.search(r"About \d+ \w+ on this machine, and up to 1\.5 GB", capsys.readouterr().err)
     assert [p.name for p in tmp_path.iterdir()] == ["out.part"]
     stopping.clear()
     assert command.main(arguments) == 3 and len(seen) == 2

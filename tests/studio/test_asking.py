@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +11,7 @@ import gradio as gr
 import pytest
 from sklearn.datasets import load_sample_image
 
+from hfru_core.adapters.record import INFO
 from hfru_core.data.images import Image
 from hfru_core.data.source import load_image
 from hfru_core.paths import ADAPTERS
@@ -110,3 +113,28 @@ def test_what_was_taught_is_judged_and_what_was_not_has_a_remark() -> None:
     assert taught.remark(photo, "Which breed is it?") == ("", True)
     assert taught.remark(drawn, "Which breed is it?")[1] is False
     assert taught.remark(drawn, "What animal do you see?") == (taught.UNTAUGHT, True)
+
+
+@pytest.mark.parametrize("name", ["{secret}", "../../bob/own/cat", "..", ".", ""])
+def test_a_record_that_names_a_folder_shows_nothing_of_it(
+    studio: Studio, trained: Path, tmp_path: Path, name: str
+) -> None:
+    """An adapter that a visitor uploads says of itself what it was made from."""
+    for place in (tmp_path / "secret", studio.folder("bob") / "own" / "cat"):
+        (place / "cat").mkdir(parents=True)
+    evil = shutil.copytree(trained, studio.folder("ann") / "runs" / "evil")
+    info = json.loads((evil / INFO).read_text())
+    info["data"]["source"] = "folder:" + name.format(secret=tmp_path / "secret")
+    (evil / INFO).write_text(json.dumps(info))
+    assert evil in studio.own("ann") and studio.own_pictures("ann", evil) is None
+
+
+def test_the_pictures_of_ones_own_concept_are_found(studio: Studio, trained: Path) -> None:
+    mine = shutil.copytree(trained, studio.folder("ann") / "runs" / "mine")
+    info = json.loads((mine / INFO).read_text())
+    info["data"]["source"] = "folder:cat"
+    (mine / INFO).write_text(json.dumps(info))
+    place = studio.folder("ann") / "own" / "cat"
+    place.mkdir(parents=True)
+    assert studio.own_pictures("ann", mine) == f"folder:{place.absolute()}"
+    assert studio.own_pictures("bob", mine) is None

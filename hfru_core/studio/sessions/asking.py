@@ -81,6 +81,8 @@ def fitting(studio: Studio, visitor: str, name: str | None, model: Path | None) 
 
 def are_photographs(studio: Studio, folder: Path) -> bool:
     """Whether most pictures of a folder go to the model of photographs, where it is there."""
-    shown = [open_image(p) for p in sorted(folder.glob("*/*.png"))]
+    if studio.photo is None:
+        return False
+    shown = (open_image(p) for p in sorted(folder.glob("*/*.png")))
     there = [model_for(studio, "", image) == studio.photo for image in shown]
-    return studio.photo is not None and 2 * sum(there) > len(there)
+    return 2 * sum(there) > len(there)

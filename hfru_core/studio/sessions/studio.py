@@ -188,11 +188,17 @@ class Studio:
 
     def own_pictures(self, visitor: str, folder: Path) -> str | None:
         """The source of the visitor's own pictures that an adapter was made from, while they are
-        there; None of any other adapter."""
+        there; None of any other adapter. The record may be a stranger's, and name any path."""
         kind, _, name = source_of(folder).partition(":")
+        if (
+            kind != "folder"
+            or not name
+            or words.slug(name) != name
+            or folder not in self.own(visitor)
+        ):
+            return None
         place = self.sessions / visitor / "own" / name
-        mine = kind == "folder" and folder in self.own(visitor)
-        return f"folder:{place.absolute()}" if mine and name and place.is_dir() else None
+        return f"folder:{place.absolute()}" if place.is_dir() else None
 
     def adapter(self, visitor: str, name: str | None) -> Path | None:
         """The folder behind a choice, None for no choice."""

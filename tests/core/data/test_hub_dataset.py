@@ -64,6 +64,17 @@ def test_a_request_fetches_the_row_groups_that_it_needs(server: Hub, tmp_path: P
     assert again == request and len(server.asked) == before
 
 
+def test_another_column_of_the_same_rows_is_fetched_too(server: Hub, tmp_path: Path) -> None:
+    pets = (("dog", "poodle"), ("cat", "persian"))
+    rows = [{"image": cell(i), "kind": pets[i % 2][0], "breed": pets[i % 2][1]} for i in range(28)]
+    server.add("me/pets", {"x.parquet": write(tmp_path / "x.parquet", rows, {}, 14).read_bytes()})
+    for column, names in (("kind", ["cat", "dog"]), ("breed", ["persian", "poodle"])):
+        source = parse_source(f"hub:me/pets#label={column}")
+        known = source.known_concepts()
+        request = build(parse(names[0], known), source, retain=parse(names[1], known), amount=FEW)
+        assert {s.concept_id for s in request.samples} == set(names)
+
+
 def test_the_card_names_the_configurations_and_their_splits(server: Hub, tmp_path: Path) -> None:
     server.add("me/two", {"a/x.parquet": file(tmp_path, 0, 1), "b/y.parquet": file(tmp_path, 2, 3),
                           "b/z.parquet": file(tmp_path, 2, 3, start=500)})  # fmt: skip
