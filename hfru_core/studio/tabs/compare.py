@@ -20,7 +20,7 @@ from hfru_core.studio.sessions.adapters import forgotten
 from hfru_core.studio.sessions.asking import ask, fitting, model_for
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.compare_set import CompareSet
-from hfru_core.studio.tabs.events import ANSWERING, PRIVATE, QUIET, always
+from hfru_core.studio.tabs.events import ANSWERING, AT_ONCE, PRIVATE, QUIET, always
 from hfru_core.types import Concept, UserError
 
 DISPLAY = 512  # pixels of a drawn picture on the page
@@ -117,7 +117,7 @@ class Compare:
     def wire(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Connect the events; every answer leads to the same outputs."""
         inputs = [self.key, self.question, self.adapter]
-        tab.select(self.offer, None, self.adapter, **QUIET, **ANSWERING)
+        tab.select(self.offer, None, self.adapter, **AT_ONCE)  # no answer is waited for
         view, quiet = self.view_parts(), QUIET | ANSWERING
         self.opened_page = page.load(
             self.opened,
