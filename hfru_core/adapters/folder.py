@@ -32,7 +32,7 @@ from hfru_core.adapters.validate import (
     file_hash,
     shapes,
 )
-from hfru_core.model.vlm import VLM
+from hfru_core.model.vlm import LOADING, VLM
 from hfru_core.types import UserError
 
 KEY = "base_model.model.{}.lora_{}.weight"
@@ -110,7 +110,9 @@ def load(vlm: VLM, folder: Path) -> VLM:
     config = LoraConfig(
         r=values["r"], lora_alpha=values["lora_alpha"], target_modules=sorted(layers)
     )
-    return replace(vlm, model=PeftModel.from_pretrained(vlm.model, folder, config=config).eval())
+    with LOADING:
+        model = PeftModel.from_pretrained(vlm.model, folder, config=config)
+    return replace(vlm, model=model.eval())
 
 
 def check_base(vlm: VLM, folder: Path, base: BaseModel) -> None:

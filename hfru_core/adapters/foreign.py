@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from hfru_core.adapters.record import CONFIG, WEIGHTS
 from hfru_core.adapters.validate import MOST_CONFIG, PICKLES, file_hash
 from hfru_core.files import read_json, said
-from hfru_core.model.vlm import VLM
+from hfru_core.model.vlm import LOADING, VLM
 from hfru_core.types import UserError
 
 # What an adapter computes, and what only says how it was made.
@@ -100,7 +100,8 @@ def load(vlm: VLM, folder: Path) -> VLM:
         tensors, older = renamed(load_file(folder / WEIGHTS), names)
         config = LoraConfig(**resolved(values, names, older, folder))
         config.inference_mode = True
-        model = get_peft_model(vlm.model, config)
+        with LOADING:
+            model = get_peft_model(vlm.model, config)
         put: Any = set_peft_model_state_dict(model, tensors)
         unused = list(put.unexpected_keys)
     except SafetensorError as error:

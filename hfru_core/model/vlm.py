@@ -38,7 +38,8 @@ from hfru_core.paths import MODEL, model_name
 from hfru_core.types import UserError
 
 BATCH = 64  # rows of one pass
-# Models are made on torch's meta device, whose context two threads would leave in disorder.
+# Models are made on torch's meta device, whose context two threads would leave in disorder, and
+# adapters draw their first values from the one generator of the process.
 LOADING = threading.RLock()
 TOKENS = 4096  # image tokens of one pass: real models take fewer rows
 LIGHTER = (
@@ -245,11 +246,13 @@ class VLM:
             )
         return torch.stack(parts)
 
-    def adapt(self, rank: int, scope: str = "encoder", checkpointing: bool = False) -> None:
+    def adapt(
+        self, rank: int, scope: str = "encoder", checkpointing: bool = False, seed: int = 0
+    ) -> None:
         """Put a fresh LoRA on what `scope` names (`lora_pattern`); nothing else is trainable.
 
-        `checkpointing` computes the tower's layers again in the backward pass: less memory, more
-        time.
+        Its values are those of the seed, whatever other threads load meanwhile. `checkpointing`
+        computes the tower's layers again in the backward pass: less memory, more time.
         """
         if checkpointing and self.family.maps:
             raise UserError(
@@ -258,7 +261,9 @@ class VLM:
             )
         pattern = lora_pattern(self.family, self.core.config, scope)
         config = LoraConfig(r=rank, lora_alpha=rank, target_modules=pattern, revision=self.revision)
-        self.model = get_peft_model(self.model, config)
+        with LOADING:
+            torch.manual_seed(seed)
+            self.model = get_peft_model(self.model, config)
         if checkpointing:  # Re-entrant, no gradient would reach a tower whose input needs none.
             self.tower.activation_checkpointing_enable({"use_reentrant": False})
             self.tower.train()

@@ -87,13 +87,12 @@ class Trainer:
 
     def begin(self) -> None:
         """Make what is trained, or read it from the checkpoint."""
-        torch.manual_seed(self.recipe.seed)
         file = self.work / "training.json"
         kept = json.loads(file.read_text()) if file.is_file() else {}
         self.dtype = named(kept["dtype"]) if "dtype" in kept else faster_dtype()
         self.vlm.decoder.to(self.dtype)
         self.vlm.core.lm_head.to(self.dtype)
-        self.vlm.adapt(self.recipe.rank, "decoder")
+        self.vlm.adapt(self.recipe.rank, "decoder", seed=self.recipe.seed)
         self.vlm.projector.requires_grad_(True)
         self.weights = self.vlm.trainable()
         self.optimiser = torch.optim.AdamW(

@@ -122,9 +122,8 @@ class UnlearnSession:
 
     def start(self) -> None:
         """Put LoRA on the model, ask it what it is checked on, and restore a checkpoint."""
-        torch.manual_seed(self.config.seed)
         config = self.config
-        self.vlm.adapt(config.lora_rank, config.scope, config.checkpointing)
+        self.vlm.adapt(config.lora_rank, config.scope, config.checkpointing, config.seed)
         self.weights = self.vlm.trainable()
         self.optimiser = torch.optim.AdamW(self.weights.values(), lr=1e-3, weight_decay=0.01)
         self.checks = Checks(self.vlm, self.data, config.seed)

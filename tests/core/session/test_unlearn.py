@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from hfru_core.adapters import folder
 from hfru_core.adapters.validate import WEIGHTS, checked_record
 from hfru_core.config import UnlearnConfig
 from hfru_core.methods import hfru
@@ -78,6 +80,24 @@ def test_a_session_tells_every_step(session: MakeSession) -> None:
 
 
 def test_the_same_request_gives_the_same_bytes(session: MakeSession, trained: Path) -> None:
+    made = session()
+    list(made.run())
+    assert weights_hash(made.out) == weights_hash(trained)
+
+
+def test_an_adapter_that_is_loaded_meanwhile_changes_nothing(
+    session: MakeSession, trained: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A visitor opens one as another's session begins: both draw from the process's generator."""
+    true, other = vlm.get_peft_model, vlm.load(tiny_folder, device="cpu")
+
+    def meanwhile(*given: object) -> object:
+        loading = threading.Thread(target=folder.load, args=(other, trained))
+        loading.start()
+        loading.join(0.5)
+        return true(*given)
+
+    monkeypatch.setattr(vlm, "get_peft_model", meanwhile)
     made = session()
     list(made.run())
     assert weights_hash(made.out) == weights_hash(trained)
