@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import transformers
@@ -110,7 +111,9 @@ def decoder_pattern(family: Family) -> str:
 def tower_pattern(family: Family, config: transformers.PretrainedConfig) -> str:
     """The tower's layers whose output is read.
 
-    LLaVA reads a layer before the last: the layers behind it would never get a gradient.
+    LLaVA reads a layer before the last: the layers behind it would never get a gradient. Of a
+    tower of convolutions only the blocks of the last resolution are adapted, which hold most of its
+    weights and little of its cost.
     """
     read = getattr(config, "vision_feature_layer", None)
     layer = r"\d+"
@@ -119,8 +122,32 @@ def tower_pattern(family: Family, config: transformers.PretrainedConfig) -> str:
         listed = read if isinstance(read, (list, tuple)) else [read]
         used = max(i if i >= 0 else depth + 1 + i for i in listed)
         if used < depth:
-            layer = "(" + "|".join(map(str, range(used))) + ")"
+            layer = one_of(range(used))
+    elif early := first_adapted(config.vision_config):
+        layer = one_of(range(early, count_of_blocks(config.vision_config)))
     return family.lora.replace("{layer}", layer)
+
+
+def one_of(numbers: range) -> str:
+    return "(" + "|".join(map(str, numbers)) + ")"
+
+
+def blocks_by_stage(vision: Any) -> list[int]:
+    """How many blocks each stage of an EfficientNet has; none for other towers."""
+    if vision.model_type != "efficientnet":
+        return []
+    return [ceil(vision.depth_coefficient * n) for n in vision.num_block_repeats]
+
+
+def count_of_blocks(vision: Any) -> int:
+    return sum(blocks_by_stage(vision))
+
+
+def first_adapted(vision: Any) -> int:
+    """The number of an EfficientNet's first block of its last resolution; 0 for other towers."""
+    stages = blocks_by_stage(vision)
+    last = max((i for i, _ in enumerate(stages) if vision.strides[i] > 1), default=0)
+    return sum(stages[:last])
 
 
 def projector_pattern(family: Family) -> str:

@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 
 from hfru_core.model.families import Family
+from hfru_core.model.prompt_ids import PromptIds
 
 MOST = 256 * 2**20  # bytes of image tokens that are kept
-PLAIN = {"input_ids", "attention_mask", "pixel_values"}
 
 
 class Encoder(Protocol):
@@ -30,6 +30,8 @@ class Encoder(Protocol):
 
     def inputs(self, images: Sequence[Image.Image], questions: Sequence[str]) -> dict: ...
 
+    def read(self, images: Sequence[Image.Image], questions: Sequence[str]) -> dict: ...
+
     def projected(self, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]: ...
 
 
@@ -39,20 +41,14 @@ class ImageTokenCache:
     def __init__(self) -> None:
         # The image is kept beside its tokens: while it lives, no other has its identity.
         self.seen: dict[int, tuple[Image.Image, torch.Tensor]] = {}
-        self.ids: dict[str, torch.Tensor | None] = {}
+        self.prompts = PromptIds()
 
     def inputs(
         self, vlm: Encoder, images: Sequence[Image.Image], questions: Sequence[str]
     ) -> dict[str, Any]:
         """Left-padded inputs with image tokens in place of pixels."""
         tokens = self.tokens(vlm, images)
-        rows = [self.question(vlm, q, images[0]) for q in questions]
-        plain = [row for row in rows if row is not None]
-        if len(plain) < len(rows):
-            inputs = vlm.inputs(images, questions)
-            del inputs["pixel_values"]
-        else:
-            inputs = padded(plain, vlm.tokenizer.pad_token_id)
+        inputs = self.prompts.inputs(vlm, images, questions)
         seen = SimpleNamespace(pooler_output=list(tokens) if vlm.family.listed else tokens)
         return {**inputs, "mm_encoder_outputs": {"image": seen}}
 
@@ -70,20 +66,3 @@ class ImageTokenCache:
     def size(self) -> int:
         """Bytes of all tokens kept."""
         return sum(t.nbytes for _, t in self.seen.values())
-
-    def question(self, vlm: Encoder, text: str, image: Image.Image) -> torch.Tensor | None:
-        """The ids (T,) of a prompt; None where a family's prompt is more than its ids."""
-        if text not in self.ids:
-            row = vlm.inputs([image], [text])
-            self.ids[text] = row["input_ids"][0] if set(row) <= PLAIN else None
-        return self.ids[text]
-
-
-def padded(rows: Sequence[torch.Tensor], pad: int) -> dict[str, torch.Tensor]:
-    """Rows (T,) as ids and mask (B, T), padded on the left."""
-    length = max(map(len, rows))
-    ids = torch.stack([torch.nn.functional.pad(r, (length - len(r), 0), value=pad) for r in rows])
-    mask = torch.stack(
-        [torch.nn.functional.pad(torch.ones_like(r), (length - len(r), 0)) for r in rows]
-    )
-    return {"input_ids": ids, "attention_mask": mask}

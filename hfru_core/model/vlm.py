@@ -31,6 +31,7 @@ from hfru_core.model import (
     weights,
 )
 from hfru_core.model.checkpoint import check_name, commit_of, from_disk
+from hfru_core.model.early_maps import EarlyMaps
 from hfru_core.model.families import Family, family_of, lora_pattern, processor_class
 from hfru_core.model.image_token_cache import ImageTokenCache
 from hfru_core.model.marks import as_text, marks_of
@@ -73,6 +74,7 @@ class VLM:
     digest: str | None = None  # of the weights before they were quantised or sharded
     processes: distributed.ProcessGroup = distributed.ProcessGroup()
     image_tokens: ImageTokenCache | None = None
+    early: EarlyMaps | None = None  # of a session, see `early_maps_kept`
     before_batch: Callable[[], None] = lambda: None
 
     @property
@@ -139,7 +141,19 @@ class VLM:
     def inputs(
         self, images: Sequence[Image.Image | None], questions: Sequence[str]
     ) -> dict[str, torch.Tensor]:
-        """Left-padded model inputs for one question per image; all rows have one, or none has."""
+        """Left-padded model inputs for one question per image; all rows have one, or none has.
+
+        While early maps are kept, these stand in place of the pixels.
+        """
+        shown = [i for i in images if i is not None]
+        if self.early is not None and shown:
+            return self.early.inputs(self, shown, questions)
+        return self.read(images, questions)
+
+    def read(
+        self, images: Sequence[Image.Image | None], questions: Sequence[str]
+    ) -> dict[str, torch.Tensor]:
+        """What the processor makes of images and questions."""
         with_image = images[0] is not None
         texts = [self.prompt(q, with_image) for q in questions]
         more: dict[str, Any] = {"return_tensors": "pt", "padding": True, "padding_side": "left"}
@@ -220,7 +234,7 @@ class VLM:
     def as_tokens(self, output: Any) -> Any:
         """What tower and projector put out, hidden states that are maps (B, C, H, W) as tokens."""
         if self.family.maps:
-            states = output.hidden_states
+            states = output.hidden_states[self.early.count if self.early else 0 :]
             output.hidden_states = tuple(h.flatten(2).transpose(1, 2) for h in states)
         return output
 
@@ -286,7 +300,7 @@ class VLM:
     def plain(self, core: nn.Module) -> VLM:
         """A plain `VLM` of these weights, without a cache of image tokens."""
         values = {f.name: getattr(self, f.name) for f in fields(VLM)}
-        return VLM(**{**values, "model": core, "image_tokens": None})
+        return VLM(**{**values, "model": core, "image_tokens": None, "early": None})
 
     def merged(self) -> VLM:
         """A copy that shares no weights, with any adapter folded in for good.

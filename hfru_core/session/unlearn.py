@@ -35,6 +35,7 @@ from hfru_core.files import reason
 from hfru_core.locks import claim
 from hfru_core.methods import METHODS, TrainedMethod
 from hfru_core.model import gpu_memory
+from hfru_core.model.early_maps import early_maps_kept
 from hfru_core.model.vlm import VLM
 from hfru_core.model.weights import Tensors, snapshot
 from hfru_core.session import checkpoint, fit
@@ -102,7 +103,7 @@ class UnlearnSession:
     def locked(self) -> Iterator[None]:
         """Whatever ends the session early, another may go on with its checkpoint."""
         try:
-            with gpu_memory.explained("this session", LIGHTER):
+            with gpu_memory.explained("this session", LIGHTER), early_maps_kept(self.vlm):
                 yield
         except BaseException:
             self.unlock()
