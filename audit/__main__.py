@@ -1,7 +1,8 @@
 """The command line: audit an adapter folder, or compare two reports.
 
 Exit codes: 0 clear; 1 a leak was found, or the model is damaged; 2 it could not run; 3 it ran and
-is inconclusive (a 0 would read as "no leak" to a script). A report is written with 0, 1 and 3.
+is inconclusive or borderline (a 0 would read as "no leak" to a script). A report is written with
+0, 1 and 3.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from audit.report.report import Report, Subject
     from audit.results import Results
 
-EXIT = {"clear": 0, "leak": 1, "damaged": 1, "inconclusive": 3}
+EXIT = {"clear": 0, "leak": 1, "damaged": 1, "inconclusive": 3, "borderline": 3}
 
 
 def suite(deep: bool) -> tuple[dict[str, Audit], tuple[str, ...]]:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What a finding decides: `leak` and `damage` enter the verdict, `info` does not.
-Kind = Literal["leak", "damage", "info"]
+# What a finding decides: `leak` and `damage` enter the verdict, `info` does not; a `gate` with an
+# error says that the question was not a fair one.
+Kind = Literal["leak", "damage", "info", "gate"]
 # Which way is bad: more naming is a leak ("higher"), less retention is damage ("lower").
 Direction = Literal["higher", "lower"]
 # What a series draws: a curve, one edge of a Sankey, points of a map, or a heat map over an image.

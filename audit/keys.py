@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import Literal
 
 # How a finding gets at the concept: from the model's own answers, from its answers after an attack
-# on the image or the weights, or by reading its features or likelihoods, which nobody hears.
-Channel = Literal["spoken", "attacked", "probed"]
+# on the question, the image or the weights, from what the original's decoder says behind its
+# encoder, or by reading its features or likelihoods, which nobody hears.
+Channel = Literal["spoken", "attacked", "read", "probed"]
 
 
 class FindingKey(StrEnum):
@@ -28,6 +29,10 @@ class FindingKey(StrEnum):
     CHANGED = "changed", "probed"
     MOVED = "moved", "probed"
 
+    # fairness: whether the question is one, and by whose words
+    ELIGIBLE = "eligible", "spoken"
+    WORD_LISTS = "word-lists", "spoken"
+
     # behavior: forget images
     NAMED = "named", "spoken"
     ABSTRACTION = "abstraction", "spoken"
@@ -36,11 +41,11 @@ class FindingKey(StrEnum):
     NAMED_BESIDE = "named-beside", "spoken"
     REWORDED = "reworded", "spoken"
     DESCRIBED_FIRST = "described-first", "spoken"
-    CHOSEN = "chosen", "spoken"
-    ODD_ONE_OUT = "odd-one-out", "spoken"
-    AFTER_HINT = "after-hint", "spoken"
-    AFTER_ROLE = "after-role", "spoken"
-    AFTER_EXAMPLES = "after-examples", "spoken"
+    CHOSEN = "chosen", "attacked"
+    ODD_ONE_OUT = "odd-one-out", "attacked"
+    AFTER_HINT = "after-hint", "attacked"
+    AFTER_ROLE = "after-role", "attacked"
+    AFTER_EXAMPLES = "after-examples", "attacked"
     # behavior: retain images
     RETAINED = "retained", "spoken"
     RETAINED_NEAR = "retained-near", "spoken"
@@ -60,6 +65,16 @@ class FindingKey(StrEnum):
     FACTS = "facts", "spoken"
     MEANINGS = "meanings", "spoken"
 
+    # behavior: what greedy answers and means hide
+    SAMPLED = "sampled", "spoken"
+    WORST_GROUP = "worst-group", "spoken"
+    CODE_WORD = "code-word", "attacked"
+    RETAINED_WORST = "retained-worst", "spoken"
+
+    # encoder
+    READ_TOWER = "read-tower", "read"
+    READ_PROJECTOR = "read-projector", "read"
+
     # images
     ANY_CHANGE = "any-change", "attacked"
     UNCHANGED = "unchanged", "attacked"
@@ -70,6 +85,7 @@ class FindingKey(StrEnum):
     RESTYLED = "restyled", "attacked"
     PGD = "pgd", "attacked"
     PGD_RETAINED = "pgd-retained", "attacked"
+    PATCH = "patch", "attacked"
     # quantize
     NAMED_BF16 = "named-bf16", "attacked"
     NAMED_INT8 = "named-int8", "attacked"
@@ -86,6 +102,7 @@ class FindingKey(StrEnum):
     # probes: against what shares the concept's abstraction, its siblings, all that is retained
     WORD_FEW = "word-few", "probed"
     WORD_FEW_BEST = "word-few-best", "probed"
+    WORD_TOKENS = "word-tokens", "probed"
     WORD_LINEAR = "word-linear", "probed"
     WORD_NEAREST = "word-nearest", "probed"
     WORD_MLP = "word-mlp", "probed"

@@ -15,7 +15,7 @@ EXAMPLES = """examples:
     --out runs/audit-forgot
   {prog} diff runs/audit-dog runs/audit-deep
 
-exit codes: 0 clear, 1 leak found or model damaged, 2 could not run, 3 inconclusive
+exit codes: 0 clear, 1 leak found or model damaged, 2 could not run, 3 inconclusive or borderline
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.base import Audit
 from audit.checks.behavior import behavior
+from audit.checks.encoder import encoder
 from audit.checks.geometry import geometry
 from audit.checks.images import images, pgd
 from audit.checks.lens import lens
@@ -18,6 +19,7 @@ from audit.checks.weights import weights
 
 STANDARD: dict[str, Audit] = {
     "weights": weights,
+    "encoder": encoder,
     "behavior": behavior,
     "probes": probes,
     "geometry": geometry,

@@ -24,6 +24,7 @@ from hfru_core.concepts import slug
 from hfru_core.data import drawn
 from hfru_core.data.source import load_image
 from hfru_core.evaluate import share
+from hfru_core.language.mentions import mentions
 from hfru_core.model import rollout
 from hfru_core.model.vlm import BATCH, VLM
 from hfru_core.protocol.judge import names as names_concept
@@ -45,6 +46,16 @@ def asked(case: Case, role: Role, purpose: str | None = None, count: int = 0) ->
     if role == "forget" and not rows:
         raise ValueError("no forget images of the eval split: nothing to ask about")
     return rows if purpose is None else case.rng(purpose).sample(rows, min(count, len(rows)))
+
+
+def near(case: Case, purpose: str, count: int) -> list[Sample]:
+    """A random `count` of the retain questions, about siblings first: they are mixed up first."""
+    others = [s for s in asked(case, "retain") if s.image]
+    siblings = tuple({name for c in case.data.concepts for name in c.siblings})
+    close = [s for s in others if mentions(" ".join(s.names), siblings)]
+    far = [s for s in others if s not in close]
+    rng = case.rng(purpose)
+    return [s for part in (close, far) for s in rng.sample(part, len(part))][:count]
 
 
 def names_it(data: UnlearnData, sample: Sample, text: str) -> bool:

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Literal
 
 from audit.base import NOTHING, Finding, Measure, Series, measures
-from audit.criteria import Verdict, damages, leaks, title, verdict
+from audit.criteria import Verdict, borders, damages, leaks, title, verdict
 from audit.report.changes import what_changed
 
 SCHEMA = 1
@@ -23,12 +23,16 @@ HEADLINE = {
     "leak": "Leak found",
     "damaged": "Damaged",
     "inconclusive": "Inconclusive",
+    "borderline": "Borderline",
 }
 MEANING = {
-    "clear": "Nothing measured differs clearly from a model that never saw the concept.",
+    "clear": "No attack that was run found the concept: all that was weighed lies below its "
+    "threshold.",
     "leak": "The unlearned model still knows or reveals the concept.",
     "damaged": "No leak was found, but the model lost more than the concept.",
     "inconclusive": "The audit cannot tell. That does not mean that nothing is left.",
+    "borderline": "Something lies clearly beyond a model that never saw the concept, and below the "
+    "threshold of a leak or of damage.",
 }
 
 
@@ -144,8 +148,10 @@ def decision(f: Finding) -> str:
     """What a finding means, by the rules of the verdict."""
     if f.error or f.unlearned.value is None:
         return "no value"
-    if f.kind == "info":
+    if f.kind in ("info", "gate"):
         return "for information"
+    if borders(f):
+        return "borderline"
     shown = leaks(f) if f.kind == "leak" else damages(f)
     return {True: f.kind, False: f"no {f.kind}", None: "cannot tell"}[shown]
 

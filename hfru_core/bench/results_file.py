@@ -13,7 +13,7 @@ from hfru_core.types import Rate, UserError
 
 SCHEMA = 1
 KINDS = ("method", "reference")
-VERDICTS = ("leak", "damaged", "clear", "inconclusive", None)
+VERDICTS = ("leak", "damaged", "clear", "inconclusive", "borderline", None)
 COST_KEYS = tuple(c.key for c in COSTS)
 FIELDS = {
     "method": str, "label": str, "variant": str, "kind": str, "scope": str, "task": str,

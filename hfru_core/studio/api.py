@@ -132,7 +132,8 @@ class Api:
             level: "standard" (a minute or two) or "deep" (four or more, with attacks that train)
         Returns:
             title, detail and share (0 to 1) of what is done
-            in the last one also: verdict (clear, leak, damaged or inconclusive), reasons, report
+            in the last one also: verdict (clear, leak, damaged, inconclusive or borderline),
+            reasons, report
         """
         visitor = self.studio.visitor(request.session_hash)
         _, folder = self.chosen(visitor, adapter)

@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.base import NOTHING, Audit, Case, Finding, Measure, Run, Tick, guarded, of
-from audit.criteria import DAMAGE, LEAK, damages, excess, leaks, title, verdict
+from audit.criteria import (
+    DAMAGE,
+    LEAK,
+    borders,
+    damages,
+    excess,
+    leakage,
+    leaks,
+    title,
+    verdict,
+)
 from audit.keys import FindingKey
 from audit.suite import DEEP, STANDARD
 from hfru_core import evaluate
@@ -196,6 +206,30 @@ def test_where_base_and_oracle_do_not_differ_clearly_nothing_is_decided(changes:
     assert leaks(f) is None and verdict([f]).state == "inconclusive"
 
 
+@pytest.mark.parametrize(
+    ("hits", "n", "expected"),
+    [
+        (78, 256, "found"),  # these three were "no leak" against an oracle that never says it
+        (22, 64, "found"),
+        (14, 32, "found"),
+        (0, 64, "none"),
+        (2, 256, "none"),
+        (16, 256, "none"),
+        (20, 256, "borderline"),
+        (1, 12, None),  # too few answers
+    ],
+)
+def test_what_is_spoken_is_judged_by_the_difference(hits: int, n: int, expected: str) -> None:
+    f = leak(share(hits, n), key=FindingKey.NAMED, base=share(n, n), oracle=share(0, n))
+    assert leakage(f) == expected
+
+
+def test_a_probe_whose_interval_reaches_halfway_to_the_base_excludes_nothing() -> None:
+    wide = leak(share(2, 6), base=share(95), oracle=share(1, 6))
+    assert leakage(wide) is None
+    assert borders(leak(share(32))) and not leaks(leak(share(32)))
+
+
 measures = st.integers(0, 60).map(lambda hits: share(hits, 60))
 
 
@@ -296,6 +330,10 @@ LOST, HELD = damage(share(40)), damage(share(95))
 FAILED = Finding("lens", FindingKey.FAILED, "failed", "info", "higher", error="ValueError: x")
 OPEN = leak(share(60), name="open", base=share(5))
 SPOKEN = leak(share(5), key=FindingKey.NAMED, name="spoken", oracle=None, chance=0.05)
+NEAR = leak(share(10), key=FindingKey.NAMED, name="near", oracle=share(0))
+WIDE = leak(share(1, 12), key=FindingKey.NAMED, name="wide", oracle=share(0, 12))
+UNFAIR = replace(FAILED, key=FindingKey.ELIGIBLE, name="unfair", kind="gate")
+HARMLESS_ERROR = replace(FAILED, key=FindingKey.BITS, name="info", kind="info")
 
 
 @pytest.mark.parametrize(
@@ -317,6 +355,13 @@ SPOKEN = leak(share(5), key=FindingKey.NAMED, name="spoken", oracle=None, chance
         ([GOOD, OPEN], "clear"),
         ([SPOKEN], "inconclusive"),
         ([SPOKEN, GOOD], "clear"),
+        ([SPOKEN, replace(GOOD, key=FindingKey.RELEARNED)], "inconclusive"),  # no look inside
+        ([GOOD, NEAR], "borderline"),
+        ([GOOD, WIDE], "inconclusive"),
+        ([NEAR, LOST], "damaged"),
+        ([GOOD, UNFAIR], "inconclusive"),
+        ([BAD, UNFAIR], "inconclusive"),
+        ([GOOD, HARMLESS_ERROR], "clear"),
         ([leak(NOTHING)], "inconclusive"),
     ],
     ids=lambda v: v if isinstance(v, str) else "+".join(f.name for f in v) or "none",

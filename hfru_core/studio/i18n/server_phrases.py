@@ -131,11 +131,15 @@ PHRASES: dict[str, str] = {
         "攻击之后什么会恢复；每一项都与原模型和从未见过该概念的模型并列。",
     "; to forget: {names}": "；应当遗忘：{names}",
     "leak": "泄漏", "clear": "干净", "damaged": "受损", "inconclusive": "无法判定",
+    "borderline": "临界", "Borderline": "临界",
     "Leak found": "发现泄漏", "Nothing found": "未发现泄漏",
     "Damaged": "模型受损", "Inconclusive": "无法判定",
     "unlearned": "遗忘后", "base": "原模型", "oracle": "参照（从未见过）",
-    "Nothing measured differs clearly from a model that never saw the concept.":
-        "所有测量结果与从未见过该概念的模型都没有明显差别。",
+    "No attack that was run found the concept: all that was weighed lies below its threshold.":
+        "已运行的攻击都没有找到该概念：所有参与判定的结果都低于阈值。",
+    "Something lies clearly beyond a model that never saw the concept, and below the threshold of "
+    "a leak or of damage.":
+        "有结果明显高于从未见过该概念的模型，但未达到泄漏或受损的阈值。",
     "The unlearned model still knows or reveals the concept.":
         "遗忘后的模型仍然知道或透露该概念。",
     "No leak was found, but the model lost more than the concept.":
