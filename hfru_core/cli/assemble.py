@@ -1,4 +1,4 @@
-"""The command `assemble`: a VLM from a published language model and the drawn world's tower."""
+"""The command `assemble`: a VLM from a published language model and a bundled tower."""
 
 from __future__ import annotations
 
@@ -18,10 +18,20 @@ def add_options(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--tower",
         default="world",
-        help="world: the bundled tower; or the folder of a model of the bundled architecture",
+        help="world, photo, or the folder of a model of their architectures (default: world)",
+    )
+    p.add_argument(
+        "--data",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="FILE.parquet",
+        help="with --tower photo: parquet files of photographs and of PACS to learn from",
     )
     p.add_argument("--steps", type=int, help="steps that teach the decoder to see")
-    p.add_argument("--pictures", type=int, help="drawn images to train on")
+    p.add_argument(
+        "--pictures", type=int, help="drawn images, or views of photographs, to train on"
+    )
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", required=True, type=Path, help="the model folder to make")
     add_output(p)
@@ -34,4 +44,4 @@ def run(args: argparse.Namespace) -> dict[str, object]:
 
     given = {"steps": args.steps, "pictures": args.pictures, "seed": args.seed}
     recipe = Recipe(**{k: v for k, v in given.items() if v is not None})
-    return assemble.run(args.decoder, args.tower, recipe, args.out)
+    return assemble.run(args.decoder, args.tower, recipe, args.out, args.data)

@@ -1,4 +1,5 @@
-"""A VLM put together from a published language model and a vision tower (LLaVA's class).
+"""A VLM put together from a published language model and a bundled vision tower, in the class of
+the tower's model: LLaVA for the drawn world's, FastVLM for that of `photo`.
 
 The parts are joined and saved here; `assemble_train.py` teaches the decoder to see.
 """
@@ -8,30 +9,32 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    AutoModelForImageTextToText,
-    LlavaConfig,
-    LlavaForConditionalGeneration,
-    LlavaProcessor,
-)
+from transformers import AutoModelForImageTextToText, LlavaProcessor
 
-from hfru_core.files import one_line, whole, write_text
+from hfru_core.files import one_line, read_json, whole, write_text
 from hfru_core.model import folder_limits
 from hfru_core.model.families import family_of
 from hfru_core.model.vlm import VLM
-from hfru_core.paths import MODEL
+from hfru_core.paths import BUNDLED, chosen
+from hfru_core.pretrain import assemble_lessons
 from hfru_core.pretrain import decoder as decoders
+from hfru_core.pretrain.assemble_card import card
+from hfru_core.pretrain.assemble_lessons import DrawnLessons, Lessons, PhotoLessons
 from hfru_core.pretrain.assemble_train import Recipe, Trainer
+from hfru_core.pretrain.photo.features import kept, planned
+from hfru_core.pretrain.photo.pictures import digest, read, split
 from hfru_core.pretrain.pool import world_pool
 from hfru_core.pretrain.train import CACHE
 from hfru_core.types import UserError
 
 IMAGE = "<image>"
+DRAWN, PHOTO = "llava", "fast_vlm"  # the classes of the bundled towers' models
 # LLaVA's messages hold pieces; a language model's own template expects strings.
 FLATTEN = (
     "{%- set ns = namespace(flat=[]) -%}"
@@ -47,18 +50,16 @@ FLATTEN = (
 )
 
 
-def assembled(
-    decoder: Any, tokenizer: Any, tower: Path
-) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
-    """A LLaVA in float32: the tower of the model folder `tower`, the decoder, a fresh projector."""
+def assembled(decoder: Any, tokenizer: Any, tower: Path) -> tuple[Any, LlavaProcessor]:
+    """A VLM in float32: the tower of the model folder `tower`, the decoder, a fresh projector."""
     torch.manual_seed(0)  # the projector begins at random: two trainings begin alike
     with one_line(f"The tower '{tower}' could not be loaded", folder_limits.WAY):
         folder_limits.check_folder(tower, AutoModelForImageTextToText)
-        seen = LlavaForConditionalGeneration.from_pretrained(
+        seen = AutoModelForImageTextToText.from_pretrained(
             tower, use_safetensors=True, dtype=torch.float32
         )
         processor = processor_for(tokenizer, tower)
-    model = LlavaForConditionalGeneration(config_for(decoder, tokenizer, seen.config))
+    model = type(seen)(config_for(decoder, tokenizer, seen.config))
     model.model.vision_tower.load_state_dict(seen.model.vision_tower.state_dict())
     decoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     model.model.language_model.load_state_dict(decoder.model.state_dict())
@@ -84,11 +85,11 @@ def processor_for(tokenizer: Any, tower: Path) -> LlavaProcessor:
     )
 
 
-def config_for(decoder: Any, tokenizer: Any, seen: LlavaConfig) -> LlavaConfig:
-    """The tower's settings with the decoder's."""
+def config_for(decoder: Any, tokenizer: Any, seen: Any) -> Any:
+    """The settings of the tower's model (of its class) with the decoder's."""
     text = decoder.config.to_dict() | {"vocab_size": len(tokenizer), "dtype": "float32"}
     text.pop("_name_or_path", None)
-    return LlavaConfig(
+    return type(seen)(
         vision_config=seen.vision_config,
         text_config=type(decoder.config)(**text),
         image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
@@ -99,37 +100,71 @@ def config_for(decoder: Any, tokenizer: Any, seen: LlavaConfig) -> LlavaConfig:
     )
 
 
-def run(decoder: str, tower: str, recipe: Recipe, out: Path) -> dict[str, object]:
-    """Join, teach and save; a killed training goes on from `OUT.part`. Raises where OUT exists."""
+def run(
+    decoder: str, tower: str, recipe: Recipe, out: Path, files: Sequence[Path] = ()
+) -> dict[str, object]:
+    """Join, teach and save; a killed training goes on from `OUT.part`. Raises where OUT exists.
+
+    `files` are parquet files of photographs, for a tower that sees such.
+    """
     began, work = time.time(), out.with_name(out.name + ".part")
-    check(recipe, tower, out)
+    check(recipe, tower, out, files)
     language, tokenizer = decoders.load(decoder, CACHE)
     model, processor = assembled(language, tokenizer, folder_of(tower))
-    vlm = VLM(model, processor, family_of("llava"), torch.device("cpu"), out.name)
-    claim_work(work, {"decoder": decoder, "tower": tower, "recipe": asdict(recipe)})
-    trainer = Trainer(vlm, world_pool(recipe.seed, recipe.pictures, CACHE), recipe, work)
+    vlm = VLM(model, processor, family_of(kind_of(tower)), torch.device("cpu"), out.name)
+    hashes = {file.name: digest(file) for file in files}
+    request = {"decoder": decoder, "tower": tower, "recipe": asdict(recipe), "data": hashes}
+    claim_work(work, request | {"model": vlm.fingerprint()})
+    trainer = Trainer(vlm, lessons(vlm, recipe, work, files), recipe, work)
     trainer.run()
-    save(trainer.finished(), decoder, recipe, out)
+    save(trainer.finished(), card(decoder, recipe, hashes), recipe, out)
     shutil.rmtree(work)
     return {"model": str(out), "seconds": round(time.time() - began), "loss": trainer.loss}
 
 
-def check(recipe: Recipe, tower: str, out: Path) -> None:
+def lessons(vlm: VLM, recipe: Recipe, work: Path, files: Sequence[Path]) -> Lessons:
+    """What the tower was made for: drawn pictures, or views of the files' photographs."""
+    if not files:
+        return DrawnLessons(vlm.core, world_pool(recipe.seed, recipe.pictures, CACHE), work)
+    head = assemble_lessons.own_classifier(CACHE)
+    shots, _ = split(read(files))
+    rows = planned(len(shots), 2, recipe.seed)[: recipe.pictures]
+    return PhotoLessons(vlm.tower, shots, kept(vlm.tower, head, shots, rows, work))
+
+
+def check(recipe: Recipe, tower: str, out: Path, files: Sequence[Path]) -> None:
     """Raises before any work where the request cannot end well."""
     if out.exists():
         raise UserError(f"'{out}' exists and is not overwritten. Choose another --out.")
-    if not (folder_of(tower) / "config.json").is_file():
-        raise UserError(f"--tower '{tower}': use world, or the folder of a LLaVA model.")
+    kind = kind_of(tower)
+    if kind not in (DRAWN, PHOTO):
+        raise UserError(
+            f"--tower '{tower}': use world, photo, or the folder of a model of their architectures."
+        )
+    if missing := [file for file in files if not file.is_file()]:
+        raise UserError(f"--data: there is no file '{missing[0]}'.")
+    if (kind == PHOTO) != bool(files):
+        raise UserError(
+            "The tower of photographs learns from yours: give --data FILE.parquet (docs/models.md)."
+            if kind == PHOTO
+            else "--data is for --tower photo: the tower of the drawn world learns from drawings."
+        )
     for name, least in (("steps", 1), ("pictures", recipe.word_batch)):
         if getattr(recipe, name) < least:
             raise UserError(f"--{name} must be at least {least}, got {getattr(recipe, name)}.")
 
 
 def folder_of(tower: str) -> Path:
-    return MODEL if tower == "world" else Path(tower)
+    return Path(chosen(tower)) if tower in BUNDLED else Path(tower)
 
 
-def claim_work(work: Path, request: dict[str, object]) -> None:
+def kind_of(tower: str) -> str:
+    """The class of the tower's model; "" where there is none."""
+    file = folder_of(tower) / "config.json"
+    return str(read_json(file).get("model_type", "")) if file.is_file() else ""
+
+
+def claim_work(work: Path, request: Mapping[str, object]) -> None:
     """Make the folder of an unfinished training; raises where it is of another request."""
     text, file = json.dumps(request, indent=1), work / "request.json"
     try:
@@ -144,36 +179,10 @@ def claim_work(work: Path, request: dict[str, object]) -> None:
     write_text(file, text)
 
 
-def save(vlm: VLM, decoder: str, recipe: Recipe, out: Path) -> None:
+def save(vlm: VLM, told: str, recipe: Recipe, out: Path) -> None:
     """An ordinary folder in bfloat16: weights, processor, recipe and a model card."""
     with whole(out) as folder:
         vlm.core.to(torch.bfloat16).save_pretrained(folder)
         vlm.processor.save_pretrained(folder)
         (folder / "assembled.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
-        (folder / "README.md").write_text(card(decoder, recipe))
-
-
-def card(decoder: str, recipe: Recipe) -> str:
-    """The model card: what the model was taught, and what it cannot do."""
-    origin = decoders.ORIGIN.get(decoder, f"`{decoder}`")
-    return f"""---
-pipeline_tag: image-text-to-text
-library_name: transformers
----
-
-# A language model that sees the drawn world
-
-Made by `hfru assemble` of HFRU Studio. Class: LLaVA.
-
-- **Decoder**: {origin}; LoRA of rank {recipe.rank} was trained and folded in.
-- **Tower**: the drawn world's (SigLIP, 112 pixels, 49 image tokens), frozen.
-- **Projector**: two layers, trained from nothing.
-- **Taught**: {recipe.steps} steps of {recipe.batch} drawn images with {recipe.turns} questions
-  each, answered in English sentences; 16 kinds of things and 10 invented people (seed
-  {recipe.seed}). No photograph, no real person.
-
-**What it cannot do.** It has seen drawings only: about photographs it says something, and that is
-worth nothing. Questions unlike those of the drawn world may be answered wrongly. Of general
-knowledge it has what a small language model has, less what the training changed. It was made to
-study unlearning, not to be used.
-"""
+        (folder / "README.md").write_text(told)

@@ -1,7 +1,6 @@
-"""Teach a published decoder to read the drawn world's tower: projector first, language after.
+"""Teach a published decoder to read a frozen tower: projector first, language after.
 
-The tower is frozen: its features are computed once and kept. The projector first learns to say
-each patch's word as that word's own embedding (what the tower sees there is known), so that the
+The projector first learns to say each patch's word as that word's own embedding, so that the
 decoder gets something like text from the beginning. Then projector and LoRA on the decoder learn
 to answer; many questions share one image's prefix, logits are computed at answers only, and the
 LoRA is folded into the decoder at the end. A killed training goes on from its checkpoint.
@@ -9,7 +8,6 @@ LoRA is folded into the decoder at the end. A killed training goes on from its c
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import sys
@@ -18,29 +16,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from hfru_core.data.drawn import spots
 from hfru_core.files import write_file
 from hfru_core.model.precision import faster_dtype, name_of, named
 from hfru_core.model.vlm import VLM
+from hfru_core.pretrain.assemble_lessons import Lessons
 from hfru_core.pretrain.packing import block_mask, pack
-from hfru_core.pretrain.pool import Pool, patch_owner
-from hfru_core.pretrain.sentences import picture_turns, words_of
-from hfru_core.pretrain.vision_heads import IGNORE, tower_tokens
-from hfru_core.protocol.answers import NOBODY
+from hfru_core.pretrain.vision_heads import IGNORE
 from hfru_core.protocol.questions import Turn
-from hfru_core.world.faces import Portrait
-from hfru_core.world.scenes import Scene
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the weights, beside decoder, tower and pool."""
+    """Everything that decides the weights, beside decoder, tower and pictures."""
 
     seed: int = 0
     pictures: int = 6000
@@ -58,12 +50,9 @@ class Recipe:
 class Trainer:
     """One training: `run` goes on from the checkpoint in `work`, if there is one."""
 
-    def __init__(self, vlm: VLM, pool: Pool, recipe: Recipe, work: Path) -> None:
-        self.vlm, self.pool, self.recipe, self.work = vlm, pool, recipe, work
-        self.texts = words_of()
-        work.mkdir(parents=True, exist_ok=True)
-        self.features = kept_features(vlm.core, pool, work)
-        self.whiten = whitening(self.features)
+    def __init__(self, vlm: VLM, lessons: Lessons, recipe: Recipe, work: Path) -> None:
+        self.vlm, self.lessons, self.recipe, self.work = vlm, lessons, recipe, work
+        self.whiten = whitening(lessons.seen(range(min(1500, len(lessons)))))
 
     def run(self) -> None:
         """Train to the end of the recipe; the adapter stays on the model."""
@@ -107,7 +96,7 @@ class Trainer:
     def seen(self, index: Sequence[int]) -> torch.Tensor:
         """What the tower sees on some pictures (B, P, D), whitened."""
         mean, matrix = self.whiten
-        return (torch.from_numpy(self.features[index].astype(np.float32)) - mean) @ matrix
+        return (self.lessons.seen(index) - mean) @ matrix
 
     def teach_words(self) -> float:
         """Bring each patch's projected token to the embedding of a word that says what is there.
@@ -115,14 +104,14 @@ class Trainer:
         Returns the share of the last batch's patches whose likeliest word is theirs.
         """
         recipe, share = self.recipe, 0.0
-        targets = patch_words(self.vlm.tokenizer, self.pool.pictures)
+        targets = self.lessons.words(self.vlm.tokenizer)
         used, target = targets.unique(return_inverse=True)
         table = self.vlm.core.get_input_embeddings().weight[used].float()
         scale = table.var() * table.shape[1] / 24  # a word's logit at its own embedding is 24
         optimiser = torch.optim.AdamW(self.vlm.projector.parameters(), lr=3e-3, betas=(0.9, 0.98))
         rng = random.Random(f"words {recipe.seed}")
         for step in tqdm(range(recipe.word_steps), desc="words", unit="step", file=sys.stderr):
-            index = rng.sample(range(len(self.pool.pictures)), recipe.word_batch)
+            index = rng.sample(range(len(self.lessons)), recipe.word_batch)
             tokens = self.vlm.projector(self.seen(index)).flatten(0, 1)
             wanted = target[index].flatten()
             logits = tokens @ table.T / scale
@@ -137,13 +126,13 @@ class Trainer:
     def one_step(self, rng: random.Random) -> float:
         """One update on some pictures and some text-only questions."""
         recipe = self.recipe
-        index = rng.sample(range(len(self.pool.pictures)), recipe.batch)
+        index = rng.sample(range(len(self.lessons)), recipe.batch)
         tokens = self.seen(index)
-        rows = [picture_turns(self.pool.pictures[i], rng, recipe.turns) for i in index]
+        rows = [self.lessons.turns(i, rng, recipe.turns) for i in index]
         loss = answers_loss(self.vlm, self.vlm.projector(tokens), rows)
         loss.backward()
         if recipe.texts:
-            text = [rng.sample(self.texts, recipe.texts)]
+            text = [rng.sample(self.lessons.texts, recipe.texts)]
             (0.15 * answers_loss(self.vlm, None, text)).backward()
         torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
         self.optimiser.param_groups[0]["lr"] = recipe.lr * self.share()
@@ -181,12 +170,13 @@ class Trainer:
             self.optimiser.state[p] = {k: tensors[f"{k}/{name}"] for k in keys}
 
 
-def whitening(features: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean (D,) and matrix (D, D) that turn the tower's tokens into uncorrelated ones."""
-    tokens = torch.from_numpy(features[:1500].astype(np.float32)).flatten(0, 1)
+def whitening(seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean (D,) and matrix (D, D) that turn the tower's tokens (N, P, D) into uncorrelated ones."""
+    tokens = seen.flatten(0, 1)
     mean = tokens.mean(0)
     values, vectors = torch.linalg.eigh(torch.cov((tokens - mean).T))
-    return mean, vectors / (values + 1e-2 * values.median()).sqrt()
+    least = 1e-6 * values.max()  # some channels of a tower may never differ
+    return mean, vectors / (values + 1e-2 * values.median()).clamp_min(least).sqrt()
 
 
 @torch.no_grad()
@@ -195,65 +185,6 @@ def fold(projector: Any, mean: torch.Tensor, matrix: torch.Tensor) -> None:
     first = projector.linear_1
     first.weight.copy_(first.weight @ matrix.T)
     first.bias.sub_(first.weight @ mean)
-
-
-def kept_features(core: Any, pool: Pool, work: Path) -> np.ndarray:
-    """What the frozen tower sees (N, P, D) in float16, computed once for this tower and pool."""
-    file = work / f"features-{digest_of(core.get_submodule('model.vision_tower'), pool)}.npy"
-    if not file.is_file():
-        parts = []
-        with torch.no_grad():
-            for i in range(0, len(pool.pictures), 64):
-                pixels = torch.from_numpy(pool.pixels[i : i + 64].copy()).float() / 127.5 - 1
-                parts.append(tower_tokens(core, pixels).half().numpy())
-        part = file.with_suffix(".part.npy")
-        np.save(part, np.concatenate(parts))
-        part.replace(file)
-    return np.load(file, mmap_mode="r")
-
-
-def digest_of(tower: torch.nn.Module, pool: Pool) -> str:
-    """A digest of the weights of a tower and of the pictures it sees."""
-    digest = hashlib.sha256(np.ascontiguousarray(pool.pixels).data)
-    for name, value in sorted(tower.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().float().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-# The projector's first lesson.
-
-
-def patch_words(tokenizer: Any, pictures: Sequence[Any]) -> torch.Tensor:
-    """A token id (N, P) for every patch: its thing's word and colour in turn, else the place."""
-    straight = torch.eye(2, 3)[None]
-    rows = []
-    for picture in pictures:
-        found = spots(picture, NOBODY)
-        boxes = torch.full((1, 2, 4), 9.0)
-        for i, (_, _, box) in enumerate(found):
-            boxes[0, i] = torch.tensor(box) * 2 - 1
-        owner = patch_owner(boxes, straight)[0].tolist()
-        said = [said_of(tokenizer, word, colour) for word, colour, _ in found]
-        behind = background(tokenizer, picture)
-        rows.append([(said[o] if o >= 0 else behind) for o in owner])
-    return torch.tensor([[ids[i % len(ids)] for i, ids in enumerate(row)] for row in rows])
-
-
-def said_of(tokenizer: Any, word: str, colour: str) -> list[int]:
-    """The ids of a thing's word, with its colour where that can be seen."""
-    text = f" {colour} {word}" if colour else f" {word}"
-    return tokenizer.encode(text, add_special_tokens=False)
-
-
-def background(tokenizer: Any, picture: Scene | Portrait) -> list[int]:
-    """The ids of what lies around the things."""
-    if isinstance(picture, Portrait):
-        hat = f" {picture.hat} hat" if picture.hat else ""
-        text = f" {picture.shirt} shirt {picture.wall} wall{hat}"
-    else:
-        text = f" {picture.place} {picture.style}"
-    return tokenizer.encode(text, add_special_tokens=False)
 
 
 # Many questions behind one prefix.

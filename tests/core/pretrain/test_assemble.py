@@ -19,7 +19,8 @@ from transformers import (
 from hfru_core.cli.main import main
 from hfru_core.data import drawn
 from hfru_core.model import vlm as vlms
-from hfru_core.pretrain import assemble, assemble_train, decoder
+from hfru_core.pretrain import assemble, assemble_lessons, assemble_train, decoder
+from hfru_core.pretrain.assemble_lessons import DrawnLessons
 from hfru_core.pretrain.assemble_train import Recipe, Trainer, answers_loss, common_start
 from hfru_core.pretrain.sentences import exists_answer, in_sentences, picture_turns, words_of
 from hfru_core.protocol.questions import ask, corpus
@@ -92,7 +93,7 @@ def test_the_command_hands_over_what_was_given(
     monkeypatch.setattr(assemble, "run", lambda *given: handed.extend(given) or {})
     given = ["--decoder", "d", "--steps", "7", "--seed", "2", "--out", str(tmp_path / "m")]
     assert main(["assemble", *given]) == 0
-    assert handed == ["d", "world", Recipe(steps=7, seed=2), tmp_path / "m"]
+    assert handed == ["d", "world", Recipe(steps=7, seed=2), tmp_path / "m", []]
 
 
 def test_a_finished_training_leaves_no_checkpoint(made: Path) -> None:
@@ -128,8 +129,9 @@ def trainer(folder: Path, work: Path, recipe: Recipe = QUICK) -> Trainer:
     language, tokenizer = decoder.load(str(folder), work)
     model, processor = assemble.assembled(language, tokenizer, assemble.MODEL)
     own = vlms.VLM(model, processor, assemble.family_of("llava"), torch.device("cpu"), "tiny")
+    work.mkdir(parents=True, exist_ok=True)
     pool = assemble.world_pool(0, recipe.pictures, assemble.CACHE)
-    return Trainer(own, pool, recipe, work)
+    return Trainer(own, DrawnLessons(model, pool, work), recipe, work)
 
 
 def test_a_killed_training_ends_with_the_same_weights(
@@ -163,19 +165,20 @@ def test_what_another_tower_saw_is_not_taken_for_this_one_s(
     first = trainer(small_decoder, tmp_path)
     with torch.no_grad():
         next(first.vlm.core.model.vision_tower.parameters()).mul_(2)
-    second = assemble_train.kept_features(first.vlm.core, first.pool, tmp_path)
-    assert not (second == first.features).all()
+    pool = assemble.world_pool(0, QUICK.pictures, assemble.CACHE)
+    second = assemble_lessons.kept_features(first.vlm.core, pool, tmp_path)
+    assert not (second == first.lessons.features).all()
     assert len(list(tmp_path.glob("features-*.npy"))) == 2
 
 
 def test_folding_changes_nothing_that_the_model_says(small_decoder: Path, tmp_path: Path) -> None:
     made = trainer(small_decoder, tmp_path)
     made.run()
-    rows = [[ask(p, "name")] for p in made.pool.pictures[:2]]
+    rows = [[ask(p, "name")] for p in made.lessons.pictures[:2]]
     with torch.no_grad():
         before = answers_loss(made.vlm, made.vlm.projector(made.seen([0, 1])), rows)
         plain = made.finished()
-        tokens = torch.from_numpy(made.features[[0, 1]]).float()
+        tokens = made.lessons.seen([0, 1])
         after = answers_loss(plain, plain.projector(tokens), rows)
     assert after.item() == pytest.approx(before.item(), rel=1e-4)
 
