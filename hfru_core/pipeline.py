@@ -14,10 +14,11 @@ from typing import Any
 from hfru_core.concepts import parse
 from hfru_core.config import UnlearnConfig
 from hfru_core.data.build import build
-from hfru_core.data.samples import USUAL, Amount
+from hfru_core.data.samples import ASKED_FIRST, USUAL, Amount
 from hfru_core.data.source_base import Source
 from hfru_core.evaluate import evaluate
 from hfru_core.methods import configured
+from hfru_core.model.early_maps import early_maps_kept
 from hfru_core.model.image_token_cache import ImageTokenCache
 from hfru_core.model.vlm import VLM
 from hfru_core.session import UnlearnSession
@@ -84,13 +85,18 @@ def split_steps(config: UnlearnConfig, steps: int | None) -> UnlearnConfig:
     return config.with_(train_steps=first, grpo_steps=steps - first)
 
 
-def prepare(plan: Plan, load: Callable[[], VLM], amount: Amount = USUAL) -> Prepared:
-    """The data of a plan and a model of its own; distilled unless the source is drawn."""
+def prepare(plan: Plan, load: Callable[[], VLM], amount: Amount | None = None) -> Prepared:
+    """The data of a plan and a model of its own; distilled unless the source is drawn.
+
+    Pictures that the model is to be asked about first are fewer (default of `amount`).
+    """
+    amount = amount or (ASKED_FIRST if plan.source.distils else USUAL)
     data = build(plan.forget, plan.source, retain=plan.retain, amount=amount, seed=plan.config.seed)
     model = load()
     if plan.source.distils:
-        seeing_once = replace(model, image_tokens=ImageTokenCache())
-        data = distilled(seeing_once, data, with_retain=not plan.config.hfru.feature_hold)
+        with early_maps_kept(model):
+            seeing_once = replace(model, image_tokens=ImageTokenCache())
+            data = distilled(seeing_once, data, with_retain=not plan.config.hfru.feature_hold)
     return Prepared(model, data, plan.config)
 
 

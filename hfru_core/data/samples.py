@@ -34,6 +34,7 @@ class Amount:
 
 
 USUAL = Amount()
+ASKED_FIRST = Amount(forget_train=480, retain_train=480)  # where answers come from the model
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
-from torch import nn
 
 from hfru_core.model.families import first_adapted
 from hfru_core.model.prompt_ids import PromptIds
@@ -29,7 +28,8 @@ class EarlyMaps:
 
     def __init__(self, tower: Any) -> None:
         self.count = first_adapted(tower.config)
-        self.blocks: list[nn.Module] = [tower.embeddings, *tower.encoder.blocks[: self.count]]
+        self.blocks: list[Any] = [tower.embeddings, *tower.encoder.blocks[: self.count]]
+        self.on = False  # whether the tower takes maps in place of pixels
         self.seen: dict[bytes, torch.Tensor] = {}
         self.prompts = PromptIds()
 
@@ -64,28 +64,30 @@ def content(image: Image.Image) -> bytes:
 
 @contextmanager
 def early_maps_kept(vlm: VLM) -> Iterator[None]:
-    """Let a model whose first blocks nothing adapts compute them once a picture, for a while."""
-    if vlm.early is not None or not first_adapted(vlm.tower.config):
+    """Let a model whose first blocks nothing adapts compute them once a picture, for a while.
+
+    What was seen stays with the model for the next time.
+    """
+    if not first_adapted(vlm.tower.config):
         yield
         return
-    vlm.early = EarlyMaps(vlm.tower)
-    try:
-        with passed_through(vlm.early.blocks):
-            yield
-    finally:
-        vlm.early = None
+    vlm.early = vlm.early or EarlyMaps(vlm.tower)
+    with passed_through(vlm.early):
+        yield
 
 
 @contextmanager
-def passed_through(modules: Sequence[Any]) -> Iterator[None]:
-    """Let modules hand on what they get; their weights stay where they are."""
-    for module in modules:
-        module.forward = handed_on
+def passed_through(early: EarlyMaps) -> Iterator[None]:
+    """Let the first blocks hand on what they get; their weights stay where they are."""
+    early.on = True
+    for block in early.blocks:
+        block.forward = handed_on
     try:
         yield
     finally:
-        for module in modules:
-            del module.forward
+        early.on = False
+        for block in early.blocks:
+            del block.forward
 
 
 def handed_on(hidden: torch.Tensor) -> torch.Tensor:

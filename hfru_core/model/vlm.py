@@ -146,7 +146,7 @@ class VLM:
         While early maps are kept, these stand in place of the pixels.
         """
         shown = [i for i in images if i is not None]
-        if self.early is not None and shown:
+        if self.early and self.early.on and shown:
             return self.early.inputs(self, shown, questions)
         return self.read(images, questions)
 
@@ -234,7 +234,7 @@ class VLM:
     def as_tokens(self, output: Any) -> Any:
         """What tower and projector put out, hidden states that are maps (B, C, H, W) as tokens."""
         if self.family.maps:
-            states = output.hidden_states[self.early.count if self.early else 0 :]
+            states = output.hidden_states[self.early.count if self.early and self.early.on else 0 :]
             output.hidden_states = tuple(h.flatten(2).transpose(1, 2) for h in states)
         return output
 
