@@ -15,6 +15,7 @@ from hfru_core.model.vlm import VLM
 
 BUDGET = 9 * 60  # seconds for the steps of a session
 SIZES = ("stage1_batch", "stage1_retain", "grpo_prompts")  # as records call them
+RATES = ("stage1_lr", "grpo_lr")  # fall with the root of the batch: its gradients are noisier
 SHARES = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4)  # of the batches; few, so that a retry finds the same
 SMALLEST = 4  # examples of a batch: below, a step is mostly noise
 TRIED = 4  # examples in the batches of a step that is measured
@@ -52,7 +53,7 @@ def measured(
     make: Callable[[UnlearnConfig], TrainedMethod], config: UnlearnConfig, check: float
 ) -> Cost:
     """The cost of a session, from one small step of each stage; no weight moves."""
-    method = make(with_sizes(config, dict.fromkeys(SIZES, TRIED)))
+    method = make(taken_from(config, {**config.to_record(), **dict.fromkeys(SIZES, TRIED)}))
     method.prepare()
     seconds = []
     for number in {0, config.train_steps} if config.hfru.grpo_steps else {0}:
@@ -71,7 +72,7 @@ def fitted(config: UnlearnConfig, cost: Cost) -> UnlearnConfig:
         return config
     smallest, full = min(config.batch, config.hfru.grpo_prompts), config.to_record()
     possible = [
-        with_sizes(config, {k: max(1, round(full[k] * share)) for k in SIZES})
+        taken_from(config, smaller(full, share))
         for share in SHARES
         if share == 1 or smallest * share >= SMALLEST
     ]
@@ -79,9 +80,16 @@ def fitted(config: UnlearnConfig, cost: Cost) -> UnlearnConfig:
     return next(fits, possible[-1])
 
 
-def with_sizes(config: UnlearnConfig, record: Mapping[str, Any]) -> UnlearnConfig:
-    """Settings with the batch sizes of a record."""
-    return UnlearnConfig.from_record({**config.to_record(), **{k: record[k] for k in SIZES}})
+def smaller(record: Mapping[str, Any], share: float) -> dict[str, Any]:
+    """A share of the batch sizes of a record, and learning rates that fit them."""
+    sizes = {k: max(1, round(record[k] * share)) for k in SIZES}
+    return sizes | {k: record[k] * share**0.5 for k in RATES}
+
+
+def taken_from(config: UnlearnConfig, record: Mapping[str, Any]) -> UnlearnConfig:
+    """Settings with the batch sizes and learning rates of a record."""
+    fitted = {k: record[k] for k in (*SIZES, *RATES)}
+    return UnlearnConfig.from_record({**config.to_record(), **fitted})
 
 
 def told(cost: Cost, asked: UnlearnConfig, config: UnlearnConfig, done: int = 0) -> str:

@@ -146,7 +146,7 @@ class UnlearnSession:
         self.config = fit.fitted(asked, cost)
         if kept:
             with checkpoint.damage_told(self.work):
-                self.config = fit.with_sizes(asked, kept["identity"]["config"])
+                self.config = fit.taken_from(asked, kept["identity"]["config"])
         self.estimate = fit.told(cost, asked, self.config, done)
 
     def identity(self) -> dict:

@@ -36,6 +36,8 @@ def test_batches_become_as_small_as_the_steps_need() -> None:
     config = fit.fitted(DEFAULT, cost)
     assert (config.batch, config.retain_batch, config.hfru.grpo_prompts) == (9, 12, 6)
     assert cost.left(config, checks=False) == pytest.approx(480)
+    assert config.lr == pytest.approx(DEFAULT.lr * (3 / 8) ** 0.5)  # noisier gradients
+    assert config.hfru.grpo_lr == pytest.approx(DEFAULT.hfru.grpo_lr * (3 / 8) ** 0.5)
 
 
 def test_no_batch_is_made_too_small_and_a_quick_session_stays() -> None:
