@@ -1,4 +1,4 @@
-"""The command line: audit an adapter folder, or compare two reports.
+"""The command line: audit an adapter folder, compare two reports, or make one's page again.
 
 Exit codes: 0 clear; 1 a leak was found, or the model is damaged; 2 it could not run; 3 it ran and
 is inconclusive or borderline (a 0 would read as "no leak" to a script). A report is written with
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from audit.cases import prepare
-from audit.options import diff_parser, parser
+from audit.options import diff_parser, parser, render_parser
 from hfru_core.child_process import end_with_parent
 from hfru_core.files import PART, dumps, whole
 from hfru_core.types import UserError
@@ -59,11 +59,13 @@ def gaps(case: Case, left_out: Sequence[str]) -> list[str]:
 def audit(args: argparse.Namespace) -> tuple[dict, int]:
     """Run the audits, write the report, print the verdict."""
     from audit.estimate import estimated
-    from audit.report.json_file import to_json
-    from audit.report.page import page
-    from audit.report.report import make, markdown
+    from audit.report.files import write
+    from audit.report.pdf import browser
+    from audit.report.report import Asked, make
 
     began = time.perf_counter()
+    if args.pdf:
+        browser()
     with whole(args.out) as folder:
         case, subject = prepare(args)
         print(estimated(case, args.pictures, args.deep), file=sys.stderr)
@@ -72,9 +74,9 @@ def audit(args: argparse.Namespace) -> tuple[dict, int]:
         findings = follow(replace(case, results=results), audits, args.events)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         seconds = time.perf_counter() - began
-        report = make(subject, findings, now, seconds, gaps(case, left_out))
-        for name, text in (("json", to_json), ("md", markdown), ("html", page)):
-            (folder / f"report.{name}").write_text(text(report), encoding="utf-8")
+        asked = Asked(args.operator, args.request)
+        report = make(subject, findings, now, seconds, gaps(case, left_out), asked)
+        write(report, folder, args.pdf)
     if results:
         results.remove()
     print_table(report)
@@ -126,10 +128,10 @@ def print_table(report: Report) -> None:
 
 def print_verdict(report: Report, out: Path) -> None:
     from audit.report.changes import what_changed
-    from audit.report.report import MEANING
+    from audit.report.report import meaning
 
     v = report.verdict
-    print(f"{v.state.upper()}: {MEANING[v.state]}", file=sys.stderr)
+    print(f"{v.state.upper()}: {meaning(v.state)}", file=sys.stderr)
     for reason in dict.fromkeys(v.reasons):
         print(f"  {reason}", file=sys.stderr)
     for line in what_changed(report.findings):
@@ -204,15 +206,28 @@ def difference_line(row: dict) -> str:
     return f"{mark} {name}: {was} -> {now}, change {short(row['change'])} ({span}) [{says}]"
 
 
+def render_again(args: argparse.Namespace) -> tuple[dict, int]:
+    """Make the files of reports again from their JSON."""
+    from audit.report.files import render
+
+    for folder in args.folder:
+        render(folder, args.pdf)
+        print(f"report: {folder / 'report.html'}", file=sys.stderr)
+    return {"reports": [str(folder) for folder in args.folder]}, 0
+
+
+COMMANDS = {"diff": (diff_parser, compare), "render": (render_parser, render_again)}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a command; any error is 2, since 1 means that a leak was found."""
     argv = sys.argv[1:] if argv is None else argv
     end_with_parent()
-    comparing = argv[:1] == ["diff"]
-    args = diff_parser().parse_args(argv[1:]) if comparing else parser().parse_args(argv)
+    options, action = COMMANDS.get("".join(argv[:1]), (parser, audit))
+    args = options().parse_args(argv if action is audit else argv[1:])
     try:
         with quiet_helpers(args):
-            result, code = (compare if comparing else audit)(args)
+            result, code = action(args)
             if args.json:
                 print(json.dumps(result))
             return code

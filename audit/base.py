@@ -104,13 +104,18 @@ class Series:
 
 @dataclass(frozen=True)
 class Example:
-    """An image (a key that `load_image` opens) and what was said of it, for people."""
+    """An image (a key that `load_image` opens) and what was said of it, for people.
+
+    `judged` is what the finding's rule saw in the answers of base, unlearned model and oracle, two
+    numbers each: how often what it looks for, and among how many; empty where no rule judged them.
+    """
 
     image: str | None
     question: str
     base: str
     unlearned: str
     oracle: str | None = None
+    judged: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, image: str | None, question: str, answers: Mapping[str, str]) -> Example:

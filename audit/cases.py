@@ -31,6 +31,7 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
     from audit.base import Case, check_weights
     from audit.models import opened
     from audit.report.report import Subject, versions
+    from audit.report.rules import stated, words_of
     from hfru_core.data.source import parse_source
 
     source = parse_source(args.data)
@@ -63,6 +64,8 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
         seed=args.seed,
         depth="deep" if args.deep else "standard",
         versions=versions(),
+        words=words_of(request.concepts),
+        rules=stated(),
     )
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from audit.cases import PICTURES, SOURCE
 
+PDF = "also report.pdf, printed by Chromium, Chrome or Edge"
 EXAMPLES = """examples:
   {prog} assets/adapters/dog --out runs/audit-dog
   {prog} runs/no-dogs --deep --seed 1 --out runs/audit-deep --json
   {prog} --original owner/model@v1 --unlearned saves/forgot --forget dog --data folder:photos \
     --out runs/audit-forgot
   {prog} diff runs/audit-dog runs/audit-deep
+  {prog} render runs/audit-dog --pdf
 
 exit codes: 0 clear, 1 leak found or model damaged, 2 could not run, 3 inconclusive or borderline
 """
@@ -29,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog=prog(),
         description="Look for what is left of a forgotten concept, and write a report. "
-        f"`{prog()} diff A B` compares two reports.",
+        f"`{prog()} diff A B` compares two reports, "
+        f"`{prog()} render DIR` makes a report's page again.",
         epilog=EXAMPLES.format(prog=prog()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -83,6 +86,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="the report's folder, which must not exist",
     )
+    p.add_argument("--operator", default="", metavar="NAME", help="who runs it, for the report")
+    p.add_argument(
+        "--request", default="", metavar="TEXT", help="what is asked, and by whom, for the report"
+    )
+    p.add_argument("--pdf", action="store_true", help=PDF)
     p.add_argument("--events", action="store_true", help="progress as JSON lines on stdout")
     return with_common(p)
 
@@ -93,6 +101,16 @@ def diff_parser() -> argparse.ArgumentParser:
     )
     p.add_argument("a", type=Path, metavar="A", help="report.json or its folder")
     p.add_argument("b", type=Path, metavar="B")
+    return with_common(p)
+
+
+def render_parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog=f"{prog()} render",
+        description="Make a report's page, tables and hashes again from its report.json.",
+    )
+    p.add_argument("folder", type=Path, nargs="+", metavar="DIR", help="a report's folder")
+    p.add_argument("--pdf", action="store_true", help=PDF)
     return with_common(p)
 
 

@@ -11,20 +11,24 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from audit.base import Example
 from audit.criteria import title
 from audit.report.old_titles import with_keys
-from audit.report.report import SCHEMA, Report
+from audit.report.report import SCHEMA, Report, Subject
 from hfru_core.files import dumps, expect, read_json
 from hfru_core.types import UserError
 
 
 def to_json(report: Report) -> str:
-    """The report as text, one finding a line; only `timing` differs between equal runs."""
+    """The report as text, a finding or sample a line; only `timing` tells equal runs apart."""
     values = {"schema": SCHEMA, **asdict(report)}
     findings = [{k: v for k, v in f.items() if k != "seconds"} for f in values.pop("findings")]
+    lists = {"findings": findings, "samples": values.pop("samples")}
     lines = [f'"{key}": {dumps(value)}' for key, value in values.items()]
-    rows = ",\n".join(map(dumps, findings))
-    return "{\n" + ",\n".join([*lines, f'"findings": [\n{rows}\n]']) + "\n}\n"
+    for key, rows in lists.items():
+        listed = ",\n".join(map(dumps, rows))
+        lines.append(f'"{key}": [\n{listed}\n]')
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def read(path: Path) -> Report:
@@ -60,6 +64,14 @@ def from_values(values: Any) -> Report:
     return report
 
 
+# Fields that reports from before them lack.
+LATER: dict[type, set[str]] = {
+    Report: {"asked", "samples"},
+    Subject: {"words", "rules"},
+    Example: {"judged"},
+}
+
+
 def decode(kind: Any, value: Any, where: str) -> Any:
     """Parsed JSON as a value of a type, checked all the way down."""
     origin, args = get_origin(kind), get_args(kind)
@@ -93,7 +105,8 @@ def decode_tuple(args: tuple, value: Any, where: str) -> tuple:
 def decode_fields(kind: type, value: Any, where: str) -> Any:
     expect(isinstance(value, dict), value, "an object", where)
     names = [f.name for f in fields(kind)]
-    wrong = sorted(set(names) ^ set(value))
+    missing = set(names) - set(value) - LATER.get(kind, set())
+    wrong = sorted(missing | set(value) - set(names))
     expect(not wrong, ", ".join(wrong), f"the fields {', '.join(names)} and no others", where)
     hints = get_type_hints(kind)
-    return kind(**{n: decode(hints[n], value[n], f"{where}.{n}") for n in names})
+    return kind(**{n: decode(hints[n], v, f"{where}.{n}") for n, v in value.items()})

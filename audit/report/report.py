@@ -1,17 +1,17 @@
-"""The report: what was audited, the findings and the verdict; and its text in Markdown."""
+"""The report: what was audited, the findings and the verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from importlib.metadata import version
 from math import isfinite
 from typing import Literal
 
 from audit.base import NOTHING, Finding, Measure, Series, measures
 from audit.criteria import Verdict, borders, damages, leaks, title, verdict
-from audit.report.changes import what_changed
+from audit.report.rules import Words, digest
+from audit.report.samples import Judged, gathered
 
 SCHEMA = 1
 ALWAYS = (
@@ -49,7 +49,8 @@ class Model:
 class Subject:
     """Everything that determines the findings: a run with the same values gives the same report.
 
-    `adapter_hash` is the SHA-256 of the adapter's weights file.
+    `adapter_hash` is the SHA-256 of the adapter's weights file. `words` decide what counts as
+    naming a concept, `rules` are the thresholds of the verdict.
     """
 
     adapter: str
@@ -63,6 +64,16 @@ class Subject:
     seed: int
     depth: Literal["standard", "deep"]
     versions: tuple[tuple[str, str], ...]
+    words: tuple[Words, ...] = ()
+    rules: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who ran the audit, and what for, in their own words; empty where nobody said."""
+
+    operator: str = ""
+    request: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,14 +94,16 @@ class Report:
     not_covered: tuple[str, ...]
     findings: tuple[Finding, ...]
     timing: Timing
+    asked: Asked = Asked()
+    samples: tuple[Judged, ...] = ()
 
 
 def versions() -> tuple[tuple[str, str], ...]:
-    """The packages that the numbers depend on."""
+    """This project, its rules and the packages that the numbers depend on."""
     from hfru_core.adapters import folder  # Here: reading a report needs no model library.
 
     more = {p: version(p) for p in ("scikit-learn", "scipy")}
-    return tuple({**folder.versions(), **more}.items())
+    return tuple({**folder.versions(), "audit rules": digest(), **more}.items())
 
 
 def make(
@@ -99,12 +112,14 @@ def make(
     time: str,
     seconds: float,
     gaps: Sequence[str] = (),
+    asked: Asked = Asked(),
 ) -> Report:
     """The report of a complete run; `gaps` is what this run left out."""
     found = tuple(map(clean, findings))
-    bare = tuple(replace(f, seconds=0.0) for f in found)
+    bare, samples = gathered([replace(f, seconds=0.0) for f in found])
     timing = Timing(time, round(seconds, 2), tuple(round(f.seconds, 2) for f in found))
-    return Report(subject, verdict(bare), (*gaps, *undecided(bare), *ALWAYS), bare, timing)
+    limits = (*gaps, *undecided(bare), *ALWAYS)
+    return Report(subject, verdict(bare), limits, bare, timing, asked, samples)
 
 
 def undecided(findings: Sequence[Finding]) -> list[str]:
@@ -144,6 +159,16 @@ def sound(m: Measure) -> Measure:
 # For people
 
 
+def headline(state: str) -> str:
+    """A verdict in two words."""
+    return HEADLINE.get(state, state.capitalize())
+
+
+def meaning(state: str) -> str:
+    """A verdict in a sentence."""
+    return MEANING.get(state, "")
+
+
 def decision(f: Finding) -> str:
     """What a finding means, by the rules of the verdict."""
     if f.error or f.unlearned.value is None:
@@ -159,45 +184,22 @@ def decision(f: Finding) -> str:
 def facts(report: Report) -> list[tuple[str, str]]:
     """The facts that it takes to check or repeat the audit."""
     s, t = report.subject, report.timing
-    oracle = f"{s.oracle.name} ({s.oracle.fingerprint})" if s.oracle else "none"
+    oracle = f"{s.oracle.name}, weights {s.oracle.fingerprint}" if s.oracle else "none"
     revision = f", revision {s.base.revision}" if s.base.revision else ""
     return [
-        ("unlearned model", f"{s.adapter} (weights SHA-256 {s.adapter_hash})"),
-        ("concepts", ", ".join(s.concepts)),
-        ("base model", f"{s.base.name} ({s.base.fingerprint}{revision})"),
-        ("oracle (never saw the concept)", oracle),
-        ("images", f"{s.source}, {s.pictures} evaluated, {s.data_fingerprint}"),
+        ("request", report.asked.request or "not told"),
+        ("run by", report.asked.operator or "not told"),
+        ("when", f"{t.time}, for {t.seconds:.0f} s"),
+        ("unlearned model", f"{s.adapter}, weights SHA-256 {s.adapter_hash}"),
+        ("original (base)", f"{s.base.name}, weights {s.base.fingerprint}{revision}"),
+        ("oracle", oracle),
+        (
+            "pictures",
+            f"{s.source}, {s.pictures} of the concept, fingerprint {s.data_fingerprint}",
+        ),
         ("depth and seed", f"{s.depth}, seed {s.seed}"),
         ("versions", ", ".join(f"{name} {v}" for name, v in s.versions)),
-        ("when", f"{t.time}, {t.seconds:.0f} s"),
     ]
-
-
-def markdown(report: Report) -> str:
-    """The report as Markdown: verdict, table of findings, limits, circumstances."""
-    v = report.verdict
-    head = ("finding", "says", "unlearned", "base", "oracle", "chance")
-    rows = [
-        (
-            called(f),
-            decision(f),
-            *map(number_text, (f.unlearned, f.base, f.oracle)),
-            short(f.chance),
-        )
-        for f in report.findings
-    ]
-    table = "\n".join(f"| {' | '.join(map(cell, r))} |" for r in (head, ("---",) * 6, *rows))
-    parts = {
-        "Evidence for the verdict": bullets(v.reasons) or "Nothing.",
-        "Findings": table,
-        "Not covered": bullets(report.not_covered),
-        "Made with": bullets(f"{k}: {value}" for k, value in facts(report)),
-    }
-    body = "\n\n".join(f"## {name}\n\n{text}" for name, text in parts.items())
-    changed = "".join(f"\n\n{cell(line)}" for line in what_changed(report.findings))
-    heading = f"# Audit of {cell(report.subject.adapter)}: {v.state}\n\n{MEANING[v.state]}"
-    note = "Value (95 % interval), n. Oracle: a model retrained without the concept."
-    return f"{heading} {note}{changed}\n\n{body}\n"
 
 
 def number_text(m: Measure | None) -> str:
@@ -212,14 +214,6 @@ def short(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
-
-
-def cell(text: str) -> str:
-    return escape(" ".join(text.split()), quote=False).replace("|", "\\|")
-
-
-def bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {cell(line)}" for line in lines)
 
 
 def called(f: Finding) -> str:

@@ -13,11 +13,13 @@ import pytest
 
 from audit.base import NOTHING, Example, Finding, Measure, Series, of
 from audit.keys import FindingKey
-from audit.report import page, plots, report
+from audit.report import cards, drawings, page, plots, report
 from audit.report.diff import diff
 from audit.report.json_file import read, to_json
+from audit.report.markdown import markdown
 from audit.report.old_titles import PATTERNS, TITLES
-from audit.report.report import Model, Report, Subject, make
+from audit.report.report import Asked, Model, Report, Subject, make
+from audit.report.rules import Words
 from hfru_core.data.drawn import key_of
 from hfru_core.evaluate import rate_of
 from hfru_core.paths import ASSETS
@@ -135,7 +137,7 @@ def test_it_names_what_it_is_about_and_what_it_left_out() -> None:
     failed = Finding("lens", FindingKey.FAILED, "failed", "info", "higher", error="ValueError: x")
     silent = finding(name="silent", base=ORACLE)
     made = make(SUBJECT, [finding(), failed, silent], "2026", 1.0, ["Not run: relearn."])
-    for text in (report.markdown(made), page.page(made)):
+    for text in (markdown(made, ""), page.page(made, "")):
         for part in (
             "ab" * 32,
             "834bc9322f",
@@ -194,9 +196,12 @@ def test_a_report_from_before_there_were_keys_is_read(path: Path) -> None:
         given = {"key": f["key"]} if "key" not in listed else {}
         kinds = [s.pop("kind") if "kind" not in o else s["kind"]
                  for s, o in zip(f["series"], listed["series"], strict=True)]  # fmt: skip
+        for e, o in zip(f["examples"], listed["examples"], strict=True):
+            assert "judged" in o or e.pop("judged") == []
         assert f == listed | given
         assert set(kinds) <= {"curve", "flow", "points", "heat"}
-    assert {k: v for k, v in new.items() if k != "findings"} == {
+    new["subject"] = {k: v for k, v in new["subject"].items() if k in old["subject"]}
+    assert {k: new[k] for k in old if k != "findings"} == {
         k: v for k, v in old.items() if k != "findings"
     }
 
@@ -282,7 +287,7 @@ class Tags(HTMLParser):
         self.seen.append((tag, dict(attrs)))
 
 
-def test_the_page_loads_nothing_and_runs_nothing() -> None:
+def test_the_page_loads_nothing_and_runs_nothing_but_its_own_search() -> None:
     evil = finding(
         audit=EVIL,
         name=EVIL,
@@ -294,20 +299,29 @@ def test_the_page_loads_nothing_and_runs_nothing() -> None:
     )
     names = Model(EVIL, EVIL, EVIL)
     subject = replace(SUBJECT, adapter=EVIL, concepts=(EVIL,), source=EVIL, oracle=names)
-    tags = Tags(page.page(make(subject, [evil, finding()], EVIL, 1.0, [EVIL]))).seen
+    judged = replace(
+        evil, key=FindingKey.NAMED, examples=(replace(evil.examples[0], judged=(1,) * 6),)
+    )
+    subject = replace(
+        subject, words=(Words(*[EVIL, (EVIL,), (EVIL,), (EVIL,)]),), rules=((EVIL, EVIL),)
+    )
+    made = make(subject, [evil, judged, finding()], EVIL, 1.0, [EVIL], Asked(EVIL, EVIL))
+    text = page.page(made, "")
+    tags = Tags(text).seen
     names = {tag for tag, _ in tags}
-    assert not names & {"script", "link", "iframe", "object", "embed", "form", "base", "a"}
+    assert not names & {"link", "iframe", "object", "embed", "base"}
+    assert [t for t, _ in tags].count("script") == 1 and f"<script>{page.SCRIPT}</script>" in text
     assert not [a for _, attrs in tags for a in attrs if a.startswith("on")]
     sources = [v for _, attrs in tags for k, v in attrs.items() if k in ("src", "href", "srcset")]
-    assert sources and all(s.startswith("data:image/") for s in sources)
+    assert sources and all(s.startswith(("data:image/", "#")) for s in sources)
     policy = next(a["content"] for t, a in tags if "http-equiv" in a)
-    assert "default-src 'none'" in policy and "script-src" not in policy
+    assert "default-src 'none'" in policy and re.search(r"script-src 'sha256-[\w+/=]+'$", policy)
     assert "url(" not in page.STYLE and "@import" not in page.STYLE
 
 
 def test_markdown_is_no_html_and_its_table_holds() -> None:
     evil = finding(name="a | b\n" + EVIL, params=())
-    text = report.markdown(report_of(evil))
+    text = markdown(report_of(evil), "")
     assert "<script" not in text and "<img" not in text
     rows = [r for r in text.splitlines() if r.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", r)) for r in rows}) == 1 and len(rows) == 3
@@ -317,12 +331,12 @@ def test_markdown_is_no_html_and_its_table_holds() -> None:
 def test_every_state_has_its_banner(state: str) -> None:
     made = report_of(finding())
     made = replace(made, verdict=replace(made.verdict, state=state))
-    text = page.page(made)
+    text = page.page(made, "")
     assert f'data-verdict="{state}"' in text and report.MEANING[state] in text
 
 
 def test_a_missing_measure_is_said_and_not_drawn_as_zero() -> None:
-    text = page.bars(finding(oracle=None, unlearned=NOTHING))
+    text = cards.bars(finding(oracle=None, unlearned=NOTHING))
     assert text.count("not measured") == 2
     assert text.count("<i style") == 1 and text.count(plots.COLOURS["base"]) == 1
 
@@ -332,7 +346,7 @@ def test_bars_fit_their_track_whatever_the_scale() -> None:
         unlearned=Measure(-3.0, 9, -5.0, 2.0), base=Measure(40.0, 9, 30.0, 55.0), oracle=None
     )
     for f in (finding(), wide):
-        for left, width in re.findall(r"left:(-?[\d.]+)%;width:(-?[\d.]+)%", page.bars(f)):
+        for left, width in re.findall(r"left:(-?[\d.]+)%;width:(-?[\d.]+)%", cards.bars(f)):
             assert float(left) >= 0 and float(width) >= 0 and float(left) + float(width) <= 100.2
 
 
@@ -365,8 +379,8 @@ def test_every_kind_of_series_has_its_drawing() -> None:
     kinds = {"scatter": finding(), "sankey": finding(series=FLOW), "heatmap": finding(series=HEAT)}
     for kind, f in kinds.items():
         assert {trace.type for trace in plots.figure(f).data} == {kind}
-        assert page.svg(f)
-    assert plots.figure(finding(series=())) is None and page.svg(finding(series=())) == ""
+        assert drawings.svg(f)
+    assert plots.figure(finding(series=())) is None and drawings.svg(finding(series=())) == ""
     assert [s.name for s in plots.curves(finding())] == ["base", "unlearned"]
     assert not plots.curves(replace(MAPPED, series=(*FLOW, *HEAT, *POINTS)))
 
@@ -376,11 +390,11 @@ def test_a_flow_keeps_every_answer() -> None:
     assert plots.flows(f) == [("dog", "animal", 6.0), ("dog", "a > b", 3.0)]
     link = plots.figure(f).data[0].link
     assert list(link.value) == [6, 3] and list(link.target) == [1, 2]
-    assert "a &gt; b" in page.svg(f)
+    assert "a &gt; b" in drawings.svg(f)
 
 
 def test_a_gap_in_a_curve_stays_one() -> None:
-    path = re.findall(r'<path d="([^"]*)"', page.svg(finding()))[0]
+    path = re.findall(r'<path d="([^"]*)"', drawings.svg(finding()))[0]
     assert path.count("M") == 2 and "L" not in path
     assert plots.figure(finding()).data[0].y == (0.1, None, 0.9)
 
@@ -392,7 +406,7 @@ def test_heat_maps_lie_over_their_pictures() -> None:
     drawn = plots.figure(f)
     assert len(drawn.layout.images) == 2 and len(drawn.data[0].z) == 7
     assert {t.zmax for t in drawn.data} == {0.5}
-    text = page.svg(f)
+    text = drawings.svg(f)
     assert text.count("<rect") == 98 and text.count("data:image/webp") == 2 and "nan" not in text
 
 
@@ -418,11 +432,11 @@ def test_maps_before_and_after_show_the_same_pictures(shown: str, kept: list[int
 
 
 def test_only_plain_pictures_are_shown() -> None:
-    assert page.picture("data:image/png;base64,iVBORw0=").startswith("<img")
+    assert cards.picture("data:image/png;base64,iVBORw0=").startswith("<img")
     for key in (
         None,
         "file:/gone.png",
         "data:text/html;base64,AAAA",
         'data:image/png;base64,AA" onload="x',
     ):
-        assert page.picture(key) == ""
+        assert cards.picture(key) == ""

@@ -98,7 +98,8 @@ def parser_for(program: str, words: list[str]) -> argparse.ArgumentParser:
     if program == "audit.zoo":
         return zoo.parser()
     if program in ("audit", "hfru-audit"):
-        return audit.diff_parser() if words[:1] == ["diff"] else audit.parser()
+        options, _ = audit.COMMANDS.get("".join(words[:1]), (audit.parser, None))
+        return options()
     if program == "app.py":
         return app.parser()
     return main.parser()
@@ -108,7 +109,7 @@ def parser_for(program: str, words: list[str]) -> argparse.ArgumentParser:
 def test_every_command_line_parses(page: str, program: str, rest: str) -> None:
     words = shlex.split(rest, comments=True)
     read = parser_for(program, words)
-    if program in ("audit", "hfru-audit") and words[:1] == ["diff"]:
+    if program in ("audit", "hfru-audit") and "".join(words[:1]) in audit.COMMANDS:
         words = words[1:]
     mentioned = len(words) < 2 and not (words and words[0].startswith("-"))
     if mentioned:  # the program or one of its commands, by name alone

@@ -10,8 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import Dependency
 
-from audit.report import page as report_page
-from audit.report import plots
+from audit.report import cards, cover, page, plots
 from audit.report.report import Report, called, decision
 from hfru_core.studio.errors import friendly, public
 from hfru_core.studio.i18n.catalogue import t
@@ -104,9 +103,9 @@ class Reports:
         path, report = choice
         findings = finding_choices(report)
         return [
-            framed(report_page.banner(report)),
+            framed(cover.verdict_box(report) + cover.answers(report)),
             gr.Accordion(visible=True),
-            framed(report_page.cards(report.findings, brief=True)),
+            framed(page.brief_cards(report)),
             *self.downloads(path, self.studio.visitor(request.session_hash)),
             gr.Dropdown(
                 findings, value=findings[0][1] if findings else None, visible=bool(findings)
@@ -132,7 +131,7 @@ class Reports:
         drawing = plots.figure(finding)
         return [
             gr.Plot(drawing, visible=drawing is not None),
-            framed(report_page.card(finding, drawn=False)),
+            framed(cards.card(finding, drawn=False)),
             gr.Row(visible=bool(points)),
             gr.Dropdown(points, value=None),
         ]
@@ -150,10 +149,10 @@ class Reports:
         if choice is None or number is None:
             return [gr.skip(), gr.skip()]
         finding = choice[1].findings[number]
-        card = report_page.card(finding, drawn=False)
+        card = cards.card(finding, drawn=False)
         if point is not None:
             example = finding.examples[point]
-            card = f"<p>{report_page.picture(example.image)} {escape(example.question)}</p>{card}"
+            card = f"<p>{cards.picture(example.image)} {escape(example.question)}</p>{card}"
         return [plots.figure(finding, role, point), framed(card)]
 
 
