@@ -52,7 +52,8 @@ def verdict_box(report: Report) -> str:
         f'<div class="verdict {v.state}" data-verdict="{v.state}"><p>Audit of '
         f"<b>{escape(report.subject.adapter)}</b>; to forget: "
         f"{escape(', '.join(report.subject.concepts))}</p>"
-        f'<p class="state">{headline(v.state)}</p><p>{meaning(v.state)}</p>{decided(report)}{told}</div>'
+        f'<p class="state">{headline(v.state)}</p><p>{meaning(v.state)}</p>'
+        f"{decided(report)}{told}</div>"
     )
 
 
