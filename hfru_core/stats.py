@@ -50,6 +50,8 @@ def auc(positive: Numbers, negative: Numbers) -> float:
 
 
 def tpr_at_fpr(positive: Numbers, negative: Numbers, fpr: float) -> float:
-    """Share of positives above the threshold that at most `fpr` of the negatives pass."""
-    threshold = np.quantile(np.asarray(negative), 1 - fpr, method="higher")
+    """Largest share of positives above a threshold that at most `fpr` of the negatives pass."""
+    highest = np.sort(np.asarray(negative))[::-1]
+    passing = int(fpr * len(highest) + 1e-9)
+    threshold = highest[passing] if passing < len(highest) else -np.inf
     return float((np.asarray(positive) > threshold).mean())

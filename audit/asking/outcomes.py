@@ -82,6 +82,12 @@ def says_yes(data: UnlearnData, sample: Sample, text: str) -> bool:
     return replies.said_yes(text)
 
 
+def says_yes_in_pope(data: UnlearnData, sample: Sample, text: str) -> bool:
+    """Yes by POPE's own parser: all but 'no', 'No' or 'not' among the first sentence's words."""
+    first = text.partition(".")[0].replace(",", "")
+    return not {"no", "No", "not"}.intersection(first.split(" "))
+
+
 def knows_fact(data: UnlearnData, sample: Sample, text: str) -> bool:
     return fact_is_right(sample, text)
 

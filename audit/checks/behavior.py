@@ -299,7 +299,9 @@ def yes_or_no(case: Case) -> Iterator[Finding]:
         ),
     ):
         asked = prompts.negatives(rows, case.data, strategy, can_read, rng)
-        yield from found(key, name, "damage", "higher", ask(case, asked), outcomes.says_yes)
+        answers = ask(case, asked)
+        note = in_pope(answers)
+        yield from found(key, name, "damage", "higher", answers, outcomes.says_yes, note=note)
     there = prompts.part(prompts.rows(case.data, "retain", ("exists",)), 0.5, rng)
     yield from found(
         FindingKey.TRUE_YES,
@@ -309,6 +311,13 @@ def yes_or_no(case: Case) -> Iterator[Finding]:
         ask(case, there),
         outcomes.says_yes,
     )
+
+
+def in_pope(answers: Answers) -> str:
+    """The same answers by the published parser, to which "I don't know." is a yes."""
+    rates = {name: rate(answers, outcomes.says_yes_in_pope, name).value for name in answers.said}
+    told = ", ".join(f"{n} {100 * v:.0f} %" for n, v in rates.items() if v is not None)
+    return f"By POPE's own parser, which takes whatever lacks no and not for a yes: {told}."
 
 
 def in_text(case: Case) -> Iterator[Finding]:

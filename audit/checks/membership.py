@@ -5,7 +5,9 @@ scores of the right answer's tokens are higher for a member: the log-likelihood 
 the least likely fifth (Min-K%, Shi et al., 2310.16789); the same after standardising every token
 by the model's own distribution (Min-K%++, Zhang et al., 2404.02936). 0.5 is the ideal AUC, and that
 of a model that saw neither; far below it, the session suppressed its own images and not the
-concept. PrivLeak compares with a retrained model (MUSE, 2407.06460); 0 is ideal.
+concept. The end of an answer counts as a token of it, as in the session's loss; open-unlearning
+leaves it out. Of 64 others no one may pass at 1 % FPR. PrivLeak compares with a retrained model
+(MUSE, 2407.06460); 0 is ideal.
 
 Does not cover: attacks with shadow models (U-LiRA), which are stronger and cost many trainings.
 """

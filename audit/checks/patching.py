@@ -1,7 +1,8 @@
 """Activation patching: at which depth of the tower the name is lost, and where it comes back.
 
-Whole towers are cut and joined (arXiv 2605.24614, UDS). Does not cover: an oracle, whose
-hidden states mean something else.
+Whole towers are cut and joined: naming by layer, and no score of its own (UDS, arXiv 2605.24614,
+is another number and is not computed). Does not cover: an oracle, whose hidden states mean
+something else.
 """
 
 from __future__ import annotations

@@ -230,15 +230,17 @@ PROBES = {
 def prequential(x: np.ndarray, task: Task, seed: int, orders: int = 4) -> np.ndarray:
     """Bits (orders, train images) for the labels of a balanced task; the first block costs 1."""
     rng, n = np.random.default_rng(seed), len(task.train)
-    z = StandardScaler().fit_transform(x[task.train])
+    shown = x[task.train]
     costs, cuts = np.ones((orders, n)), [c for c in SIZES if c < n]
     for cost in costs:
         halves = [rng.permutation(np.flatnonzero(task.train_is == b)) for b in (True, False)]
         order = np.stack(halves, 1).ravel()  # classes take turns: no block has one alone
         for start, end in zip(cuts, [*cuts[1:], n]):
             known, sent = order[:start], order[start:end]
-            probe = PROBES["linear probe"]().fit(z[known], task.train_is[known])
-            chance = probe.predict_proba(z[sent])[np.arange(len(sent)), 1 * task.train_is[sent]]
+            # Whoever reads the code has seen no later block, nor how its features are scaled.
+            probe = make_pipeline(StandardScaler(), PROBES["linear probe"]())
+            probe.fit(shown[known], task.train_is[known])
+            chance = probe.predict_proba(shown[sent])[np.arange(len(sent)), 1 * task.train_is[sent]]
             cost[sent] = -np.log2(chance)
     return costs
 

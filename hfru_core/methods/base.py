@@ -17,7 +17,6 @@ from torch.nn import functional as F
 from hfru_core.concepts import slug
 from hfru_core.config import HFRUSettings, UnlearnConfig
 from hfru_core.data.source import load_image
-from hfru_core.language.rewriting import substitute
 from hfru_core.model import rollout
 from hfru_core.model.vlm import VLM
 from hfru_core.model.weights import snapshot, swapped
@@ -48,11 +47,15 @@ class Step(NamedTuple):
 
 
 class AnswerLogits(NamedTuple):
-    """A model's logits (N, R, V) at given answers, their tokens (N, R), and which count (N, R)."""
+    """A model's logits (N, R, V) at given answers, their tokens (N, R), and which count (N, R).
+
+    Where questions are among them, answers begin at `start`.
+    """
 
     logits: torch.Tensor
     ids: torch.Tensor
     mask: torch.Tensor
+    start: int = 0
 
     @property
     def logp(self) -> torch.Tensor:
@@ -103,10 +106,27 @@ class Method:
     ) -> AnswerLogits:
         """The model's logits at the right answers, or at others."""
         ids = sft.encode_answers(self.vlm, answers_of(rows) if answers is None else answers)
-        images = [load_image(s.image) if s.image else None for s in rows]
-        inputs = self.vlm.inputs(images, [s.question for s in rows])
-        logits = rollout.plain_logits(self.vlm.core, inputs, ids, 1)
+        logits = rollout.plain_logits(self.vlm.core, self.inputs_of(rows), ids, 1)
         return AnswerLogits(logits, ids, rollout.answer_mask(ids, self.vlm.eos))
+
+    def everywhere(self, rows: Sequence[Sample]) -> AnswerLogits:
+        """The model's logits at all that is not padding: images, questions, right answers."""
+        ids, asked = sft.encode_answers(self.vlm, answers_of(rows)), self.inputs_of(rows)
+        logits = rollout.whole_logits(self.vlm.core, asked, ids)
+        seen, start = asked["attention_mask"].bool(), asked["input_ids"].shape[1] - 1
+        counted = [seen[:, 1:] & seen[:, :-1], rollout.answer_mask(ids, self.vlm.eos)]
+        targets = torch.cat([asked["input_ids"][:, 1:], ids], 1)
+        return AnswerLogits(logits, targets, torch.cat(counted, 1), start)
+
+    def in_words(self, rows: Sequence[Sample]) -> AnswerLogits:
+        """The model's logits at questions and right answers, without what stands for images."""
+        now = self.everywhere(rows)
+        return now._replace(mask=now.mask & (now.ids != self.vlm.core.config.image_token_id))
+
+    def inputs_of(self, rows: Sequence[Sample]) -> dict[str, torch.Tensor]:
+        """The model's inputs: images and questions."""
+        images = [load_image(s.image) if s.image else None for s in rows]
+        return self.vlm.inputs(images, [s.question for s in rows])
 
     def idk(self, rows: Sequence[Sample], rng: random.Random) -> list[str]:
         """A refusal for each row, drawn from a list."""
@@ -183,6 +203,12 @@ class TrainedMethod(Method):
         """KL(original || now) per token of the right answers."""
         return kl(self.reference_logits(rows), self.logits_of(rows))
 
+    def kl_everywhere(self, rows: Sequence[Sample]) -> torch.Tensor:
+        """KL(original || now) per token of images, questions and right answers."""
+        with self.original():
+            before = self.everywhere(rows)
+        return kl(before, self.everywhere(rows))
+
 
 def answers_of(rows: Sequence[Sample]) -> list[str]:
     """The right answers."""
@@ -244,20 +270,3 @@ def draw_retain(
     near = [s for s in samples if s.concept_id in siblings]
     close = round(cfg.near_share * count) if near else 0
     return [*draw(near, close, rng), *draw(samples, count - close, rng)]
-
-
-def wrong_answer(sample: Sample, data: UnlearnData, rng: random.Random) -> str:
-    """The right answer with the concept replaced by one sibling, drawn once per answer."""
-    text = "No." if sample.topic == "exists" else sample.answer
-    for concept in data.concepts:
-        names = {w.lower() for c in data.concepts for w in c.aliases}
-        others = [s for s in concept.siblings if s.lower() not in names]
-        if concept.kind == "identity":
-            others = [s for s in others if " " in s] or others
-        if not others:
-            raise UserError(
-                f"{concept.name} has no siblings that could be named instead. Give it some in its "
-                "concept.json, or choose a method that teaches no wrong names."
-            )
-        text = substitute(text, concept.aliases, rng.choice(others))
-    return text

@@ -35,8 +35,9 @@ from torch.nn import functional as F
 
 from hfru_core.config import HFRUSettings, UnlearnConfig
 from hfru_core.data.source import load_image
-from hfru_core.methods.base import Step, TrainedMethod, draw, draw_retain, pool, wrong_answer
+from hfru_core.methods.base import Step, TrainedMethod, draw, draw_retain, pool
 from hfru_core.methods.hfru_deep import DeepTerms
+from hfru_core.methods.wrong_names import with_wrong_names
 from hfru_core.model import rollout
 from hfru_core.model.vlm import VLM
 from hfru_core.model.weights import snapshot, swapped
@@ -115,6 +116,8 @@ class HFRU(TrainedMethod):
 
     def prepare(self) -> None:
         self.data = augmented(self.vlm, self.data, self.config)
+        if self.config.hfru.stage1_target == "sibling":
+            self.data = with_wrong_names(self.vlm, self.data, self.config.topics, self.config.seed)
         wanted = self.config.deep.match or self.config.deep.suppress
         self.deep = DeepTerms(self.vlm, self.data, self.config) if wanted else None
 
@@ -132,15 +135,6 @@ class HFRU(TrainedMethod):
         return step
 
 
-def stage1_answer(sample: Sample, data: UnlearnData, cfg: UnlearnConfig, rng: random.Random) -> str:
-    """What stage 1 teaches: the honest answer, or the paper's wrong name."""
-    if sample.role == "retain":
-        return sample.answer
-    if cfg.hfru.stage1_target == "abstraction":
-        return sample.safe_answer
-    return wrong_answer(sample, data, rng)
-
-
 def disrupt(
     vlm: VLM,
     data: UnlearnData,
@@ -153,7 +147,7 @@ def disrupt(
     if not cfg.hfru.feature_hold:
         taught = (*taught, *pool(data, "retain", cfg))
     rows = draw(taught, cfg.batch, rng)
-    answers = [stage1_answer(s, data, cfg, rng) for s in rows]
+    answers = [s.answer if s.role == "retain" else s.safe_answer for s in rows]
     own, given = vlm.processes.part(rows), vlm.processes.part(answers)
     longest = sft.encode_answers(vlm, given).shape[1]
     of = sft.tokens(vlm, answers)

@@ -85,11 +85,12 @@ class DeepTerms:
         with tower_outputs(vlm) as outputs:
             prefix = rollout.prefill(vlm.core, inputs)
         logits = rollout.shared_logits(vlm.core, prefix, ids, 2)
-        both = AnswerLogits(logits, ids, rollout.answer_mask(ids, vlm.eos))
+        mask = rollout.answer_mask(ids, vlm.eos)
+        apart = [AnswerLogits(logits[i::2], ids[i::2], mask[i::2]) for i in (0, 1)]
         fixed = vlm.family.fixed
         means = mean_tokens(outputs[0], len(rows)) if fixed else tower_layers(vlm, images)
         tokens = vlm.by_row(outputs[0].pooler_output, inputs)
-        return Pass(means, tokens, *(AnswerLogits(*(x[i::2] for x in both)) for i in (0, 1)))
+        return Pass(means, tokens, *apart)
 
     def separation(
         self, rows: Sequence[Sample], means: list[torch.Tensor], rng: random.Random

@@ -2,7 +2,8 @@
 
 Weights whose squared gradient on forget images is at least that on what is preserved are ascended
 on; retain steps move all. Preserved are retained images and, where the decoder is adapted, text
-(none passes through a tower). Follows the vision mask of its repository (Z1zs/MMUnlearner).
+(none passes through a tower). Follows the vision mask of its repository (Z1zs/MMUnlearner), whose
+labels for it are all words, those of questions too; its training counts answers (`--ans_only`).
 Deviates: the language model is frozen unless the scope says otherwise (there it is trained too,
 by forget steps that no mask limits); both gradients in one step; masks lie on LoRA's B alone, since
 the gradient of its A is zero at first: A is left free.
@@ -27,7 +28,7 @@ BATCHES = 8
 
 class MMUnlearner(TrainedMethod):
     label, source = "MMUnlearner", "arXiv 2502.11051"
-    variant = "vision mask; ascent and retain NLL in one step"
+    variant = "vision mask from all words; ascent and retain NLL in one step"
     scope = "encoder+projector"
     constants = {"alpha": 1.0, "threshold": 1.0}
     published = ("alpha", "threshold")
@@ -42,9 +43,7 @@ class MMUnlearner(TrainedMethod):
             words = self.saliency(lambda: draw(text, self.config.retain_batch, rng))
             # No text passes through a tower, and none is averaged there.
             keep = {n: (k + words[n]) / 2 if words[n].any() else k for n, k in keep.items()}
-        self.mask = {
-            n: (f + TINY) / (keep[n] + TINY) >= self.c["threshold"] for n, f in forget.items()
-        }
+        self.mask = {n: mask_of(f, keep[n], self.c["threshold"]) for n, f in forget.items()}
 
     def text(self) -> tuple[Sample, ...]:
         """Text-only questions, which show the weights that hold words."""
@@ -63,7 +62,7 @@ class MMUnlearner(TrainedMethod):
         weights = self.vlm.trainable()
         total = {n: torch.zeros_like(p) for n, p in weights.items()}
         for _ in range(BATCHES):
-            loss = self.nll(batch())
+            loss = self.in_words(batch()).nll
             grads = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
             for n, g in zip(weights, grads):
                 total[n] += 0 if g is None else g**2 / BATCHES
@@ -79,3 +78,10 @@ class MMUnlearner(TrainedMethod):
             if g is not None:
                 p.grad = self.mask[name] * g + (0 if p.grad is None else p.grad)
         return Step(pushed + kept)
+
+
+def mask_of(forget: torch.Tensor, keep: torch.Tensor, threshold: float) -> torch.Tensor:
+    """The weights of a tensor that matter more for what is forgotten; all where none was moved."""
+    if not (forget.any() or keep.any()):
+        return torch.ones_like(forget, dtype=torch.bool)
+    return (forget + TINY) / (keep + TINY) >= threshold

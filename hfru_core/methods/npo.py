@@ -38,5 +38,5 @@ class SimNPO(TrainedMethod):
     def loss(self, rng: random.Random) -> torch.Tensor:
         now, beta = self.logits_of(self.forget(rng)), self.c["beta"]
         mean = now.logp / now.length
-        pushed = -2 / beta * logsigmoid(-beta * mean - self.c["delta"]).mean()
+        pushed = -2 / beta * logsigmoid(-beta * (mean + self.c["delta"])).mean()
         return self.c["gamma"] * pushed + self.c["alpha"] * self.nll(self.retain(rng))

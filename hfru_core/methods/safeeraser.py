@@ -2,9 +2,9 @@
 
 Beside each loss, questions of the forget set are asked about harmless images and answered
 normally, so that wording alone is never refused. Weights as in its repository. Deviates: harmless
-images are retained ones instead of generated ones; KL counts the tokens of answers, not of
-questions; LoRA on the decoder with the whole projector is replaced by the scope chosen. Where a
-request asks about all images in the same words, only "is there any ...?" is new in it.
+images are retained ones instead of generated ones; KL leaves padding out; LoRA on the decoder with
+the whole projector is replaced by the scope chosen. Where a request asks about all images in the
+same words, only "is there any ...?" is new in it.
 """
 
 from __future__ import annotations
@@ -84,10 +84,16 @@ class GDPD(Decoupled):
 
 
 class KLPD(Decoupled):
-    label, variant, constants = "KL+PD", "ascent, KL on retain", {"decoupling": 1.0}
+    label, variant, constants = (
+        "KL+PD",
+        "ascent, KL on retain at all positions",
+        {"decoupling": 1.0},
+    )
 
     def loss(self, rng: random.Random) -> torch.Tensor:
-        return -self.nll(self.forget(rng)) + self.kl(self.retain(rng)) + self.decoupled(rng)
+        return (
+            -self.nll(self.forget(rng)) + self.kl_everywhere(self.retain(rng)) + self.decoupled(rng)
+        )
 
 
 class IdkPD(Decoupled):

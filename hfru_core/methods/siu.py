@@ -15,19 +15,21 @@ from dataclasses import replace
 import torch
 
 from hfru_core.data.request_variants import text_samples
-from hfru_core.methods.base import AnswerLogits, TrainedMethod, draw, name_tokens, wrong_answer
+from hfru_core.methods.base import AnswerLogits, TrainedMethod, draw, name_tokens
+from hfru_core.methods.wrong_names import with_wrong_names
 from hfru_core.types import Sample
 
 
 class SIU(TrainedMethod):
     label, source = "SIU", "arXiv 2405.12523"
-    variant = "one picture a concept, four targets, dual masked KL"
+    variant = "one picture a concept, four targets, one wrong name each, dual masked KL"
     scope = "all"
     constants = {"alpha": 0.9, "beta": 0.75, "pictures": 1}
     published = ("alpha", "beta", "pictures")
     changes = {"lr": 8e-3}
 
     def prepare(self) -> None:
+        self.data = with_wrong_names(self.vlm, self.data, self.config.topics, self.config.seed)
         few: dict[str, list[str]] = {}
         for s in self.data.select("forget", "train"):
             keys = few.setdefault(s.concept_id, [])
@@ -45,10 +47,7 @@ class SIU(TrainedMethod):
     def targets(self, rng: random.Random) -> list[Sample]:
         """A batch of the first two kinds: images with new answers."""
         quarter = self.config.batch // 2
-        renamed = [
-            replace(s, answer=wrong_answer(s, self.data, rng))
-            for s in draw_answers(self.few, quarter, rng)
-        ]
+        renamed = [replace(s, answer=s.safe_answer) for s in draw_answers(self.few, quarter, rng)]
         others = [s for s in self.data.select("retain", "train") if s.topic == "describe"]
         asked = [s for s in self.few if s.topic == "describe"] or self.few
         described = [

@@ -199,11 +199,23 @@ def plain_logits(
     model: Model, inputs: dict[str, torch.Tensor], ids: torch.Tensor, group: int
 ) -> torch.Tensor:
     """The same logits with every row run in full: image, prompt and answer, B*G times."""
-    rows = repeated(inputs, group, model.config.image_token_id)
-    body = ids[:, :-1]
-    rows |= {k: torch.cat([rows[k], v], 1) for k, v in behind(model, body).items() if k in rows}
+    rows = answered(model, repeated(inputs, group, model.config.image_token_id), ids)
     out = model(**rows, **positions(model, rows), use_cache=False, logits_to_keep=ids.shape[1])
     return out.logits[:, -ids.shape[1] :].float()
+
+
+def whole_logits(model: Model, inputs: dict[str, torch.Tensor], ids: torch.Tensor) -> torch.Tensor:
+    """Logits (B, P-1+R, V) that predict all tokens but the first: image, prompt and answer."""
+    rows = answered(model, inputs, ids)
+    return model(**rows, **positions(model, rows), use_cache=False).logits.float()
+
+
+def answered(
+    model: Model, rows: dict[str, torch.Tensor], ids: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """A prompt's rows with the answers behind them, but for the last token: none follows it."""
+    more = behind(model, ids[:, :-1])
+    return rows | {k: torch.cat([rows[k], v], 1) for k, v in more.items() if k in rows}
 
 
 def behind(model: Model, body: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -429,3 +429,7 @@ def test_auc_and_tpr_know_apart_same_and_reversed() -> None:
     assert (auc([3, 4], [1, 2]), auc([1, 2], [3, 4]), auc([1, 1], [1, 1])) == (1.0, 0.0, 0.5)
     assert tpr_at_fpr([5, 6, 0], [1, 2, 3], 0.01) == pytest.approx(2 / 3)
     assert tpr_at_fpr([1, 2, 3], [1, 2, 3], 0.01) == 0.0
+    # As many may pass as the rate allows: 4 of 40 at 10 %, and all at 100 %.
+    assert tpr_at_fpr([35.5] * 5, range(40), 0.1) == 1.0
+    assert tpr_at_fpr([34.5] * 5, range(40), 0.1) == 0.0
+    assert tpr_at_fpr([-1], range(40), 1.0) == 1.0
