@@ -176,34 +176,12 @@ def summary(report: Report, out: Path) -> dict:
 
 def compare(args: argparse.Namespace) -> tuple[dict, int]:
     """Print what changed from one report to another; the exit code is 0 whatever it is."""
-    from audit.report.diff import diff
+    from audit.report.diff import diff, lines
     from audit.report.json_file import read
 
-    result = diff(read(args.a), read(args.b))
-    out = sys.stderr if args.json else sys.stdout
-    print("verdict: {} -> {}".format(*result["verdict"]), file=out)
-    for name, (was, now) in result["subject"].items():
-        print(f"{name}: {was} -> {now}", file=out)
-    for row in result["findings"]:
-        print(difference_line(row), file=out)
+    result = diff(read(args.a), read(args.b), args.unpaired)
+    print(*lines(result), sep="\n", file=sys.stderr if args.json else sys.stdout)
     return result, 0
-
-
-def difference_line(row: dict) -> str:
-    """One finding: value, change with interval, its meaning before and now."""
-    from audit.report.report import short
-
-    params = ", ".join(f"{k} {v}" for k, v in row["params"].items())
-    name = f"{row['finding']} ({params})" if params else row["finding"]
-    if not all(row["in"]):
-        return f"  {name}: only in {'A' if row['in'][0] else 'B'}"
-    was, now = map(short, row["value"])
-    says = " -> ".join(dict.fromkeys(row["decision"]))
-    if row["change"] is None:
-        return f"  {name}: {was} -> {now} [{says}]"
-    mark = "*" if row["clear"] else " "
-    span = f"{short(row['low'])} to {short(row['high'])}"
-    return f"{mark} {name}: {was} -> {now}, change {short(row['change'])} ({span}) [{says}]"
 
 
 def render_again(args: argparse.Namespace) -> tuple[dict, int]:

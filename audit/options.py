@@ -97,10 +97,17 @@ def parser() -> argparse.ArgumentParser:
 
 def diff_parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
-        prog=f"{prog()} diff", description="Show what changed between two reports."
+        prog=f"{prog()} diff",
+        description="Show what changed between two reports: on the same samples answer by answer "
+        "(McNemar's test, bootstrap over pictures).",
     )
     p.add_argument("a", type=Path, metavar="A", help="report.json or its folder")
     p.add_argument("b", type=Path, metavar="B")
+    p.add_argument(
+        "--unpaired",
+        action="store_true",
+        help="compare intervals alone, also of reports on different samples",
+    )
     return with_common(p)
 
 

@@ -14,17 +14,20 @@ from audit.base import Example, Finding
 from audit.keys import FindingKey
 from audit.report import csv_files, files, page, pdf
 from audit.report.answers import answered, by_weight
-from audit.report.report import Asked
+from audit.report.diff import diff, lines
+from audit.report.paired import paired
+from audit.report.report import Asked, Report
+from hfru_core.data.drawn import key_of
 from hfru_core.types import UserError
-from tests.audit.test_report import ORACLE, finding, report_of
+from tests.audit.test_report import ORACLE, SUBJECT, finding, report_of
 
 
 def judged(*rows: tuple[int, ...], **changes: object) -> Finding:
     """A finding with a sample for each row: what its rule saw in base, unlearned and oracle."""
     said = finding().examples[0]
-    return finding(examples=tuple(
-        replace(said, question=f"{i}?", judged=row) for i, row in enumerate(rows)
-    ), **changes)  # fmt: skip
+    keys = [key_of(0, "gallery", "dog", i) for i in range(len(rows))]
+    seen = [replace(said, image=k, question=f"{k}?", judged=row) for k, row in zip(keys, rows)]
+    return finding(examples=tuple(seen), **changes)
 
 
 HIT, MISS = (1, 1, 1, 1, 0, 1), (1, 1, 0, 1, 0, 1)
@@ -35,7 +38,7 @@ def test_every_judged_sample_is_kept_once_and_failures_come_first() -> None:
     made = report_of(*twice)
     assert len(made.samples) == 31 and [len(f.examples) for f in made.findings] == [12, 12]
     first = made.samples[0]
-    assert first.question == "30?" and first.judged == ((0, *HIT), (1, *MISS))
+    assert "30" in first.question and first.judged == ((0, *HIT), (1, *MISS))
     text = page.page(made, "")
     assert text.count("<tr data-judged") + text.count('<tr class="screen" data-judged') == 31
 
@@ -86,3 +89,42 @@ def test_no_pdf_without_a_browser(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr(pdf.shutil, "which", lambda name: None)
     with pytest.raises(UserError, match="--pdf needs Chromium"):
         files.write(report_of(finding()), tmp_path, pdf=True)
+
+
+def said(*hits: int, **changes: object) -> Report:
+    """A report whose unlearned model shows the thing in these of its answers."""
+    return report_of(judged(*((1, 1, h, 1, 0, 1) for h in hits)), **changes)
+
+
+def test_two_models_are_compared_answer_by_answer() -> None:
+    a, b = said(*[1] * 10, *[0] * 10), said(*[0] * 9, 1, *[0] * 9, 1)
+    (row,) = diff(a, b)["findings"]
+    test = row["paired"]
+    assert (test["n"], test["only_a"], test["only_b"]) == (20, 9, 1)
+    assert test["p"] == test["q"] == pytest.approx(22 / 1024) and row["clear"]
+    assert test["change"] == pytest.approx(-0.4) and row["low"] < -0.4 < row["high"] < 0
+    text = "\n".join(lines(diff(a, b)))
+    assert "of 20 answers 9 only in A, 1 only in B, p 0.021" in text and "1 differ" in text
+    assert not diff(a, a)["findings"][0]["clear"]
+
+
+def test_answers_about_one_picture_count_as_one_in_the_interval() -> None:
+    """Ten answers about two pictures are no ten pictures."""
+    rows = {("a", str(i), 0): (1, 1) for i in range(5)} | {
+        ("b", str(i), 0): (0, 1) for i in range(5)
+    }
+    alone = {(str(i), q, 0): hits for i, ((_, q, _), hits) in enumerate(rows.items())}
+    nobody = {k: (0, 1) for k in rows}, {k: (0, 1) for k in alone}
+    few, many = paired(rows, nobody[0]), paired(alone, nobody[1])
+    assert (few.pictures, many.pictures) == (2, 10)
+    assert few.high - few.low > many.high - many.low
+
+
+def test_other_samples_are_refused_and_unpaired_reports_have_intervals() -> None:
+    a, b = said(1, 0), said(1, 0, subject=replace(SUBJECT, data_fingerprint="d2", seed=1))
+    with pytest.raises(UserError, match=r"different samples. A: .*d1.* seed 0. B: .*d2.* seed 1"):
+        diff(a, b)
+    assert diff(a, b, unpaired=True)["paired"] == 0
+    without = report_of(finding())
+    assert "by their intervals" in "\n".join(lines(diff(without, a)))
+    assert diff(a, said(1, 0, 1))["findings"][0]["paired"] is None
