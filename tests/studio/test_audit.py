@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -13,10 +14,12 @@ import gradio as gr
 import pytest
 
 from hfru_core.child_process import Child
+from hfru_core.paths import ASSETS
 from hfru_core.studio.sessions import audit_run, reports
 from hfru_core.studio.sessions.audit_run import Progress, listen
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.audit import Audit
+from hfru_core.studio.tabs.audit_reports import label
 
 TICKS = [
     {"audits": ["behavior", "probes"]},
@@ -54,8 +57,40 @@ def test_progress_counts_audits_and_findings() -> None:
     for tick in TICKS:
         progress = progress.after(tick)
     assert (progress.done, progress.findings) == (1, 1)
-    assert "Audit: probes" in progress.html() and "width:50.0%" in progress.html()
+    assert "Audit: probes" in progress.html() and "width:57.9%" in progress.html()
     assert "1 findings" in progress.html()
+
+
+def test_the_time_that_is_left_is_told_once_the_pace_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Checks that take as long as they usually do: what is told is what is left."""
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr(audit_run, "time", clock)
+    names = ["weights", "behavior", "probes", "lens"]
+    ends = [1, 56, 96, 133]
+    progress = Progress(began=0.0).after({"audits": names})
+    assert "left" not in progress.title_and_detail()[1]
+    for now[0] in range(1, 133):
+        progress = progress.after({"done": sum(now[0] >= e for e in ends)})
+        if told := re.search(r"about (\d+) s left", progress.title_and_detail()[1]):
+            assert abs(int(told[1]) - (133 - now[0])) <= 10
+        assert bool(told) == (now[0] >= 56)
+
+
+def test_no_old_report_stands_beside_a_new_audit(panel: Audit) -> None:
+    parts = panel.reports.close()
+    assert parts[0].value is None and "under way" in parts[1]
+    assert not any(p.visible for p in parts[2:] if hasattr(p, "visible"))
+    panel.form.begin("shipped/dog", "standard", asker("ann"))
+    assert panel.arrive(asker("ann"))[1].value is None
+    panel.form.run.halt(asker("ann"))
+
+
+def test_a_report_is_listed_with_its_date_model_and_verdict() -> None:
+    listed = label(ASSETS / "reports" / "audit-dog" / "report.json")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d, dog of bundled \(\w+\): \w+", listed)
 
 
 def test_a_process_is_followed_to_its_end() -> None:

@@ -196,6 +196,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "audit.html": ("Download report (HTML)", "下载报告（HTML）"),
     "audit.json": ("Download data (JSON)", "下载数据（JSON）"),
     "audit.md": ("Download text (Markdown)", "下载文本（Markdown）"),
+    "audit.csv": ("Download samples (CSV)", "下载样本（CSV）"),
     "audit.finding": ("Inspect a finding", "查看一项发现"),
     "audit.shown": ("Pictures on the maps", "图上的图片"),
     "audit.point": ("Highlight one picture in every map", "在每张图上突出显示一张图片"),

@@ -129,6 +129,14 @@ PHRASES: dict[str, str] = {
     "and one that never saw the concept.":
         "选择一份已完成的报告，或审计一个适配器。您会看到模型还会说什么、编码器还保留什么、"
         "攻击之后什么会恢复；每一项都与原模型和从未见过该概念的模型并列。",
+    "An audit is under way": "审计正在进行",
+    "Its report opens here when it is done. Finished ones can be chosen from the list.":
+        "完成后报告会在这里打开。已完成的报告可从列表中选择。",
+    "Does it still say it?": "它还会说出来吗？",
+    "Is it still inside?": "它还在里面吗？",
+    "Does it come back?": "它会恢复吗？",
+    "Did it lose anything else?": "还失去了别的吗？",
+    "Yes": "是", "No sign": "没有迹象", "Not decided": "无法判定",
     "; to forget: {names}": "；应当遗忘：{names}",
     "leak": "泄漏", "clear": "干净", "damaged": "受损", "inconclusive": "无法判定",
     "borderline": "临界", "Borderline": "临界",

@@ -18,6 +18,14 @@ from hfru_core.studio.sessions.studio import Studio
 
 STOPPED = ("Stopped", "no verdict, no report")
 EVERY = 1.0  # seconds between two looks at the clock
+# What part of an audit's time each check takes, measured on the bundled model; others take OTHER.
+PARTS = {
+    "weights": 1, "encoder": 30, "behavior": 55, "probes": 40, "geometry": 5, "lens": 37,
+    "images": 20, "quantize": 25, "relearn": 230, "patching": 5, "reconstruct": 15, "pgd": 63,
+    "membership": 9,
+}  # fmt: skip
+OTHER = 10
+KNOWN = 0.1  # the part after which its pace is known
 
 
 @dataclass(frozen=True)
@@ -29,31 +37,46 @@ class Progress:
     done: int = 0
     findings: int = 0
     began: float = field(default_factory=time.monotonic)
+    reached: float = 0.0  # seconds until the last check was done
     ended: tuple[str, str] | None = None
     report: Path | None = None
 
     def after(self, line: dict[str, Any]) -> Progress:
         """With one more line that was told."""
+        done = line.get("done", self.done)
         return replace(
             self,
             audits=tuple(line.get("audits", self.audits)),
-            done=line.get("done", self.done),
+            done=done,
             findings=self.findings + (line.get("finding") is not None),
+            reached=self.reached if done == self.done else time.monotonic() - self.began,
         )
 
     @property
     def share(self) -> float:
-        return self.done / max(1, len(self.audits))
+        """The part of its time that is over, as far as checks are done."""
+        return self.parts(0, self.done) / max(1, self.parts(0, len(self.audits)))
+
+    def parts(self, start: int, end: int) -> int:
+        return sum(PARTS.get(name, OTHER) for name in self.audits[start:end])
+
+    def left(self) -> str:
+        """The time that is left by the pace so far; nothing before that is known."""
+        if self.share < KNOWN:
+            return ""
+        each = self.reached / self.parts(0, self.done)
+        spent_here = time.monotonic() - self.began - self.reached
+        here = max(0.0, each * self.parts(self.done, self.done + 1) - spent_here)
+        rest = here + each * self.parts(self.done + 1, len(self.audits))
+        return f" · about {max(10, round(rest, -1)):.0f} s left"
 
     def title_and_detail(self) -> tuple[str, str]:
         """What is going on, and how far: findings, the time spent, what is left by the pace."""
         if self.ended:
             return self.ended
         spent = time.monotonic() - self.began
-        pace = spent / max(1, self.done)
-        left = f" · about {pace * (len(self.audits) - self.done):.0f} s left" if self.done else ""
         title = self.audits[self.done] if self.done < len(self.audits) else "Loading the models"
-        return f"Audit: {title}", f"{self.findings} findings · {spent:.0f} s{left}"
+        return f"Audit: {title}", f"{self.findings} findings · {spent:.0f} s{self.left()}"
 
     def html(self) -> str:
         """The same as a bar, and the audits with a mark each."""

@@ -29,21 +29,28 @@ class Audit:
                 self.reports.build_view()
 
     def wire(self, page: gr.Blocks, tab: gr.Tab, opened: Dependency) -> None:
-        """Connect the events; an audit that ends opens its report."""
+        """Connect the events; an audit closes the report that is open, and opens its own."""
         lists = [self.form.adapter, self.reports.opened]
         tab.select(self.offer, None, lists, **PRIVATE)
         self.reports.opens(page.load(self.arrive, None, lists, **PRIVATE).then)
         self.reports.wire()
         self.form.wire(opened)
+        self.reports.closes(self.form.run.began.success)
         finished = self.form.finished
         self.reports.opens(
             finished.change(self.choose, finished, self.reports.opened, **PRIVATE).success
         )
 
     def arrive(self, request: gr.Request) -> list[Any]:
-        """A new page: the adapters and the finished reports to choose from."""
+        """A new page: the adapters and the finished reports to choose from; none of them is open
+        while an audit is under way."""
         visitor = self.studio.visitor(request.session_hash)
-        return [choice(self.studio.labels(visitor)), choice(self.reports.labels(visitor))]
+        labels = self.reports.labels(visitor)
+        busy = self.form.audits.busy(visitor)
+        return [
+            choice(self.studio.labels(visitor)),
+            gr.Dropdown(labels, value=None) if busy else choice(labels),
+        ]
 
     def choose(self, name: str, request: gr.Request) -> Any:
         """The report that was just finished."""

@@ -23,7 +23,11 @@ from hfru_core.types import UserError
 EMPTY = """<div class="empty"><b>No report is open</b>Choose a finished report, or audit an adapter.
 You will see what the model still says, what its encoder still holds and what comes back after an
 attack, each beside the original model and one that never saw the concept.</div>"""
-FILES = ("html", "json", "md")
+UNDER_WAY = """<div class="empty"><b>An audit is under way</b>Its report opens here when it is done.
+Finished ones can be chosen from the list.</div>"""
+FILES = {
+    "html": "report.html", "json": "report.json", "md": "report.md", "csv": "samples.csv",
+}  # fmt: skip
 
 
 class Reports:
@@ -69,15 +73,36 @@ class Reports:
             self.look, [self.opened, self.finding], self.look_parts(), **PRIVATE
         )
 
+    def closes(self, trigger: Callable[..., Dependency]) -> None:
+        """Close the report that is open: an old one never stands beside a new audit."""
+        parts = [self.opened, self.banner, self.all, self.finding, *self.files, *self.look_parts()]
+        trigger(self.close, None, parts, **AT_ONCE)
+
+    def close(self) -> list[Any]:
+        return [
+            gr.Dropdown(value=None),
+            UNDER_WAY,
+            gr.Accordion(visible=False),
+            gr.Dropdown(visible=False),
+            *[gr.DownloadButton(visible=False)] * len(FILES),
+            gr.Plot(visible=False),
+            "",
+            gr.Row(visible=False),
+            gr.skip(),
+        ]
+
     def look_parts(self) -> list[Any]:
         """What `look` fills."""
         return [self.plot, self.card, self.map_parts, self.point]
 
     def labels(self, visitor: str) -> list[tuple[str, str]]:
-        return [
+        found = [
             (label(p) + " (yours)" * n.startswith("mine/"), n)
             for n, p in reports.paths(self.studio, visitor).items()
         ]
+        own = [f for f in found if f[1].startswith("mine/")]
+        shipped = [f for f in found if f not in own]
+        return [*shipped, *sorted(own, reverse=True)]  # their dates come first
 
     def chosen(self, name: str | None, request: gr.Request) -> tuple[Path, Report] | None:
         """The report behind a choice."""
@@ -114,7 +139,7 @@ class Reports:
 
     def downloads(self, report: Path, visitor: str) -> list[gr.DownloadButton]:
         """A button for each file that lies beside a report; the others are hidden."""
-        files = [p for e in FILES if (p := report.with_suffix(f".{e}")).is_file()]
+        files = [p for n in FILES.values() if (p := report.with_name(n)).is_file()]
         buttons = [
             gr.DownloadButton(value=self.studio.offered(p, visitor), visible=True) for p in files
         ]
@@ -166,13 +191,14 @@ def choice(labels: list[tuple[str, str]], value: str | None = None) -> gr.Dropdo
 
 
 def label(path: Path) -> str:
-    """'dog (standard): leak', or the folder's name where the report cannot be read."""
+    """'2026-11-27, dog of bundled (standard): leak', or the name of a folder that is no report."""
     try:
         report = reports.load(path)
     except UserError:
         return f"{path.parent.name} (damaged)"
-    s = report.subject
-    return f"{s.adapter} ({s.depth}): {report.verdict.state}"
+    s, day = report.subject, report.timing.time[:10]
+    base = s.base.name.rpartition("/")[2]
+    return f"{day}, {s.adapter} of {base} ({s.depth}): {report.verdict.state}"
 
 
 def finding_choices(report: Report) -> list[tuple[str, int]]:

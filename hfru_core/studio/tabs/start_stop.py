@@ -57,7 +57,8 @@ class StartStop(Generic[Progress]):
         one under way."""
         buttons = [self.start, self.stop]
         state = [self.status, *buttons]
-        ran = self.start.click(begin, form, state, **AT_ONCE).success(
+        self.began = self.start.click(begin, form, state, **AT_ONCE)
+        ran = self.began.success(
             self.run,
             None,
             [self.status, result],
