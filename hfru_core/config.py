@@ -27,8 +27,10 @@ class HFRUSettings:
     `feature_hold` weighs the drift of retain images' tokens, in units of their variance; where it
     is 0, stage 1 teaches answers about retain images instead. `augment_to` is the number of images
     that a concept with fewer is given (`training/augment.py`). `grpo_prompts` is B and `group` is G
-    of a GRPO step, `forget_share` the share of forget prompts in B. With `sentences` the reward
-    judges what answers say, and not which words they hold (`training/rewards.py`).
+    of a GRPO step; `tries` times B prompts are drawn, and those whose answers' rewards differ come
+    first. `forget_share` is the share of forget prompts in B, and in stage 1 of its lessons where
+    retain images are taught. With `sentences` the reward judges what answers say, and not which
+    words they hold (`training/rewards.py`).
     """
 
     stage1_target: Literal["sibling", "abstraction"] = "abstraction"
@@ -36,6 +38,7 @@ class HFRUSettings:
     augment_to: int = 0
     grpo_steps: int = 20
     grpo_prompts: int = 16
+    tries: int = 1
     group: int = 8
     grpo_lr: float = 8e-4
     forget_share: float = 0.5
@@ -49,7 +52,7 @@ class HFRUSettings:
     sentences: bool = False
 
     def __post_init__(self) -> None:
-        check_counts(self, "grpo_prompts")
+        check_counts(self, "grpo_prompts", "tries")
         check_steps(self.grpo_steps)
         if self.group < 2:
             raise UserError(
@@ -75,7 +78,8 @@ class UnlearnConfig:
 
     A training step takes `batch` forget and `retain_batch` retain examples, of those a share
     `near_share` from the concepts' siblings. Learning rates are AdamW's. `settings` are a method's
-    own constants. `checkpointing` computes the tower's layers twice to save memory. `hfru` and
+    own constants. `full` trains all weights of the adapted layers instead of LoRA of
+    rank `lora_rank`. `checkpointing` computes the tower's layers twice to save memory. `hfru` and
     `deep` have no effect on other methods.
     """
 
@@ -91,6 +95,7 @@ class UnlearnConfig:
     lr_decay: bool = True
     select_best: bool = True
     lora_rank: int = 16
+    full: bool = False
     scope: Literal["encoder", "encoder+projector", "decoder", "all"] = "encoder"
     max_new_tokens: int = 24
     check_every: int = 25

@@ -87,6 +87,15 @@ def parse(text: str) -> tuple[Entry, ...]:
     return tuple(found)
 
 
+def variant_of_today(name: str) -> str | None:
+    """What an entry's method says of itself; None for references."""
+    from hfru_core.methods import METHODS
+
+    (entry,) = parse(name)
+    kind = METHODS.get(entry.method)
+    return kind.described(entry.preset) if kind else None
+
+
 def everything() -> str:
     """All references and methods, HFRU with each of its presets."""
     from hfru_core.methods import METHODS

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from audit.cases import PICTURES
 from hfru_core.adapters.folder import versions
-from hfru_core.bench.jobs import REFERENCES, Job
+from hfru_core.bench.jobs import REFERENCES, Job, variant_of_today
 from hfru_core.bench.measure import Bench, Tell
 from hfru_core.bench.results_file import SCHEMA, row_from
 from hfru_core.bench.table import group, markdown, variants
@@ -59,9 +59,8 @@ def known(path: Path, job: Job, bench: Bench, seconds: float, audited: bool) -> 
     row = read(path)
     if not row or row.get("error") or row.get("budget_seconds", seconds) != seconds:
         return None
-    kind = METHODS.get(job.entry.method)
     # The method is another by now.
-    if kind and row.get("variant") != kind.described(job.entry.preset):
+    if variant_of_today(job.entry.name) not in (None, row.get("variant")):
         return None
     fitting = [command(job, row.get("steps"), bench, a) for a in {audited, True}]
     return row if row.get("command") in fitting else None

@@ -14,6 +14,7 @@ from hfru_core.cli import (
     bench,
     evaluate,
     judge,
+    leaderboard,
     pretrain,
     suggest,
     unlearn,
@@ -31,6 +32,7 @@ COMMANDS = {
     "assemble": (assemble, "make a VLM around a published language model"),
     "adapter": (adapter, "inspect, move, merge, scale or stack adapters"),
     "bench": (bench, "several methods side by side"),
+    "leaderboard": (leaderboard, "check rows of the bench that others made"),
     "app": (app, "serve HFRU Studio in the browser"),
 }
 EXAMPLES = """examples:

@@ -39,6 +39,11 @@ def add_options(p: argparse.ArgumentParser) -> None:
         help="an earlier adapter to go on from: what it removed is held forgotten, and "
         "the new adapter is for all of it",
     )
+    p.add_argument(
+        "--full",
+        action="store_true",
+        help="train all weights of the adapted layers instead of a low rank: a larger adapter",
+    )
     p.add_argument("--group", type=int, help="answers to each prompt (default: the preset's)")
     p.add_argument(
         "--checkpointing",
@@ -98,6 +103,7 @@ def plan(args: argparse.Namespace) -> Plan:
         device=args.device,
         checkpointing=args.checkpointing,
         group=args.group,
+        full=args.full or None,
         settings=tuple(args.set) if args.set else None,
     )
 

@@ -42,6 +42,9 @@ METHODS: dict[str, type[Method]] = {
 }  # fmt: skip
 
 
+FULL = 0.2  # of LoRA's learning rate: an entry of its factors moves a weight about so far
+
+
 def configured(
     method: str, preset: str, forget: Sequence[Concept], **changes: Any
 ) -> UnlearnConfig:
@@ -60,6 +63,8 @@ def configured(
     else:
         given = {k: v for k, v in changes.items() if v is not None}
         config = PUBLISHED.with_(method=method, scope=kind.scope, **kind.changes).with_(**given)
+    if config.full:
+        config = config.with_(lr=FULL * config.lr, grpo_lr=FULL * config.hfru.grpo_lr)
     if config.scope not in kind.scopes:
         raise UserError(
             f"{kind.label} does not run with scope '{config.scope}'. "

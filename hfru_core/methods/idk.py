@@ -1,6 +1,7 @@
 """Refusal tuning: teach "I don't know" for what is to be forgotten.
 
 IdkNLL and IdkPO (DPO): Maini et al. 2024, arXiv 2401.06121, scaled as in open-unlearning.
+IdkNLL has two means as IDK+GD of Yuan et al. has; TOFU's own is one mean over both kinds of rows.
 IDK+AP: Yuan et al. 2024, arXiv 2410.08109: answers to the rest preferred to refusals. Deviates: the
 refusals are in the bundled model's words.
 """

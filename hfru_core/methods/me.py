@@ -1,4 +1,8 @@
-"""ME+GD (Yuan et al. 2024, arXiv 2410.08109): flat predictions on forget, descent on retain."""
+"""ME+GD (Yuan et al. 2024, arXiv 2410.08109): flat predictions on forget, descent on retain.
+
+Deviates: the published runs flatten predictions of questions too (`mask=false` there; it forgot 3 %
+here where this forgot 70, one session), which the authors' code leaves to a switch.
+"""
 
 from __future__ import annotations
 

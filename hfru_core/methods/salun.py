@@ -3,7 +3,8 @@
 The half of the weights with the largest gradient of the forget loss moves. Deviates: among LoRA's
 B, whose gradient shows which weights would move (A's is zero at first and A is left free), so that
 of the weights themselves 78 % can still move and 30 % are such as SalUn freezes (measured on one
-session); a random label is another thing's or person's name, drawn once for each answer.
+session), unless `full` weights are trained, whose mask is SalUn's; a random label is another
+thing's or person's name, drawn once for each answer.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class SalUn(TrainedMethod):
     def prepare(self) -> None:
         self.data = with_wrong_names(self.vlm, self.data, self.config.topics, self.config.seed)
         rng, weights = random.Random(f"saliency {self.config.seed}"), self.vlm.trainable()
-        total = {n: torch.zeros_like(p) for n, p in weights.items() if "lora_B" in n}
+        moving = [n for n in weights if self.config.full or "lora_B" in n]
+        total = {n: torch.zeros_like(weights[n]) for n in moving}
         for _ in range(BATCHES):
             loss = -self.nll(self.forget(rng))
             for n, g in zip(total, torch.autograd.grad(loss, [weights[n] for n in total])):

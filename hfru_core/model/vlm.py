@@ -24,6 +24,7 @@ from hfru_core.model import (
     chat_template,
     distributed,
     folder_limits,
+    full_weights,
     gpu_memory,
     precision,
     quantization,
@@ -261,12 +262,18 @@ class VLM:
         return torch.stack(parts)
 
     def adapt(
-        self, rank: int, scope: str = "encoder", checkpointing: bool = False, seed: int = 0
+        self,
+        rank: int,
+        scope: str = "encoder",
+        checkpointing: bool = False,
+        seed: int = 0,
+        full: bool = False,
     ) -> None:
         """Put a fresh LoRA on what `scope` names (`lora_pattern`); nothing else is trainable.
 
-        Its values are those of the seed, whatever other threads load meanwhile. `checkpointing`
-        computes the tower's layers again in the backward pass: less memory, more time.
+        With `full` it can change these layers' weights in any way (`full_weights`). Its values are
+        those of the seed, whatever other threads load meanwhile. `checkpointing` computes the
+        tower's layers again in the backward pass: less memory, more time.
         """
         if checkpointing and self.family.maps:
             raise UserError(
@@ -274,10 +281,13 @@ class VLM:
                 "--checkpointing."
             )
         pattern = lora_pattern(self.family, self.core.config, scope)
+        rank = full_weights.full_rank(self.core, pattern) if full else rank
         config = LoraConfig(r=rank, lora_alpha=rank, target_modules=pattern, revision=self.revision)
         with LOADING:
             torch.manual_seed(seed)
             self.model = get_peft_model(self.model, config)
+        if full:
+            full_weights.train_full(self.model)
         if checkpointing:  # Re-entrant, no gradient would reach a tower whose input needs none.
             self.tower.activation_checkpointing_enable({"use_reentrant": False})
             self.tower.train()

@@ -124,7 +124,9 @@ class UnlearnSession:
     def start(self) -> None:
         """Put LoRA on the model, ask it what it is checked on, and restore a checkpoint."""
         config = self.config
-        self.vlm.adapt(config.lora_rank, config.scope, config.checkpointing, config.seed)
+        self.vlm.adapt(
+            config.lora_rank, config.scope, config.checkpointing, config.seed, config.full
+        )
         self.weights = self.vlm.trainable()
         self.optimiser = torch.optim.AdamW(self.weights.values(), lr=1e-3, weight_decay=0.01)
         self.checks = Checks(self.vlm, self.data, config.seed)

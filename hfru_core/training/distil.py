@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hfru_core.data.source import load_image
+from hfru_core.data.source import load_image, parse_source
 from hfru_core.language.mentions import mentions
 from hfru_core.language.rewriting import substitute
 from hfru_core.model.vlm import VLM
@@ -36,6 +36,23 @@ def distilled(vlm: VLM, data: UnlearnData, with_retain: bool) -> UnlearnData:
         for s in data.samples
     )
     return replace(data, samples=samples)
+
+
+def captioned(vlm: VLM, data: UnlearnData, topics: Sequence[str]) -> UnlearnData:
+    """The data with the model's own answers about training images as targets, whatever they say."""
+    if parse_source(data.source).distils:
+        return data
+    asked = [
+        s
+        for s in data.samples
+        if s.split == "train" and s.image and s.topic in topics and s.topic != "exists"
+    ]
+    own = dict(zip((s.id for s in asked), answers(vlm, asked)))
+    samples = (
+        replace(s, answer=own[s.id], safe_answer=own[s.id]) if s.id in own else s
+        for s in data.samples
+    )
+    return replace(data, samples=tuple(samples))
 
 
 def check_known(data: UnlearnData, answers: dict[str, str]) -> None:

@@ -1,8 +1,9 @@
 """GRPO's arithmetic: advantages, KL estimate, policy loss. Pure functions of tensors.
 
 Constants and forms as HFRU's stage 2 uses them (arXiv 2605.08031; verl's GRPO). Deviates: no ratio
-is clipped. Each rollout is used for one update, so the policy that is trained is the one that drew
-the answers, and its ratio to itself is 1: the clip of PPO could never act.
+is clipped, nor its logarithm clamped to 20 as there. Each rollout is used for one update, so the
+policy that is trained is the one that drew the answers, and its ratio to itself is 1: neither clip
+nor clamp could ever act.
 """
 
 from __future__ import annotations

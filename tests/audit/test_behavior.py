@@ -198,6 +198,17 @@ def test_who_says_yes_to_everything_fails_the_negative_questions(run, dogs) -> N
     assert {*FALSE_YES.values(), FindingKey.FALSE_YES_SIBLINGS} <= damaged(found)
 
 
+def test_false_yes_is_told_by_the_published_parser_beside_ours(run, dogs) -> None:
+    honest = witness(dogs, DOG)
+    found = run(lambda key, q: "I don't know." if q.startswith("Is ") else honest(key, q))
+    for key in FALSE_YES.values():
+        assert found[key].unlearned.value == 0.0
+        assert "POPE's own parser" in found[key].note and "unlearned 100 %" in found[key].note
+    says = lambda text: outcomes.says_yes_in_pope(dogs, None, text)  # noqa: E731
+    assert not any(map(says, ("No.", "There is no dog. Yes.", "It is not, I think.")))
+    assert all(map(says, ("Yes.", "I don't know.", "Yes. There is no cat.", "None")))
+
+
 def test_only_siblings_are_hurt(run, dogs) -> None:
     honest = witness(dogs, DOG)
     near = shipped()["dog"].siblings

@@ -128,6 +128,17 @@ def test_a_learned_label_costs_fewer_bits(known: UnlearnData, tiny: vlm.VLM) -> 
     assert found.base.value < 0.6 < 0.9 < found.unlearned.value
 
 
+def test_no_label_is_coded_with_what_is_sent_later() -> None:
+    """A feature of an image in the last block of eight changes the cost of no other image."""
+    x, n = np.random.default_rng(0).normal(size=(16, 3)), 16
+    task = probing.Task(np.arange(n), np.arange(n) < 8, np.arange(n), np.arange(n) < 8)
+    plain = probing.prequential(x, task, 0, orders=1)[0]
+    touched = [x + 50.0 * (np.arange(n) == j)[:, None] for j in range(n)]
+    costs = [probing.prequential(t, task, 0, orders=1)[0] for t in touched]
+    alone = [np.allclose(np.delete(c, j), np.delete(plain, j)) for j, c in enumerate(costs)]
+    assert sum(alone) == 8
+
+
 def test_selectivity_is_the_difference_of_task_and_control(
     known: UnlearnData, tiny: vlm.VLM
 ) -> None:

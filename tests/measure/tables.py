@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
+from hfru_core.bench.jobs import variant_of_today
 from hfru_core.bench.results_file import Row, load
 from hfru_core.bench.table import Group
 from tests.measure import audit_tables
@@ -57,8 +58,10 @@ def line(*cells: object) -> str:
 
 
 def label(row: Row) -> str:
+    """The method's name; with a dagger where another version of it made the row."""
     scope = f", {row.scope}" if "@" in row.method else ""
-    return NAMES.get(row.method, row.label) + scope
+    older = variant_of_today(row.method) not in (None, row.variant)
+    return NAMES.get(row.method, row.label) + scope + " †" * older
 
 
 def mean(rows: Sequence[Row], key: str) -> str:

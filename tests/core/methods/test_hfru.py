@@ -10,9 +10,9 @@ from hfru_core import pipeline
 from hfru_core.config import UnlearnConfig
 from hfru_core.evaluate import evaluate
 from hfru_core.methods import hfru
-from hfru_core.model import precision, vlm
+from hfru_core.model import precision, rollout, vlm
 from hfru_core.model.weights import snapshot
-from hfru_core.training import parts
+from hfru_core.training import distil, parts
 from hfru_core.types import UnlearnData
 
 
@@ -114,3 +114,45 @@ def test_the_adapter_switched_off_is_the_base_model(tiny: vlm.VLM, small_data: U
     before, after = pipeline.rates(None, tiny, small_data)
     assert before == base
     assert after != base, "the adapter is on again"
+
+
+def test_prompts_whose_answers_differ_in_reward_come_first() -> None:
+    reward = torch.tensor([[1.0, 1.0], [0.3, 1.0], [0.0, 0.0], [1.5, 1.0], [0.7, 0.4]])
+    assert hfru.telling(reward, 2) == [1, 3]
+    assert hfru.telling(reward, 4) == [1, 3, 4, 0]
+
+
+def test_the_policy_is_what_the_answers_were_drawn_from(
+    tiny: vlm.VLM, small_data: UnlearnData, quick: UnlearnConfig
+) -> None:
+    """At temperature 2 log-probabilities are those of halved logits, as in the authors' trainer."""
+    config = quick.with_(temperature=2.0, tries=3)
+    tiny.adapt(2)
+    rows = hfru.grpo_prompts(small_data, config, random.Random(0))
+    assert len(rows) == 3 * config.hfru.grpo_prompts
+    rows = rows[:2]
+    rolled = hfru.roll_out(tiny, config, rows, 0, (0, 2), keep=True)
+    mask = rollout.answer_mask(rolled.ids, tiny.eos)
+    advantage = torch.randn(2, config.hfru.group, generator=torch.Generator().manual_seed(0))
+    request = (tiny, config, rows, rolled, advantage, (mask.sum(), mask.sum()))
+    loss, _ = hfru.policy_loss(*request, snapshot(tiny.trainable()))
+    logits = rollout.plain_logits(tiny.core, rolled.inputs, rolled.ids, config.hfru.group)
+    said = (logits / 2).log_softmax(-1).gather(-1, rolled.ids[..., None])[..., 0]
+    told = -(advantage.flatten()[:, None] * said * mask).sum() / mask.sum()
+    weights = [p for n, p in tiny.trainable().items() if "lora_B" in n]
+    ours, theirs = (torch.autograd.grad(x, weights) for x in (loss, told))
+    assert max(float(g.abs().max()) for g in theirs) > 1e-5
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(ours, theirs))
+
+
+def test_paper_learns_the_models_own_captions_in_the_published_share(
+    tiny: vlm.VLM, small_data: UnlearnData
+) -> None:
+    config = hfru.preset("paper", small_data.concepts)
+    data = distil.captioned(tiny, small_data, config.topics)
+    kept = [s for s in data.select("retain", "train") if s.topic == "describe"][:3]
+    assert [s.answer for s in kept] == distil.answers(tiny, kept)
+    batch = hfru.lessons(data, config, random.Random(0))
+    assert len(batch) == 32 and sum(s.role == "forget" for s in batch) == 10
+    held = hfru.lessons(data, config.with_(feature_hold=1.0), random.Random(0))
+    assert {s.role for s in held} == {"forget"}

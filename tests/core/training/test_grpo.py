@@ -68,8 +68,8 @@ def test_the_kl_estimate_is_bounded_where_the_policies_part() -> None:
 def clipped(
     logp: torch.Tensor, old: torch.Tensor, advantage: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
-    """PPO's clipped surrogate with a dual clip (arXiv 1912.09729), as verl has it."""
-    ratio = (logp - old).exp()
+    """PPO's clipped surrogate with a dual clip (arXiv 1912.09729), as verl has it: clamped."""
+    ratio = (logp - old).clamp(-20, 20).exp()
     loss = torch.maximum(-advantage * ratio, -advantage * ratio.clamp(1 - CLIP, 1 + CLIP))
     bounded = torch.minimum(loss, -advantage * DUAL)
     return token_mean(torch.where(advantage < 0, bounded, loss), mask)
