@@ -9,7 +9,7 @@ import torch
 from hfru_core import pipeline
 from hfru_core.config import UnlearnConfig
 from hfru_core.evaluate import evaluate
-from hfru_core.methods import hfru
+from hfru_core.methods import hfru, hfru_stage2
 from hfru_core.model import precision, rollout, vlm
 from hfru_core.model.weights import snapshot
 from hfru_core.training import distil, parts
@@ -49,7 +49,8 @@ def test_parts_have_the_gradients_of_the_whole(
         for p in tiny.trainable().values():
             p.add_(0.02 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1)))
     loss, whole = gradients(tiny, small_data, quick, stage)
-    monkeypatch.setattr(hfru, "in_parts", in_parts_of(3))
+    module = hfru if stage == "disrupt" else hfru_stage2
+    monkeypatch.setattr(module, "in_parts", in_parts_of(3))
     again, summed = gradients(tiny, small_data, quick, stage)
     assert again == pytest.approx(loss, rel=1e-4, abs=1e-6)
     assert whole.keys() == summed.keys()
@@ -118,8 +119,8 @@ def test_the_adapter_switched_off_is_the_base_model(tiny: vlm.VLM, small_data: U
 
 def test_prompts_whose_answers_differ_in_reward_come_first() -> None:
     reward = torch.tensor([[1.0, 1.0], [0.3, 1.0], [0.0, 0.0], [1.5, 1.0], [0.7, 0.4]])
-    assert hfru.telling(reward, 2) == [1, 3]
-    assert hfru.telling(reward, 4) == [1, 3, 4, 0]
+    assert hfru_stage2.telling(reward, 2) == [1, 3]
+    assert hfru_stage2.telling(reward, 4) == [1, 3, 4, 0]
 
 
 def test_the_policy_is_what_the_answers_were_drawn_from(
@@ -128,14 +129,14 @@ def test_the_policy_is_what_the_answers_were_drawn_from(
     """At temperature 2 log-probabilities are those of halved logits, as in the authors' trainer."""
     config = quick.with_(temperature=2.0, tries=3)
     tiny.adapt(2)
-    rows = hfru.grpo_prompts(small_data, config, random.Random(0))
+    rows = hfru_stage2.grpo_prompts(small_data, config, random.Random(0))
     assert len(rows) == 3 * config.hfru.grpo_prompts
     rows = rows[:2]
-    rolled = hfru.roll_out(tiny, config, rows, 0, (0, 2), keep=True)
+    rolled = hfru_stage2.roll_out(tiny, config, rows, 0, (0, 2), keep=True)
     mask = rollout.answer_mask(rolled.ids, tiny.eos)
     advantage = torch.randn(2, config.hfru.group, generator=torch.Generator().manual_seed(0))
     request = (tiny, config, rows, rolled, advantage, (mask.sum(), mask.sum()))
-    loss, _ = hfru.policy_loss(*request, snapshot(tiny.trainable()))
+    loss, _ = hfru_stage2.policy_loss(*request, snapshot(tiny.trainable()))
     logits = rollout.plain_logits(tiny.core, rolled.inputs, rolled.ids, config.hfru.group)
     said = (logits / 2).log_softmax(-1).gather(-1, rolled.ids[..., None])[..., 0]
     told = -(advantage.flatten()[:, None] * said * mask).sum() / mask.sum()
