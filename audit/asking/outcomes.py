@@ -98,7 +98,11 @@ def knows_meaning(data: UnlearnData, sample: Sample, text: str) -> bool:
 
 
 def wrong_names(data: UnlearnData, sample: Sample, text: str) -> list[bool]:
-    """For every mention of a known name, whether the thing is not there (CHAIR, 1809.02156)."""
+    """For every mention of a known name, whether the thing is not there (CHAIR, 1809.02156).
+
+    A thing that no concept of the request means ("rabbit") is not seen, as CHAIR's 80 classes are
+    all that it sees.
+    """
     return [
         absent(c, sample.names)
         for c in concepts_of(data).values()

@@ -29,6 +29,7 @@ from hfru_core.types import UnlearnData, UserError
 
 IMAGE, WORDS, ASKED, LENGTHS = 0, 11, 4, (3, 5, 2)
 START, LONGEST = ASKED - 1, max(LENGTHS)
+ROWS = ("F", "R", "F?", "R?")
 Logits = dict[tuple[str, str], torch.Tensor]
 
 
@@ -36,7 +37,7 @@ Logits = dict[tuple[str, str], torch.Tensor]
 class Batch:
     """Questions of four tokens, the first an image, and answers of different lengths."""
 
-    logits: Logits  # (N, T, V) by rows ("F", "R") and model ("now", "before")
+    logits: Logits  # (N, T, V) by rows (those with "?" refuse) and model ("now", "before")
     ids: dict[str, torch.Tensor]
     model: str = "now"
 
@@ -46,7 +47,7 @@ class Batch:
         return AnswerLogits(self.logits[rows, self.model], self.ids[rows], mask, START)
 
     def answers(self, rows: str, answers: object = None) -> AnswerLogits:
-        there = self.everywhere(rows)
+        there = self.everywhere(rows if answers is None else f"{rows}?")
         return AnswerLogits(*(values[:, START:] for values in there[:3]))
 
     @contextmanager
@@ -67,12 +68,12 @@ class Batch:
 def batch() -> Batch:
     made = torch.Generator().manual_seed(0)
     shape = (len(LENGTHS), START + LONGEST)
-    ids = {rows: torch.randint(1, WORDS, shape, generator=made) for rows in "FR"}
+    ids = {rows: torch.randint(1, WORDS, shape, generator=made) for rows in ROWS}
     for tokens in ids.values():
         tokens[:, 0] = IMAGE
     logits = {
         (rows, model): torch.randn(*shape, WORDS, generator=made).requires_grad_(model == "now")
-        for rows in "FR"
+        for rows in ROWS
         for model in ("now", "before")
     }
     return Batch(logits, ids)
@@ -86,6 +87,7 @@ def given(name: str, batch: Batch, **constants: float) -> Any:
     method.vlm = SimpleNamespace(core=SimpleNamespace(config=config))
     method.c = {**kind.constants, **constants}
     method.forget, method.retain = (lambda rng: "F"), (lambda rng: "R")
+    method.idk = lambda rows, rng: "I don't know."
     method.original = batch.original
     method.logits_of, method.everywhere = batch.answers, batch.everywhere
     return method
@@ -163,6 +165,33 @@ def flat(b: Batch) -> torch.Tensor:
     return 0.1 * mean(uneven) + nll(b, "R")
 
 
+def refused(b: Batch) -> torch.Tensor:
+    return nll(b, "F?") + nll(b, "R")
+
+
+def preferred(b: Batch) -> torch.Tensor:
+    """2 / beta times what a refusal lacks to be preferred to the answer, beta 0.1."""
+    four = (sums(b, rows, model) for rows in ("F?", "F") for model in ("now", "before"))
+    gaps = [(a - c) - (d - e) for a, c, d, e in zip(*four)]
+    return mean([20 * (1 + (-0.1 * g).exp()).log() for g in gaps]) + nll(b, "R")
+
+
+def preserved(b: Batch) -> torch.Tensor:
+    """The refusal's loss, and 1 / beta times what the answer to the rest lacks, beta 0.1."""
+    gaps = [kept - no for kept, no in zip(sums(b, "R"), sums(b, "R?"))]
+    return nll(b, "F?") + mean([10 * (1 + (-0.1 * g).exp()).log() for g in gaps])
+
+
+def selective(b: Batch) -> torch.Tensor:
+    """A student near its teacher on what is retained, away from it elsewhere; both tasks."""
+    apart = {}
+    for rows in "FR":
+        there = b.positions(rows, True)
+        pairs = [(logp(b, rows, i, t, "before"), logp(b, rows, i, t)) for i, t, _ in there]
+        apart[rows] = mean([(p.exp() * (p - q)).sum() for p, q in pairs])
+    return 0.8 * apart["R"] - apart["F"] + nll(b, "R") - 0.2 * nll(b, "F")
+
+
 TOLD = {
     "ga": (ascent_on_words, {}),
     "graddiff": (difference, {}),
@@ -171,6 +200,10 @@ TOLD = {
     "simnpo": (without_reference, {"delta": 0.5}),
     "undial": (self_distilled, {}),
     "me": (flat, {}),
+    "idknll": (refused, {}),
+    "idkpo": (preferred, {}),
+    "idkap": (preserved, {}),
+    "eul": (selective, {}),
 }
 
 
