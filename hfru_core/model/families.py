@@ -12,12 +12,15 @@ from math import ceil
 from typing import Any
 
 import transformers
-from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
 
 from hfru_core.types import UserError
 
 BLOCK = r"encoder\.layers\.{layer}\.(self_attn\.(q|k|v|out)_proj|mlp\.fc[12])"
-DECODER = r"\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
+# GLM's gate and up are one layer; Qwen3.5 and LFM3 have layers that carry a state.
+DECODER = (
+    r"\.layers\.\d+\.(self_attn\.[qkvo]_proj|linear_attn\.(in_proj_(qkv|[zba])|out_proj)|"
+    r"conv\.(in|out)_proj|mlp\.(gate|up|gate_up|down)_proj|feed_forward\.w[123])"
+)
 CLIP = r"model\.vision_tower\.(vision_model\.)?" + BLOCK  # SigLIP's layers have the same names
 
 
@@ -47,6 +50,9 @@ class Family:
 LLAVA = ("model.vision_tower", "model.multi_modal_projector", "model.language_model")
 QWEN = ("model.visual", "model.visual.merger", "model.language_model")
 IDEFICS = ("model.vision_model", "model.connector", "model.text_model")
+MINICPM = ("model.vision_tower", "model.merger", "model.language_model")
+GLM = r"model\.visual\.blocks\.{layer}\.(attn\.(qkv|proj)|mlp\.(gate|up|down)_proj)"
+GLM_MERGER = r"model\.visual\.merger\.(proj|(gate|up|down)_proj)"
 LINEARS = r"model\.multi_modal_projector\.linear_[12]"
 # EfficientNet's convolutions of one pixel; the linear layers of FastViTHD, the tower of the
 # published FastVLM.
@@ -79,6 +85,26 @@ ROWS = (
            r"(attention\.((q|k|v)_proj|projection_layer)|mlp\.fc[12])", LINEARS),
     # The projection is a bare parameter, which LoRA of linear layers does not reach.
     Family("gemma3", "Gemma 3", *LLAVA, CLIP, None, fixed=True),
+    Family("aya_vision", "Aya Vision", *LLAVA, CLIP, LINEARS),
+    Family("glm4v", "GLM-4.1V", *QWEN, GLM, GLM_MERGER),
+    Family("glm46v", "GLM-4.6V", *QWEN, GLM, GLM_MERGER),
+    # A patch is a mixture of rows of the table, which LoRA of linear layers does not reach.
+    Family("ovis2", "Ovis2", "model.vision_tower", "model.visual_embeddings_table",
+           "model.language_model",
+           r"model\.vision_tower\.transformer\.encoder\.layers\.{layer}\."
+           r"(attention\.(q|k|v|out)_proj|ffn\.(gate|up|down)_proj)", None),
+    Family("gemma4", "Gemma 4", "model.vision_tower", "model.embed_vision", "model.language_model",
+           r"model\.vision_tower\.encoder\.layers\.{layer}\."
+           r"(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)\.linear",
+           r"model\.embed_vision\.embedding_projection"),
+    Family("qwen3_5", "Qwen3.5", *QWEN,
+           r"model\.visual\.blocks\.{layer}\.(attn\.(qkv|proj)|mlp\.linear_fc[12])",
+           r"model\.visual\.merger\.linear_fc[12]"),
+    Family("lfm3_vl", "LFM3-VL", *LLAVA,
+           r"model\.vision_tower\.layers\.{layer}\.(self_attn\.(q|k|v|out)_proj|"
+           r"conv\.(in|out)_proj|feed_forward\.w[123])", LINEARS),
+    Family("minicpmv4_6", "MiniCPM-V 4.6", *MINICPM, CLIP, r"model\.merger\.mlp\.\d+\.linear_[12]"),
+    Family("minicpmv4_7", "MiniCPM-V 4.7", *MINICPM, CLIP, r"model\.merger\.mlp\.\d+\.linear_[12]"),
     Family("fast_vlm", "FastVLM", *LLAVA, ONE_PIXEL, LINEARS, fixed=True, maps=True),
 )
 # fmt: on
@@ -157,26 +183,3 @@ def projector_pattern(family: Family) -> str:
             "Use --scope encoder."
         )
     return family.projector_lora
-
-
-def processor_class(model_type: str) -> Any:
-    """The family's processor class, without the video part that some have."""
-    named = {"fast_vlm": "LlavaProcessor", **PROCESSOR_MAPPING_NAMES}
-    kind = getattr(transformers, named[model_type])
-    return images_only(kind) if "video_processor" in kind.get_attributes() else kind
-
-
-def images_only(kind: Any) -> Any:
-    """A processor class without its video part, which alone needs torchvision."""
-
-    class ImagesOnly(kind):
-        @classmethod
-        def get_attributes(cls) -> list[str]:
-            return [a for a in super().get_attributes() if a != "video_processor"]
-
-        @classmethod
-        def _get_arguments_from_pretrained(cls, *args: object, **more: object) -> list:
-            return [*super()._get_arguments_from_pretrained(*args, **more), None]
-
-    ImagesOnly.__name__ = kind.__name__
-    return ImagesOnly

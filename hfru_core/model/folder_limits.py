@@ -41,7 +41,7 @@ HEADER, FILES = 16 * MB, 1000  # bytes of a header; files of weights
 # sizes are tensors, and what says how far positions reach is neither.
 NUMBERS = (
     (r"layers?$|depths?$|blocks?$|experts?$|labels$|stages?$", 1000),
-    (r"theta|position|max_|length|n_ctx|seed|factor", 2**53),
+    (r"theta|position|max_|length|n_ctx|seed|factor|clipping|logits", 2**53),
     (r"size|dim|vocab|token|index|_id|hidden|inner|ff|embd|channels|window|scalar", 2**20),
     (r"", 4096),
 )
@@ -49,7 +49,8 @@ NAMES_OF_CLASSES = ("id2label", "label2id")
 ROOM, QUANTISED, SPARE = 2, 16, 2**20  # values built for each that is held, and those for nothing
 PIXELS = 2**26  # that one image may become
 SIDE, COUNT = 4096, 64  # of what a processor makes of an image
-AREAS = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")  # their edges are numbers of pixels
+# Their edges are numbers of pixels.
+AREAS = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_5", "lfm3_vl", "glm4v", "glm46v")
 REPLACED = 4096  # letters that a tokenizer may make of one
 WAY = "Take the model from where it was published, or another one."
 

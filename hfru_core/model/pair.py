@@ -12,7 +12,8 @@ from transformers import AutoConfig
 from hfru_core.files import one_line
 from hfru_core.model import folder_limits
 from hfru_core.model.checkpoint import check_name
-from hfru_core.model.families import family_of, processor_class
+from hfru_core.model.families import family_of
+from hfru_core.model.processor import processor_class
 from hfru_core.paths import model_name
 from hfru_core.types import UserError
 

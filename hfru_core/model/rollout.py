@@ -5,21 +5,23 @@ lie end to end in one row behind it, each token seeing the prompt and its own an
 prompt's key-value cache is neither repeated nor copied per answer, and autograd sums what the
 answers send back through it. The first answer token is predicted by the last position of the
 prompt. The plain path, every row in full, is the reference that the shared one is tested against,
-for every family (tests/families/); all of them can share.
+for every family (tests/families/).
 
 Positions in three dimensions (Qwen): an answer's three run alike, on from what the prompt's
-image took. Does not cover: layers with a sliding window shorter than prompt and answers.
+image took. Decoders that carry a state from token to token (Qwen3.5, LFM3), and those whose
+attention window is shorter than prompt and answers, give every answer a row of its own behind a
+copy of the prompt's cache: there too the prompt runs once (`own_rows`).
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
+
+from hfru_core.model.prompt_cache import branch, needs_own_rows, own_rows
 
 Model = Any  # a transformers model: its submodules and config are those of its own class
 
@@ -61,45 +63,6 @@ def positions(model: Model, inputs: dict[str, torch.Tensor]) -> dict[str, torch.
     return {"position_ids": as_taken(model, steps)}
 
 
-class RoomyLayer(DynamicLayer):
-    """A cache layer with room for `extra` positions: it writes in place. Without gradients."""
-
-    keys: torch.Tensor
-    values: torch.Tensor
-
-    def __init__(self, layer: Any, extra: int) -> None:
-        super().__init__()
-        self.lazy_initialization(layer.keys, layer.values)
-        self.room = (with_room(layer.keys, extra), with_room(layer.values, extra))
-        self.keys, self.values = layer.keys.detach(), layer.values.detach()
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        start = self.keys.shape[-2]
-        end = start + key_states.shape[-2]
-        self.room[0][:, :, start:end] = key_states
-        self.room[1][:, :, start:end] = value_states
-        self.keys, self.values = (room[:, :, :end] for room in self.room)
-        return self.keys, self.values
-
-
-def with_room(states: torch.Tensor, extra: int) -> torch.Tensor:
-    """A copy of (B, H, P, D) that is `extra` positions longer."""
-    B, H, P, D = states.shape
-    room = states.new_empty(B, H, P + extra, D)
-    room[:, :, :P] = states.detach()
-    return room
-
-
-def branch(prefix: Prefix, extra: int | None = None) -> DynamicCache:
-    """The prompt's cache to go on from, leaving the prefix as it is; `extra`: see `RoomyLayer`."""
-    cache = copy.copy(prefix.cache)
-    grow = copy.copy if extra is None else lambda layer: RoomyLayer(layer, extra)
-    cache.layers = [grow(layer) for layer in prefix.cache.layers]
-    return cache
-
-
 def visible(prefix: Prefix, among: torch.Tensor) -> torch.Tensor:
     """Additive attention mask (B, 1, N, P+M): the prompt, and of M answer tokens `among` (N, M)."""
     B, N = len(prefix.mask), len(among)
@@ -130,11 +93,12 @@ def sample(
     depend on the number of processes.
     """
     B, P = prefix.mask.shape
-    cache = branch(prefix, group * (max_new - 1))
-    own = torch.eye(group, dtype=torch.bool, device=prefix.mask.device)
-    mask = visible(prefix, own.repeat(1, max_new - 1))
-    ends, never = (torch.tensor(ids, device=own.device, dtype=torch.long) for ids in (eos, banned))
-    done = torch.zeros(B * group, dtype=torch.bool, device=own.device)
+    where = prefix.mask.device
+    following = (apart if needs_own_rows(prefix.cache, P + max_new) else packed)(
+        model, prefix, group, max_new - 1
+    )
+    ends, never = (torch.tensor(ids, device=where, dtype=torch.long) for ids in (eos, banned))
+    done = torch.zeros(B * group, dtype=torch.bool, device=where)
     rows = [n * group for n in among or (0, B)]
     logits, answers = prefix.logits.repeat_interleave(group, 0), []
     for step in range(max_new):
@@ -144,6 +108,17 @@ def sample(
         done = done | torch.isin(token, ends)
         if done.all() or step == max_new - 1:
             break
+        logits = following(token, step)
+    return torch.stack(answers, 1)
+
+
+def packed(model: Model, prefix: Prefix, group: int, steps: int) -> Callable:
+    """What gives the logits (B*G, V) behind a token of each answer: G answers in one row."""
+    (B, P), cache = prefix.mask.shape, branch(prefix.cache, group * steps)
+    own = torch.eye(group, dtype=torch.bool, device=prefix.mask.device)
+    mask = visible(prefix, own.repeat(1, steps))
+
+    def following(token: torch.Tensor, step: int) -> torch.Tensor:
         out = model(
             input_ids=token.view(B, group),
             attention_mask=mask[..., : P + group * (step + 1)],
@@ -151,8 +126,33 @@ def sample(
             past_key_values=cache,
             use_cache=True,
         )
-        logits = out.logits.flatten(0, 1).float()  # (B, G, V) -> (B*G, V)
-    return torch.stack(answers, 1)
+        return out.logits.flatten(0, 1).float()  # (B, G, V) -> (B*G, V)
+
+    return following
+
+
+def apart(model: Model, prefix: Prefix, group: int, steps: int) -> Callable:
+    """The same where every answer has a row of its own."""
+    cache = own_rows(prefix.cache, group)
+    following = lambda token, step: continued(model, prefix, cache, token[:, None], step)[:, -1]  # noqa: E731
+    return following
+
+
+def continued(
+    model: Model, prefix: Prefix, cache: DynamicCache, body: torch.Tensor, step: int = 0
+) -> torch.Tensor:
+    """Logits (B*G, R, V) behind tokens (B*G, R), an answer a row, after `step` tokens of it."""
+    (N, R), group = body.shape, len(body) // len(prefix.mask)
+    seen = prefix.mask.new_ones(N, step + R)
+    start = prefix.position.repeat_interleave(group, 0) + step
+    out = model(
+        input_ids=body,
+        attention_mask=torch.cat([prefix.mask.repeat_interleave(group, 0), seen], 1),
+        position_ids=as_taken(model, start + torch.arange(R, device=body.device)),
+        past_key_values=cache,
+        use_cache=True,
+    )
+    return out.logits.float()
 
 
 def pick(
@@ -182,13 +182,16 @@ def shared_logits(model: Model, prefix: Prefix, ids: torch.Tensor, group: int) -
         return first
     body = ids[:, :-1]
     B, R = len(prefix.mask), body.shape[1]
+    if needs_own_rows(prefix.cache, prefix.mask.shape[1] + R):
+        rest = continued(model, prefix, own_rows(prefix.cache, group), body)
+        return torch.cat([first, rest], 1)
     past = torch.ones(R, R, dtype=torch.bool, device=ids.device).tril()
     steps = torch.arange(R, device=ids.device).repeat(group)
     out = model(
         input_ids=body.reshape(B, group * R),
         attention_mask=visible(prefix, torch.block_diag(*[past] * group)),
         position_ids=as_taken(model, prefix.position + steps),
-        past_key_values=branch(prefix),
+        past_key_values=branch(prefix.cache),
         use_cache=True,
     )
     rest = out.logits.float().view(B * group, R, -1)
@@ -235,15 +238,19 @@ def repeated(
     inputs: dict[str, torch.Tensor], group: int, image_token: int
 ) -> dict[str, torch.Tensor]:
     """Every row G times; flat lists of patches are split by their rows' image tokens."""
+    if group == 1:
+        return dict(inputs)
     B = len(inputs["input_ids"])
     counts = (inputs["input_ids"] == image_token).sum(1)
     rows = {}
     for key, values in inputs.items():
-        if len(values) == B:
+        flat = key == "pixel_values" and "target_sizes" in inputs  # MiniCPM: (1, C, side, patches)
+        dim = -1 if flat else 0
+        if len(values) == B and not flat:
             rows[key] = values.repeat_interleave(group, 0)
         else:
-            parts = values.split((counts * len(values) // counts.sum()).tolist())
-            rows[key] = torch.cat([p for p in parts for _ in range(group)])
+            parts = values.split((counts * values.shape[dim] // counts.sum()).tolist(), dim)
+            rows[key] = torch.cat([p for p in parts for _ in range(group)], dim)
     return rows
 
 

@@ -33,9 +33,10 @@ from hfru_core.model import (
 )
 from hfru_core.model.checkpoint import check_name, commit_of, from_disk
 from hfru_core.model.early_maps import EarlyMaps
-from hfru_core.model.families import Family, family_of, lora_pattern, processor_class
+from hfru_core.model.families import Family, family_of, lora_pattern
 from hfru_core.model.image_token_cache import ImageTokenCache
 from hfru_core.model.marks import as_text, marks_of
+from hfru_core.model.processor import processor_class
 from hfru_core.paths import MODEL, model_name
 from hfru_core.types import UserError
 
@@ -53,6 +54,8 @@ PIXELS = (
     "image_sizes",
     "image_grid_thw",
     "pixel_attention_mask",
+    "image_position_ids",
+    "target_sizes",
     "batch_num_images",
 )
 
