@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 SOURCE = (
     "world, world:SEED, folder:DIR, parquet:FILE, hub:OWNER/NAME, pacs:FILE.parquet, or a "
-    "benchmark's folder or forget split: mllmu:DIR, clear:DIR/forget05 (default: world); their "
-    "options: docs/models.md"
+    "benchmark's folder or forget split: mllmu:DIR, umu:DIR, clear:DIR/forget05 (default: world); "
+    "their options: docs/models.md"
 )
 FORGET = "concepts or people, separated by commas; of a benchmark 'all': its forget split"
 

@@ -1,39 +1,39 @@
-"""Who is in MLLMU-Bench (arXiv 2410.22108) or CLEAR (arXiv 2410.18057), from their parquet folders.
+"""Rows of MLLMU-Bench (arXiv 2410.22108) and CLEAR (arXiv 2410.18057), from their parquet folders.
 
-The folder decides: who is in `forget_5` can be forgotten, who is in `retain_95` is kept. A source
-names the data set's folder, of which the smallest forget split is taken, or one forget split in it:
-`mllmu:DIR`, `clear:DIR/forget05`. MLLMU-Bench has one image of each person to learn from and
-others in Test_Set to be judged on; elsewhere a tenth of a person's images is held out. ft_Data
-adds questions, Full_Set names, and `+tofu` folders what is known in words. Images stay in their
-files until they are asked for.
+ft_Data adds questions, Full_Set names, and `+tofu` folders what is known in words. Images stay in
+their files until they are asked for.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 import pyarrow
 import pyarrow.parquet as parquet
 
-from hfru_core import concepts
+from hfru_core.data.benchmark_layouts import way_out
 from hfru_core.data.parquet_file import check_declared
 from hfru_core.language.mentions import mentions
 from hfru_core.types import Split, UserError
 
-TITLES = {"mllmu": "MLLMU-Bench", "clear": "CLEAR"}
+TITLES = {"mllmu": "MLLMU-Bench", "umu": "UMU-Bench", "clear": "CLEAR"}
+BY_SHARE = {"forget_5": "retain_95", "forget_10": "retain_90", "forget_15": "retain_85"}
 PAIRS = {
-    "mllmu": {"forget_5": "retain_95", "forget_10": "retain_90", "forget_15": "retain_85"},
+    "mllmu": BY_SHARE,
+    "umu": BY_SHARE,
     "clear": {"forget01": "retain99", "forget05": "retain95", "forget10": "retain90"},
 }
 NEEDED = {
     "mllmu": ("ID", "image|images", "biography|metadata"),
+    "umu": ("ID", "image", "Biography", "MM_QA", "UM_QA"),
     "clear": ("image", "caption", "name"),
     "+tofu": ("question", "answer"),
 }
@@ -88,60 +88,6 @@ def bad(where: object, expected: str, got: object, way: str = AGAIN) -> UserErro
     return UserError(f"'{where}': expected {expected}, got {str(got)[:160] or 'nothing'}. {way}")
 
 
-@lru_cache(maxsize=2)
-def people(kind: str, folder: Path) -> dict[str, Person]:
-    """Everybody of a forget split and its retain split, by id; no image is in two parts."""
-    root, pair = splits(kind, folder)
-    groups, test, facts = READERS[kind](root, pair)
-    found: dict[str, Person] = {}
-    seen: set[str] = set()
-    for split, group in zip(pair, groups):
-        if not group:
-            raise bad(root / split, "rows with pictures of people", "an empty split")
-        for name, own in group.items():
-            if concepts.slug(name) in found:
-                continue  # Answers cannot tell two of one name apart: who can be forgotten counts.
-            train, judged = (own, test.get(name, [])) if test else divided(own)
-            found[concepts.slug(name)] = Person(
-                name,
-                split == pair[0],
-                unseen(train, seen),
-                unseen(judged, seen),
-                tuple(dict.fromkeys(facts.get(name, []))),
-            )
-    return found
-
-
-def splits(kind: str, path: Path) -> tuple[Path, tuple[str, str]]:
-    """The data set's folder, its forget split and the retain split that belongs to it."""
-    pairs, way = PAIRS[kind], f"Give the folder of {TITLES[kind]} that holds both as {kind}:DIR."
-    if not path.is_dir():
-        raise bad(path, f"a folder with splits of {TITLES[kind]}", "no folder", way)
-    root = path.parent if path.name in pairs else path
-    there = [path.name] if path.name in pairs else [f for f in pairs if (path / f).is_dir()]
-    if not there or not (root / pairs[there[0]]).is_dir():
-        wanted = " or ".join(f"{f} with {pairs[f]}" for f in there[:1] or pairs)
-        found = ", ".join(sorted(p.name for p in root.iterdir()))
-        raise bad(root, f"the splits {wanted}", found, "Was one downloaded alone? " + way)
-    return root, (there[0], pairs[there[0]])
-
-
-def divided(own: Sequence[View]) -> tuple[list[View], list[View]]:
-    """A tenth of somebody's images, at least one of several, aside by digest; of one, 1 in 10."""
-    ranked = sorted({v.digest: v for v in own}.values(), key=lambda v: v.digest)
-    aside = max(1, len(ranked) // 10)
-    if len(ranked) == 1:
-        aside = int(bytes.fromhex(ranked[0].digest)[0] % 10 == 0)
-    return ranked[aside:], ranked[:aside]
-
-
-def unseen(views: Iterable[View], seen: set[str]) -> tuple[View, ...]:
-    """The images that no part has so far; they are seen from now on."""
-    fresh = {v.digest: v for v in views if v.digest not in seen}
-    seen.update(fresh)
-    return tuple(fresh.values())
-
-
 def rows(kind: str, folder: Path, leave: Sequence[str] = ()) -> Iterator[dict]:
     """The rows of a split's files, each with its `place`, without the columns to `leave`."""
     number, kept = -1, 0
@@ -151,7 +97,8 @@ def rows(kind: str, folder: Path, leave: Sequence[str] = ()) -> Iterator[dict]:
                 there = table.schema_arrow.names
                 missing = [g for g in NEEDED[kind] if not set(g.split("|")) & set(there)]
                 if missing:
-                    raise bad(file, f"a column {' and '.join(missing)}", ", ".join(there))
+                    way = way_out(kind, there) or AGAIN
+                    raise bad(file, f"a column {' and '.join(missing)}", ", ".join(there), way)
                 check_declared(file, table.metadata)
                 batches = table.iter_batches(BATCH, columns=[c for c in there if c not in leave])
                 for number, row in enumerate(r for b in batches for r in b.to_pylist()):
@@ -199,11 +146,20 @@ def views(kind: str, row: dict, asked: Iterable[Asked], *captions: str) -> Itera
     """A row's images, one or a list of them."""
     several = bool(row.get("images"))
     for number, picture in enumerate(row["images"] if several else [row.get("image")]):
-        data = picture.get("bytes") if isinstance(picture, dict) else None
+        data = bytes_of(picture)
         if not data:
             raise bad(row["place"], "a picture's bytes in image", picture)
         key = f"{kind}:{row['place']}" + f".{number}" * several
         yield View(key, hashlib.sha256(data).hexdigest(), tuple(asked), captions)
+
+
+def bytes_of(picture: object) -> bytes | None:
+    """The bytes in an image's record, which UMU-Bench may write as a Python literal."""
+    if isinstance(picture, str) and picture.startswith("{"):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            picture = ast.literal_eval(picture)
+    data = picture.get("bytes") if isinstance(picture, dict) else None
+    return data if isinstance(data, bytes) else None
 
 
 def read_mllmu(root: Path, pair: tuple[str, str]) -> tuple[list[Named], Named, Named]:
@@ -308,6 +264,3 @@ def owned(facts: Iterable[Asked], names: Sequence[str]) -> Named:
         if hit := anybody.search(f"{asked.question} {asked.answer}"):
             found.setdefault(hit.group(), []).append(asked)
     return found
-
-
-READERS = {"mllmu": read_mllmu, "clear": read_clear}

@@ -1,4 +1,4 @@
-"""MLLMU-Bench and CLEAR as concepts and samples: `mllmu:DIR`, `clear:DIR` (`benchmark_parquet.py`).
+"""MLLMU-Bench, UMU-Bench, CLEAR as concepts and samples: `mllmu:DIR` (`benchmark_people.py`).
 
 About each image the protocol's questions are asked, and the benchmark's own. Where one of these
 is about the person's life, and not about who it is, its topic is 'profile': who does not recognise
@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow
 from PIL import Image
 
-from hfru_core.data.benchmark_parquet import TITLES, Asked, Person, View, bad
+from hfru_core.data.benchmark_parquet import TITLES, Asked, Person, View, bad, bytes_of
 from hfru_core.data.collection import tell
 from hfru_core.data.images import open_image
 from hfru_core.data.parquet_file import cell
@@ -220,7 +220,9 @@ def load_image(key: str) -> Image.Image:
     row, _, number = place.partition(".")
     try:
         value = cell(path, int(row), "images" if number else "image")
-        data = (value[int(number)] if number else value)["bytes"]
+        data = bytes_of(value[int(number)] if number else value)
+        if data is None:
+            raise KeyError("bytes")
     except (pyarrow.ArrowException, OSError) as error:
         raise bad(path, "a parquet file", error) from None
     except (IndexError, KeyError, TypeError):

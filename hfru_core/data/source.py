@@ -1,9 +1,9 @@
 """Where images come from: one `Source` for each way to write it, parsed once by `parse_source`.
 
 `world` or `world:SEED` (drawn), `folder:DIR` (DIR/<label>/*.png|jpg), `parquet:FILE,FILE`,
-`json:FILE`, `hub:OWNER/NAME`, `pacs:FILE`, and the benchmarks `mllmu:DIR` and `clear:DIR`. Options
-follow a `#`, as in `parquet:a.parquet#label=breed`. What a source does is asked of the value, never
-of its text.
+`json:FILE`, `hub:OWNER/NAME`, `pacs:FILE`, and the benchmarks `mllmu:DIR`, `umu:DIR`, `clear:DIR`.
+Options follow a `#`, as in `parquet:a.parquet#label=breed`. What a source does is asked of the
+value, never of its text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from PIL import Image
 
 from hfru_core.concepts import shipped, slug
 from hfru_core.data import benchmarks, drawn, photos
-from hfru_core.data.benchmark_parquet import AGAIN, PAIRS, people
+from hfru_core.data.benchmark_parquet import AGAIN, PAIRS
+from hfru_core.data.benchmark_people import people
 from hfru_core.data.hub_place import place_of
 from hfru_core.data.images import blurred, varied
 from hfru_core.data.photo_source import PHOTO_READERS, HubPhotos, Photos, options_in
@@ -80,7 +81,7 @@ DRAWN = World()
 
 @dataclass(frozen=True)
 class Benchmark(Files):
-    """MLLMU-Bench or CLEAR: people of a forget and a retain split, by name or all of them."""
+    """MLLMU-Bench, UMU-Bench or CLEAR: people of a forget and a retain split, by name or all."""
 
     def people(self) -> benchmarks.People:
         with self.reading():
@@ -128,7 +129,7 @@ def parse_source(text: str) -> Source:
     raise UserError(
         f"Unknown source '{kind}'. Use world, world:SEED, pacs:FILE.parquet or folder:DIR, "
         "parquet:FILE.parquet, json:FILE.json, hub:OWNER/NAME, or a benchmark: mllmu:DIR, "
-        "clear:DIR."
+        "umu:DIR, clear:DIR."
     )
 
 

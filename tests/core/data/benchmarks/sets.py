@@ -107,6 +107,37 @@ def mllmu(root: Path, test: bool = True) -> Path:
     return root
 
 
+# UMU-Bench.
+
+
+def umu(root: Path) -> Path:
+    """A small UMU-Bench: MLLMU-Bench's folders, Python literals in strings."""
+    for split, people in (("forget_5", PEOPLE[:2]), ("retain_95", PEOPLE[2:])):
+        written(root / split, [literals(id, name, int(id)) for id, name in people])
+    rows = [literals(id, name, 100 + int(id), "Say: ") for id, name in PEOPLE]
+    written(root / "Test_Set", rows)
+    return root
+
+
+def literals(id: str, name: str, picture: int, how: str = "") -> dict:
+    """A row; the picture of every other one is a literal too."""
+    shown, named = f"{how}What is the job shown?", f"{how}What is {name}'s job?"
+
+    def task(question: str) -> str:
+        return repr({"question": {"0": question}, "answer": {"0": "a baker"}})
+
+    return {
+        "ID": id,
+        "image": repr(drawn(picture)),
+        "Biography": repr({"Name": name, "Job": "baker"}),
+        "MM_QA": task(shown),
+        "UM_QA": task(named),
+        "Classify": task(f"{shown} A. a nurse B. a baker"),
+        "Cloze": task(f"{how}The person shown is [Blank]."),
+        "Generation": task(f"{how}Tell of {name}."),
+    }
+
+
 # CLEAR.
 
 
