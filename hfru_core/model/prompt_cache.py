@@ -82,7 +82,8 @@ def with_rows(layer: Any, group: int) -> Any:
     if isinstance(own, LinearAttentionCacheLayerMixin):
         own.conv_states = repeated(own.conv_states, group)
         own.recurrent_states = repeated(own.recurrent_states, group)
-        own.update_recurrent_state = partial(put, own.recurrent_states)
+        # Of this layer alone: its class writes over the old state.
+        own.update_recurrent_state = partial(put, own.recurrent_states)  # type: ignore[method-assign]
     return own
 
 
