@@ -124,6 +124,20 @@ def kept(
     return Store(tuple(told), maps, logits)
 
 
+@torch.no_grad()
+def last_maps(tower: EfficientNetModel, store: Store, work: Path) -> np.ndarray:
+    """The tower's last maps (N, D, h, w) of all views in a file in `work`, once it has learned."""
+    shape = late(tower, store.seen([0])).shape[1:]
+    maps = opened(work / "last.npy", (len(store.views), *shape), np.float16)
+    done = work / "last.done"
+    if not done.is_file():
+        for at in tqdm(range(0, len(maps), BATCH), desc="last maps", file=sys.stderr):
+            index = range(at, min(at + BATCH, len(maps)))
+            maps[at : at + BATCH] = late(tower, store.seen(index)).numpy()
+        write_text(done, "")
+    return maps
+
+
 def fast(tower: Any) -> Any:
     """A copy for the frozen blocks: norms folded in, in the format and layout that are faster."""
     made = copy.deepcopy(tower)

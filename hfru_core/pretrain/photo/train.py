@@ -50,11 +50,15 @@ class Recipe:
     head_steps: int = 600
     head_batch: int = 32
     head_lr: float = 6e-4
-    language_steps: int = 2400
+    few_steps: int = 900  # with few image tokens and many pictures, for the names
+    few_batch: int = 64
+    few_tokens: int = 16
+    few_turns: int = 3
+    language_steps: int = 1300  # with all of them
     language_batch: int = 24
     turns: int = 5
-    imagined: float = 0.45  # of the clear photographs of a step
-    width: int = 192
+    imagined: float = 0.5  # of the clear photographs of a step
+    width: int = 256
     layers: int = 3
     words: int = 3072
     lr: float = 2e-2
@@ -121,23 +125,29 @@ class Trainer:
         recipe, core = self.recipe, self.model
         rates = Rates(lr=recipe.lr, adam_lr=recipe.adam_lr)
         learned = [core.model.multi_modal_projector, core.model.language_model, core.lm_head]
-        optimiser = Optimiser([(m, 1.0) for m in learned], rates, recipe.language_steps)
+        steps = recipe.few_steps + recipe.language_steps
+        optimiser = Optimiser([(m, 1.0) for m in learned], rates, steps)
         parts = {f"part {i}": m for i, m in enumerate([*learned[:2], *optimiser.all])}
         user = self.processor.tokenizer.convert_tokens_to_ids("<user>")
         texts, dtype = turns.text_turns(), faster_dtype()
-        mean, spread = self.spread()
+        last = features.last_maps(self.tower, self.store, self.work)
+        mean, spread = mean_and_spread(last)
         start_from_heads(core.model.multi_modal_projector, self.heads, mean, spread)
 
         def one(step: int) -> dict[str, float]:
             rng = random.Random(f"turns {recipe.seed}/{step}")
-            index = self.batch(1, step, recipe.language_batch)
-            seen = self.facts(index)
-            with torch.no_grad():
-                maps = features.late(self.tower, self.store.seen(index))
-                imagine(maps, seen, self.heads.own, spread, rng, recipe.imagined)
+            few = step < recipe.few_steps
+            index = self.batch(1, step, recipe.few_batch if few else recipe.language_batch)
+            maps, seen = torch.from_numpy(last[index].astype(np.float32)), self.facts(index)
+            imagine(maps, seen, self.heads.own, spread, rng, recipe.imagined)
+            shown = maps.flatten(2).transpose(1, 2)
+            if few:
+                some = rng.sample(range(shown.shape[1]), min(recipe.few_tokens, shown.shape[1]))
+                shown = shown[:, some]
+            asked = recipe.few_turns if few else recipe.turns
             with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-                tokens = core.model.multi_modal_projector(maps.flatten(2).transpose(1, 2))
-                rows = [turns.turns(f, rng, recipe.turns) for f in seen]
+                tokens = core.model.multi_modal_projector(shown)
+                rows = [turns.turns(f, rng, asked) for f in seen]
                 spoken = language_loss(core, tokens, self.packed(rows, rng, tokens.shape[1]), user)
                 more = [rng.sample(texts, 6) for _ in range(TEXTS)]
                 text = language_loss(core, None, self.packed(more, rng, 0), user)
@@ -145,17 +155,7 @@ class Trainer:
             optimiser.step(step)
             return {"spoken": round(spoken.item(), 4), "text": round(text.item(), 4)}
 
-        self.steps("language", recipe.language_steps, parts, one)
-
-    @torch.no_grad()
-    def spread(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean (D,) and covariance (D, D) of what the last map is on average."""
-        index = range(min(1024, len(self.store.views)))
-        parts = (index[i : i + 64] for i in index[::64])
-        seen = torch.cat(
-            [features.late(self.tower, self.store.seen(p)).mean((2, 3)) for p in parts]
-        )
-        return seen.mean(0), torch.cov(seen.T)
+        self.steps("language", steps, parts, one)
 
     def packed(self, rows: list[list[Turn]], rng: random.Random, image: int) -> Packed:
         """Rows of turns; some questions begin small, as people type them."""
@@ -187,21 +187,33 @@ class Trainer:
                 checkpoint.keep(file, parts, step + 1)
 
 
+def mean_and_spread(maps: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean (D,) and covariance (D, D) of what the last maps (N, D, h, w) are on average."""
+    seen = torch.from_numpy(maps[:2048].astype(np.float32)).mean((2, 3))
+    return seen.mean(0), torch.cov(seen.T)
+
+
 @torch.no_grad()
 def start_from_heads(
     projector: Any, heads: Heads, mean: torch.Tensor, spread: torch.Tensor
 ) -> None:
-    """Let the projector begin with what the heads and the tower's own classifier look at: their
-    main directions, each scaled to unit variance; its second layer begins as the identity."""
-    weights = [*(head.get_parameter("weight") for head in heads.heads.values()), heads.own[0]]
-    asked = torch.cat([weight / weight.norm() for weight in weights])
-    width = len(projector.linear_1.weight)
-    main = torch.linalg.svd(asked, full_matrices=False).Vh[:width]
-    scale = ((main @ spread) * main).sum(1).clamp_min(1e-8).rsqrt()
-    rows = len(main)
-    projector.linear_1.weight[:rows] = main * scale[:, None]
-    projector.linear_1.bias[:rows] = -(main @ mean) * scale
-    projector.linear_2.weight.copy_(0.3 * torch.eye(width))
+    """Let the projector begin with what the heads and the tower's own classifier look at: the main
+    directions of their answers, each of unit variance; its second layer begins as the identity.
+
+    The classifier's answers have some 1,000 directions and count twice.
+    """
+    weights = [head.get_parameter("weight") for head in heads.heads.values()]
+    values, vectors = torch.linalg.eigh(spread)
+    root = values.clamp_min(1e-6).sqrt()
+    asked = [(w - w.mean(0)) @ (vectors * root) for w in (*weights, heads.own[0])]
+    scaled = torch.cat(
+        [2 * a / a.norm() if i == len(weights) else a / a.norm() for i, a in enumerate(asked)]
+    )
+    main = torch.linalg.svd(scaled, full_matrices=False).Vh[: len(projector.linear_1.weight)]
+    ways = (main / root) @ vectors.T
+    projector.linear_1.weight[: len(ways)] = ways
+    projector.linear_1.bias[: len(ways)] = -(ways @ mean)
+    projector.linear_2.weight.copy_(0.3 * torch.eye(len(projector.linear_2.weight)))
 
 
 def small(turn: Turn) -> Turn:
