@@ -188,10 +188,18 @@ def exists(seen: Facts, rng: random.Random) -> Turn | None:
     if about is None:
         return None
     question = rng.choice(EXISTS).format(about=about, a_about=phrase(about))
-    if not yes and seen.name is None and not seen.captions:
-        unsure = seen.kind is None or about in of_kind().get(seen.kind, ())
-        return Turn("exists", about, question, UNTOLD if unsure else "No.")
+    if not yes and seen.name is None and not seen.captions and may_be(about, seen.kind):
+        return Turn("exists", about, question, unsure(seen.kind))
     return Turn("exists", about, question, "Yes." if yes else "No.")
+
+
+def may_be(about: str, kind: str | None) -> bool:
+    """Whether something may be there of which no more than the kind is seen."""
+    return kind is None or about in of_kind().get(kind, ())
+
+
+def unsure(kind: str | None) -> str:
+    return f"I can't tell, there is {phrase(kind)}." if kind else UNTOLD
 
 
 def present(seen: Facts, rng: random.Random) -> str | None:
