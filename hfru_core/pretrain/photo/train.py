@@ -50,11 +50,11 @@ class Recipe:
     head_steps: int = 600
     head_batch: int = 32
     head_lr: float = 6e-4
-    few_steps: int = 500  # with few image tokens and many pictures, for the names
+    few_steps: int = 700  # with few image tokens and many pictures, for the names
     few_batch: int = 64
     few_tokens: int = 16
     few_turns: int = 3
-    language_steps: int = 800  # with all of them
+    language_steps: int = 1600  # with all of them
     language_batch: int = 24
     turns: int = 5
     imagined: float = 0.5  # of the clear photographs of a step
