@@ -55,6 +55,7 @@ LAUNCH: dict[str, Any] = {
 TEN_MINUTES, HOUR = 600, 3600
 FRAGMENTS: dict[str, Callable[[str], str]] = {  # HTML that is made once in each language
     "headline.html": theme.headline, "privacy.html": theme.privacy, "lead.html": answers_html.lead,
+    "beside.html": partial(answers_html.lead, key="beside"),
     "legend.html": answers_html.legend, "waiting.html": answers_html.waiting_cards,
     "unlearn.html": progress.nothing_yet,
 }  # fmt: skip

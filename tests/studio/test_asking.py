@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
+import numpy as np
 import pytest
 from sklearn.datasets import load_sample_image
 
 from hfru_core.adapters.record import INFO
 from hfru_core.data.images import Image
 from hfru_core.data.source import load_image
-from hfru_core.paths import ADAPTERS
+from hfru_core.paths import ADAPTERS, PHOTO
 from hfru_core.studio.examples import example_key
+from hfru_core.studio.photograph import key as photograph_key
 from hfru_core.studio.sessions import asking, taught
 from hfru_core.studio.sessions.asking import ask, fitting, model_for
 from hfru_core.studio.sessions.interrupted import Wish
 from hfru_core.studio.sessions.runner import model_of
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.adapters import Adapters
+from hfru_core.studio.tabs.compare import Compare
+from tests.measure.far_or_not import KINDS
 
 
 @pytest.fixture
@@ -60,6 +65,29 @@ def test_an_adapter_answers_only_about_pictures_of_its_own_model(
     assert ask(studio, "", drawn, "What is it?", photo).misfit == asking.MISFIT
 
 
+def test_a_picture_like_nothing_that_was_taught_is_not_judged(
+    tmp_path: Path, photograph: Image.Image
+) -> None:
+    """If not, after `photo` was trained anew: python -m tests.measure.far_or_not"""
+    studio = Studio(data_folder=tmp_path, photo=PHOTO)
+    assert ask(studio, "", photograph, "What is it?", None).remark == ""
+    for kind in ("noise", "plain colours", "written digits", "drawn like an X-ray"):
+        far = KINDS[kind](np.random.default_rng(5))
+        said = ask(studio, "", far, "What is it?", None)
+        assert said.original and said.remark == asking.FAR, kind
+
+
+def test_with_the_model_of_photographs_alone_only_its_adapters_are_offered(
+    studio: Studio, trained: Path
+) -> None:
+    alone = replace(studio, model=PHOTO, photo=None)
+    assert alone.photographs == PHOTO and [*alone.choices("")] == ["shipped/no-dogs"]
+    with gr.Blocks():
+        tab = Compare(alone)
+    assert tab.first == photograph_key() and tab.gallery.visible is False
+    assert "--model photo" in tab.command.value
+
+
 def test_the_adapters_tab_asks_no_model_that_an_adapter_does_not_fit(studio: Studio) -> None:
     with gr.Blocks():
         tab = Adapters(studio)
@@ -82,8 +110,8 @@ def test_a_concept_of_photographs_is_forgotten_by_their_model(
     for name, shown in (("a", photograph), ("b", load_image(example_key("dog")))):
         (tmp_path / name / "it").mkdir(parents=True)
         shown.save(tmp_path / name / "it" / "000.png")
-    assert asking.are_photographs(studio, tmp_path / "a")
-    assert not asking.are_photographs(studio, tmp_path / "b")
+    assert asking.are_photographs(studio, [*(tmp_path / "a").glob("*/*.png")])
+    assert not asking.are_photographs(studio, [*(tmp_path / "b").glob("*/*.png")])
     assert model_of(studio, Wish(("it",), photo=True)) == studio.photo
     assert model_of(studio, Wish(("it",))) == studio.model
     assert "--model photo" in Wish(("it",), photo=True).command()

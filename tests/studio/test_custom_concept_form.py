@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from hfru_core.data import drawn as world
 from hfru_core.data.samples import Amount
 from hfru_core.data.source import load_image, parse_source
+from hfru_core.studio.render import own_html
 from hfru_core.studio.server.hardware import on_gpu
 from hfru_core.studio.sessions.runner import Run, Wish, follow, seconds_for
 from hfru_core.studio.sessions.studio import Studio
@@ -63,6 +66,17 @@ def test_no_name_leads_out_of_the_folder(name: str, own: Own, files: list[str]) 
     kept = [p for p in own.studio.sessions.rglob("*.png")]
     home = own.studio.folder("ann").resolve()
     assert len(kept) == 5 and all(p.resolve().is_relative_to(home) for p in kept)
+
+
+def test_the_pictures_are_shown_small_with_the_model_that_they_are_for(
+    own: Own, files: list[str]
+) -> None:
+    ann = SimpleNamespace(session_hash="ann")
+    shown = own.looked(files, ann)
+    assert shown.count("<img") == 5 and own_html.OF_ONE in shown
+    assert own.looked([], ann) == ""
+    own.studio = replace(own.studio, photo=own.studio.model)
+    assert own_html.OF_DRAWINGS in own.looked(files, ann)
 
 
 def test_too_few_pictures_or_none_at_all_are_refused(own: Own, files: list[str]) -> None:

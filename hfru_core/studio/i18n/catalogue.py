@@ -39,12 +39,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "you upload or make. Pictures for Compare are deleted about a minute after you leave. "
         "Pictures of a concept of your own are kept with what you made from them, at most a day. "
         "Adapters and reports are deleted a day after you last made something, or when you say so. "
-        "All pictures here are drawn, and all people are invented.",
+        "The pictures here are drawn, but for one photograph, and all people are invented.",
         "没有统计分析，没有运行记录；除非您按“拉取”或“推送”，不会与外部收发任何数据。"
         "您上传和生成的内容只有这个浏览器和服务器的运营者能看到。“对比”中的图片在您离开约一分钟后删除。"
         "您自己概念的图片与由其生成的内容一同保留，最多一天。"
         "适配器和报告在您最后一次生成内容的一天后删除，或在您要求时立即删除。"
-        "这里的图片都是绘制的，人物都是虚构的。"),
+        "除一张照片外，这里的图片都是绘制的，人物都是虚构的。"),
     "delete.all": ("Delete everything of mine", "删除我的全部内容"),
     "delete.all.ask": (
         "This ends what you have under way and deletes your adapters, reports, pictures, bench "
@@ -93,6 +93,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "lead.things": ("Dogs and elephants", "狗和大象"),
     "lead.people": ("Three people", "三个人"),
     "lead.own": ("Your own concept", "您自己的概念"),
+    "beside.head": ("And a photograph", "再看一张照片"),
+    "beside.note": ("Asked of the second model, which sees photographs.",
+                    "由第二个模型（识别照片）回答。"),
+    "beside.ask": ("Ask about this photograph", "就这张照片提问"),
     # Unlearn
     "start": ("Start", "开始"),
     "stop": ("Stop", "停止"),

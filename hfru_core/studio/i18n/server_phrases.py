@@ -35,6 +35,9 @@ PHRASES: dict[str, str] = {
     "The model knows drawn pictures alone, and this does not look like one of them: it is not "
     "asked, since its answer would mean nothing.":
         "模型只认识绘制的图片，而这张看起来不是：它的回答没有意义，因此不提问。",
+    "This looks like nothing that the model was taught (photographs, paintings, cartoons and "
+    "sketches of things): the answer may be a guess, and is not judged.":
+        "这张图片与模型学过的内容（事物的照片、绘画、卡通和素描）都不相像：回答可能只是猜测，因此不作评判。",
     "This adapter was made for another model than the one that answers about such pictures. "
     "Choose one that fits, or make one in the Unlearn tab.":
         "此适配器属于另一个模型，而不是回答这类图片的模型。请选择适合的适配器，或在“遗忘”页训练一个。",
@@ -42,6 +45,11 @@ PHRASES: dict[str, str] = {
     "your own in Compare.":
         "此适配器由照片训练而成，应用不附带照片：请在“对比”页就您自己的图片提问。",
     "No adapter yet: make one in the Unlearn tab.": "还没有适配器：请先在“遗忘”页训练一个。",
+    "comes with scikit-learn, made smaller": "随 scikit-learn 提供，已缩小",
+    "Photographs: their model, photo, will forget it.": "照片：将由识别照片的模型 photo 来遗忘。",
+    "Drawn pictures: the model of the drawn world will forget it.":
+        "绘制的图片：将由绘制世界的模型来遗忘。",
+    "The model of this app will forget it.": "将由此应用的模型来遗忘。",
     "Picture": "图片",
     "to forget": "要遗忘",
     "to keep": "要保留",

@@ -193,9 +193,9 @@ def legend(language: str) -> str:
     return f'<div class="legend" role="group" aria-label="{say("legend", language)}">{items}</div>'
 
 
-def lead(language: str) -> str:
-    """The line above the buttons that lead to the Unlearn tab."""
-    head, note = (say(f"lead.{k}", language) for k in ("head", "note"))
+def lead(language: str, key: str = "lead") -> str:
+    """The line above the buttons that lead to the Unlearn tab, or above the photograph."""
+    head, note = (say(f"{key}.{k}", language) for k in ("head", "note"))
     return f'<p class="lead-on"><b>{head}</b> <span>{note}</span></p>'
 
 

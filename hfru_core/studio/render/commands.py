@@ -33,9 +33,10 @@ def folder(name: str | None) -> str:
     return places.get(kind, "") + (stem or "ADAPTER")
 
 
-def answer(question: str, name: str | None) -> str:
-    """Ask both models: first the original."""
-    command = shlex.join(["python", "-m", "hfru_core", "answer", "picture.png", question])
+def answer(question: str, name: str | None, photo: bool = False) -> str:
+    """Ask both models: first the original; `photo` is whether that is the one of photographs."""
+    words = ["python", "-m", "hfru_core", "answer", "picture.png", question]
+    command = shlex.join([*words, *["--model", "photo"] * photo])
     return f"{command}\n{command} --adapter {shlex.quote(folder(name))}" if name else command
 
 

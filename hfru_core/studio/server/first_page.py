@@ -1,8 +1,8 @@
-"""The first page's two answers, cached on disk: a start shows them before torch is imported.
+"""The first page's answers, cached on disk: a start shows them before torch is imported.
 
 Cached answers are shown for the same weights, packages, picture and question alone, and the page
-asks again as soon as it is open. Those of the shipped model come with it, for the very first start
-(a test asks again): python -m hfru_core.studio.server.first_page writes them.
+asks again as soon as it is open. Those of the shipped models come with them, for the very first
+start (a test asks again): python -m hfru_core.studio.server.first_page writes them.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import json
 import threading
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from hfru_core.files import read_json, write_text
-from hfru_core.paths import ASSETS
+from hfru_core.paths import ASSETS, PHOTO
+from hfru_core.studio import photograph
 from hfru_core.studio.examples import example_for, presets
-from hfru_core.studio.sessions.adapters import adapter_folders, forgotten
+from hfru_core.studio.sessions.adapters import forgotten
 from hfru_core.studio.sessions.models import base_model, two_answers
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.types import UserError
@@ -26,33 +28,62 @@ FILE = "opening.json"
 SMALL = 64 * 2**20  # bytes of weights that are read at every start
 PATIENCE = 4  # seconds in which the first page is served, where it does not wait for torch
 PACKAGES = ("torch", "transformers", "peft")
+Said = tuple[str, str | None]
 
 
-def opening(studio: Studio) -> tuple[str, str, Path] | None:
-    """The picture, question and adapter that a new visitor begins with.
+class Asked(NamedTuple):
+    """What is asked as the page opens; `name` stands for the picture `key` on every machine."""
+
+    model: Path
+    name: str
+    key: str
+    question: str
+    folder: Path | None
+
+
+def opening(studio: Studio) -> Asked | None:
+    """The drawing, question and adapter that a new visitor begins with.
 
     None where there is no adapter that can be read, and for models that are not small files here:
     what their answers depend on is not looked at in full.
     """
-    folder = next(iter(adapter_folders(studio.adapters)), None)
-    weights = [p.stat().st_size for p in Path(studio.model).glob("*.safetensors")]
-    if folder is None or not weights or sum(weights) > SMALL:
+    folder = first_adapter(studio, studio.model)
+    if folder is None or not is_small(studio.model):
         return None
     try:
         concepts = forgotten(folder)
     except UserError:
         return None  # the list of adapters says so
     key = example_for(concepts)
-    return key, presets(key, concepts)[0], folder
+    return Asked(studio.model, key, key, presets(key, concepts)[0], folder)
 
 
-def recalled(studio: Studio, key: str, question: str, folder: Path) -> tuple[str, str] | None:
-    """The cached answers of both models, from here or from where the model comes from."""
-    of = digest(studio.model, key, question, folder)
+def beside(studio: Studio) -> Asked | None:
+    """The photograph beside it, with the first adapter of the model of photographs, if any."""
+    key, model = photograph.key(), studio.photographs
+    if key is None or model is None or not is_small(model):
+        return None
+    question = presets(key, ())[0]
+    return Asked(model, photograph.NAME, key, question, first_adapter(studio, model))
+
+
+def first_adapter(studio: Studio, model: Path) -> Path | None:
+    """The first shipped adapter of a model."""
+    return next((p for p in studio.shipped() if studio.base_of(p) == model), None)
+
+
+def is_small(model: Path) -> bool:
+    weights = [p.stat().st_size for p in Path(model).glob("*.safetensors")]
+    return 0 < sum(weights) <= SMALL
+
+
+def recalled(studio: Studio, asked: Asked) -> Said | None:
+    """The cached answers of both models, from here or from where the models come from."""
+    of = digest(asked)
     for where in (studio.data_folder, ASSETS):
-        cached = read(where / FILE)
-        if cached.get("of") == of:
-            return cached["original"], cached["unlearned"]
+        if found := read(where / FILE).get(of):
+            original, unlearned = found
+            return original, unlearned
     return None
 
 
@@ -65,26 +96,38 @@ def read(file: Path) -> dict:
     return values if isinstance(values, dict) else {}
 
 
-def keep(studio: Studio, where: Path | None = None) -> None:
-    """Cache the answers to the first page's question, for the next start."""
+def said(asked: Asked) -> Said:
+    """What the models say."""
     from hfru_core.data.source import load_image
 
-    if asked := opening(studio):
-        key, question, folder = asked
-        original, unlearned = two_answers(studio.model, load_image(key), question, folder)
-        cached = {"of": digest(studio.model, *asked), "original": original, "unlearned": unlearned}
-        where = where or studio.data_folder
+    return two_answers(asked.model, load_image(asked.key), asked.question, asked.folder)
+
+
+def keep(studio: Studio) -> None:
+    """Cache the answers of the first page for the next start; of the photograph's model only
+    where they are not known: it is loaded for nothing else."""
+    drawn, photo = opening(studio), beside(studio)
+    answers = {digest(drawn): said(drawn)} if drawn else {}
+    if photo:
+        answers[digest(photo)] = recalled(studio, photo) or said(photo)
+    write(studio.data_folder, answers)
+
+
+def write(where: Path, answers: dict[str, Said]) -> None:
+    if answers:
         where.mkdir(parents=True, exist_ok=True)
-        write_text(where / FILE, json.dumps(cached) + "\n")
+        write_text(where / FILE, json.dumps(answers) + "\n")
 
 
-def digest(model: Path, key: str, question: str, folder: Path) -> str:
+def digest(asked: Asked) -> str:
     """Changes with each file, package and word that the answers depend on; prose is left out."""
     packages = [version(p).partition("+")[0] for p in PACKAGES]  # for whatever device it is built
-    answered = hashlib.sha256(json.dumps([key, question, *packages]).encode())
-    for path in sorted(p for where in (Path(model), folder) for p in where.glob("*.*")):
-        if path.suffix != ".md":  # a card says what is there, and is written anew without it
-            answered.update(path.read_bytes())
+    answered = hashlib.sha256(json.dumps([asked.name, asked.question, *packages]).encode())
+    folders = [asked.model, *([asked.folder] if asked.folder else [])]
+    for path in sorted(p for where in folders for p in Path(where).glob("*.*")):
+        if path.suffix in (".md", ".log"):  # what is told of it
+            continue
+        answered.update(path.read_bytes())
     return answered.hexdigest()
 
 
@@ -95,7 +138,7 @@ def warm_up(studio: Studio) -> threading.Thread:
     def load() -> None:
         try:
             asked = opening(studio)
-            if asked and recalled(studio, *asked):
+            if asked and recalled(studio, asked):
                 leaving.wait(PATIENCE)
             base_model(studio.model)
             if not leaving.is_set():
@@ -118,4 +161,5 @@ def warm_up(studio: Studio) -> threading.Thread:
 
 
 if __name__ == "__main__":
-    keep(Studio(), ASSETS)
+    shipped = Studio(photo=PHOTO)
+    write(ASSETS, {digest(a): said(a) for a in (opening(shipped), beside(shipped)) if a})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,18 @@ from hfru_core.paths import MODEL
 from hfru_core.studio.sessions import taught
 from hfru_core.studio.sessions.adapters import concepts_of
 from hfru_core.studio.sessions.drawn_or_not import is_drawn_world
+from hfru_core.studio.sessions.far_or_not import is_far
 from hfru_core.studio.sessions.models import base_model, two_answers
 from hfru_core.studio.sessions.studio import Studio
 
+LOOKED_AT = 12  # pictures of a concept: they are mostly of one kind
 UNSEEN = (
     "The model knows drawn pictures alone, and this does not look like one of them: it is not "
     "asked, since its answer would mean nothing."
+)
+FAR = (
+    "This looks like nothing that the model was taught (photographs, paintings, cartoons and "
+    "sketches of things): the answer may be a guess, and is not judged."
 )
 NO_PICTURES = (
     "This adapter was made from photographs, and none come with the app: ask about a picture of "
@@ -58,10 +65,12 @@ def ask(
     model = model_for(studio, key, image)
     if model is None:
         return Answers(None, remark=UNSEEN)
-    known = taught.of_model(model, studio.photo)
+    known = taught.of_model(model, studio.photographs)
     remark, asked = taught.remark(known, question) if known else ("", True)
     if not asked:
         return Answers(None, remark=remark)
+    if not drawn.is_drawn(key) and is_far(model, image):
+        remark = FAR
     fits = adapter is None or studio.base_of(adapter) == model
     original, unlearned = two_answers(model, image, question, adapter if fits else None)
     return Answers(original, unlearned, remark, "" if fits else MISFIT)
@@ -79,10 +88,10 @@ def fitting(studio: Studio, visitor: str, name: str | None, model: Path | None) 
     return next(iter(same or there))
 
 
-def are_photographs(studio: Studio, folder: Path) -> bool:
-    """Whether most pictures of a folder go to the model of photographs, where it is there."""
+def are_photographs(studio: Studio, files: Sequence[Path]) -> bool:
+    """Whether most of the first pictures go to the model of photographs, where it is there."""
     if studio.photo is None:
         return False
-    shown = (open_image(p) for p in sorted(folder.glob("*/*.png")))
+    shown = (open_image(file.read_bytes()) for file in files[:LOOKED_AT])
     there = [model_for(studio, "", image) == studio.photo for image in shown]
     return 2 * sum(there) > len(there)

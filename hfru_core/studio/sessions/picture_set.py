@@ -14,6 +14,7 @@ from hfru_core.studio.sessions.models import base_model, unlearned_model
 from hfru_core.types import ProbeAnswer
 
 SET = Amount(0, 0, 12, 12)
+ONE = Amount(0, 0, 1, 0)
 COUNTED = "of the answers, by the original and by the unlearned model"
 TALLY = (
     ("says the name", "forget", "named", "forgotten",
@@ -60,6 +61,12 @@ def table(model: Path, folder: Path, topic: str, source: str) -> str:
     judged = [evaluate.judged(request, samples, said) for said in (before, after)]
     answers = answers_html.answer_table(rows)
     return tally(*judged) + answers_html.scrolling(answers, "Answers to every picture")
+
+
+def one_of(folder: Path, source: str) -> str:
+    """The key of one picture of what an adapter forgot, from a source, which it was not taught."""
+    request = build(forgotten(folder), parse_source(source), amount=ONE, seed=1)
+    return next(s.image for s in request.samples if s.image and s.role == "forget")
 
 
 def tally(before: list, after: list) -> str:

@@ -16,7 +16,7 @@ from gradio.processing_utils import save_file_to_cache
 from hfru_core import concepts as words
 from hfru_core.data.samples import Amount
 from hfru_core.files import PART, free_name
-from hfru_core.paths import ASSETS, model_name
+from hfru_core.paths import ASSETS, BUNDLED, PHOTO, model_name
 from hfru_core.studio.i18n.catalogue import t
 from hfru_core.studio.server import quota, uploads
 from hfru_core.studio.sessions.adapters import (
@@ -140,7 +140,7 @@ class Studio:
 
     def choices(self, visitor: str) -> dict[str, Path]:
         """The adapters a visitor may use, by an opaque name: shipped ones and their own."""
-        found = {f"shipped/{p.name}": p for p in adapter_folders(self.adapters)}
+        found = {f"shipped/{p.name}": p for p in self.shipped()}
         return found | {f"mine/{p.name}": p for p in self.own(visitor)}
 
     def own(self, visitor: str) -> list[Path]:
@@ -180,11 +180,22 @@ class Studio:
         photo = self.photo is not None and self.base_of(folder) == self.photo
         return adapter_label(folder) + ", in photographs" * photo
 
+    @property
+    def photographs(self) -> Path | None:
+        """The bundled model that is asked about photographs, beside the other or alone."""
+        return self.photo or (PHOTO if self.model == PHOTO else None)
+
     def base_of(self, folder: Path) -> Path:
         """The model that an adapter was made for, by the name in its record."""
         if self.photo and base_name(folder) == model_name(self.photo):
             return self.photo
         return self.model
+
+    def shipped(self) -> list[Path]:
+        """The adapters that come with the app, but those of a bundled model that isn't served."""
+        own = [model_name(m) for m in (self.model, self.photo) if m]
+        others = {n for n in BUNDLED if n not in own}
+        return [p for p in adapter_folders(self.adapters) if base_name(p) not in others]
 
     def own_pictures(self, visitor: str, folder: Path) -> str | None:
         """The source of the visitor's own pictures that an adapter was made from, while they are

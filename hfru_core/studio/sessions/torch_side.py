@@ -10,8 +10,9 @@ from hfru_core.adapters import archive, combine, folder, hub, validate
 from hfru_core.bench import jobs
 from hfru_core.model import vlm
 from hfru_core.pretrain.photo import captions, names, turns
+from hfru_core.pretrain.photo import features as photo_features
 
 __all__ = [
-    "archive", "captions", "combine", "evaluate", "folder", "hub", "jobs", "names", "pipeline",
-    "session", "turns", "validate", "vlm",
+    "archive", "captions", "combine", "evaluate", "folder", "hub", "jobs", "names",
+    "photo_features", "pipeline", "session", "turns", "validate", "vlm",
 ]  # fmt: skip

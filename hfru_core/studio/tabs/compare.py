@@ -10,6 +10,7 @@ from PIL import Image
 from hfru_core.data import drawn as world
 from hfru_core.data.images import open_image
 from hfru_core.data.source import load_image
+from hfru_core.studio import photograph
 from hfru_core.studio.errors import friendly
 from hfru_core.studio.examples import EXAMPLES, example_for, example_keys, presets
 from hfru_core.studio.i18n.catalogue import marker, t
@@ -18,7 +19,9 @@ from hfru_core.studio.server import browser
 from hfru_core.studio.server.first_page import opening, recalled
 from hfru_core.studio.sessions.adapters import forgotten
 from hfru_core.studio.sessions.asking import ask, fitting, model_for
+from hfru_core.studio.sessions.picture_set import one_of
 from hfru_core.studio.sessions.studio import Studio
+from hfru_core.studio.tabs.compare_photograph import Photograph
 from hfru_core.studio.tabs.compare_set import CompareSet
 from hfru_core.studio.tabs.events import ANSWERING, AT_ONCE, PRIVATE, QUIET, always
 from hfru_core.types import Concept, UserError
@@ -39,7 +42,8 @@ class Compare:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.token = gr.Textbox(visible=False)
-        self.key = gr.State(example_key_of_opening())
+        self.first = first_key(studio)
+        self.key = gr.State(self.first)
         with gr.Row(elem_classes="bench"):
             with gr.Column(scale=4, min_width=280, elem_classes="still"):
                 self.build_picture()
@@ -48,9 +52,8 @@ class Compare:
         self.set = CompareSet(studio, self.adapter)
 
     def build_picture(self) -> None:
-        key = example_key_of_opening()
         self.image = gr.Image(
-            display_image(key),
+            display_image(self.first),
             interactive=False,
             show_label=False,
             buttons=[],
@@ -68,6 +71,7 @@ class Compare:
             interactive=False,
             elem_id="examples",
             container=False,
+            visible=world.is_drawn(self.first),
         )
         self.upload = gr.Image(
             sources=["upload", "clipboard", "webcam"],
@@ -80,7 +84,7 @@ class Compare:
         self.upload.preprocess = path_of  # type: ignore[method-assign]  # no class: Gradio writes stubs
 
     def build_question(self) -> None:
-        first = presets(example_key_of_opening(), ())[0]
+        offered = presets(self.first, ())
         shipped = self.studio.labels("")
         self.adapter = gr.Dropdown(
             shipped,
@@ -90,7 +94,7 @@ class Compare:
             elem_id="adapter",
         )
         self.question = gr.Textbox(
-            first,
+            offered[0],
             label=t("compare.question"),
             max_length=LONGEST,
             placeholder=t("compare.ask.hint"),
@@ -99,11 +103,14 @@ class Compare:
             elem_id="question",
         )
         with gr.Row(elem_classes="presets"):
-            self.presets = [gr.Button(q, size="sm") for q in presets(example_key_of_opening(), ())]
+            self.presets = [gr.Button(q, size="sm") for q in offered]
         self.cards = gr.HTML(first_cards(self.studio), elem_id="cards")
         gr.HTML(marker("legend.html"), elem_id="legend")
         self.build_leads()
-        self.command = commands.code("compare-command", commands.answer(first, None))
+        model = self.studio.model if world.is_drawn(self.first) else self.studio.photographs
+        told = commands.answer(offered[0], None, model == self.studio.photographs)
+        self.command = commands.code("compare-command", told)
+        self.beside = Photograph(self.studio)
 
     def build_leads(self) -> None:
         """What to do next: three buttons that open the Unlearn tab with its form filled in."""
@@ -127,6 +134,9 @@ class Compare:
             **quiet,
         )
         self.set.follows(self.opened_page)
+        self.beside.follows(self.opened_page)
+        taken = self.beside.ask.click(self.choose_photograph, inputs, view, **quiet)
+        self.set.follows(taken)
         self.question.submit(self.answer, inputs, self.cards, **quiet)
         for button in self.presets:
             preset = [button, self.key, self.adapter]
@@ -138,11 +148,11 @@ class Compare:
         self.set.follows(self.adapter.input(self.switched, inputs, view, **quiet))
         self.set.wire()
         gr.on(
-            [self.question.change, self.adapter.change],
-            commands.answer,
-            [self.question, self.adapter],
+            [self.question.change, self.adapter.change, self.key.change],
+            self.as_command,
+            [self.question, self.adapter, self.key],
             self.command,
-            queue=False,
+            trigger_mode="always_last",
             **PRIVATE,
         )
 
@@ -166,9 +176,34 @@ class Compare:
         """An adapter (or the first) chosen, and a picture that shows its effect."""
         labels = self.studio.labels(visitor)
         name = name or (labels[0][1] if labels else None)
-        concepts = self.concepts(visitor, name)
-        key = example_for(concepts)
-        return self.view(visitor, key, presets(key, concepts)[0], name)
+        key = self.example(visitor, name)
+        return self.view(visitor, key, presets(key, self.concepts(visitor, name))[0], name)
+
+    def example(self, visitor: str, name: str | None) -> str:
+        """A picture that shows an adapter's effect, of those that its model knows."""
+        folder = self.studio.adapter(visitor, name)
+        if folder is None:
+            return self.first
+        if own := self.studio.own_pictures(visitor, folder):
+            return self.kept(visitor, load_image(one_of(folder, own)))
+        if self.studio.base_of(folder) == self.studio.photographs:
+            return photograph.key() or self.first
+        return example_for(forgotten(folder))
+
+    def kept(self, visitor: str, image: Image.Image) -> str:
+        """The key of a picture in the visitor's folder: its pixels only."""
+        file = self.studio.folder(visitor) / "picture.png"
+        image.save(file)
+        return f"file:{file}"
+
+    def as_command(self, question: str, name: str | None, key: str, request: gr.Request) -> str:
+        """The same on the command line."""
+        folder = self.studio.adapter(self.studio.visitor(request.session_hash), name)
+        if folder:
+            model = self.studio.base_of(folder)
+        else:
+            model = model_for(self.studio, key, load_image(key)) or self.studio.model
+        return commands.answer(question, name, model == self.studio.photographs)
 
     @friendly
     def open_with(self, name: str, request: gr.Request) -> list:
@@ -184,7 +219,11 @@ class Compare:
     @friendly
     def switched(self, key: str, question: str, name: str, request: gr.Request) -> list:
         visitor = self.studio.visitor(request.session_hash)
-        new = example_for(self.concepts(visitor, name)) if world.is_drawn(key) else key
+        folder = self.studio.adapter(visitor, name)
+        fits = not folder or model_for(self.studio, key, load_image(key)) == self.studio.base_of(
+            folder
+        )
+        new = self.example(visitor, name) if world.is_drawn(key) or not fits else key
         return self.view(visitor, new, self.carried(question, key, new, name, visitor), name)
 
     @friendly
@@ -202,10 +241,14 @@ class Compare:
         if not path:
             return [gr.skip()] * len(self.view_parts())
         visitor = self.studio.visitor(request.session_hash)
-        file = self.studio.folder(visitor) / "picture.png"
         with self.studio.uploads.taken(path, visitor) as sent:
-            open_image(sent.read_bytes()).save(file)
-        return self.shown(visitor, f"file:{file}", question, key, name)
+            new = self.kept(visitor, open_image(sent.read_bytes()))
+        return self.shown(visitor, new, question, key, name)
+
+    @friendly
+    def choose_photograph(self, key: str, question: str, name: str, request: gr.Request) -> list:
+        visitor = self.studio.visitor(request.session_hash)
+        return self.shown(visitor, photograph.key() or key, question, key, name)
 
     def shown(self, visitor: str, new: str, question: str, key: str, name: str | None) -> list:
         """Another picture, with an adapter of the model that answers about it."""
@@ -246,7 +289,7 @@ class Compare:
 
     def displayed(self, visitor: str, key: str) -> Image.Image | str:
         """The picture for the page: Gradio keeps those of its own folder, and not a visitor's."""
-        if world.is_drawn(key):
+        if world.is_drawn(key) or key == photograph.key():
             return display_image(key)
         return self.studio.offered(self.studio.folder(visitor) / "picture.png", visitor)
 
@@ -266,18 +309,20 @@ class Compare:
 def first_cards(studio: Studio) -> str:
     """The first page's answers, where they were kept; else cards that wait for the model."""
     first = opening(studio)
-    answers = recalled(studio, *first) if first else None
-    if first is None or answers is None:
+    answers = recalled(studio, first) if first else None
+    if first is None or first.folder is None or answers is None:
         return marker("waiting.html")
-    key, question, folder = first
-    context = answers_html.Context(forgotten(folder), question, answers_html.present_names(key))
+    names = answers_html.present_names(first.key)
+    context = answers_html.Context(forgotten(first.folder), first.question, names)
     return answers_html.answer_cards(*answers, context)
 
 
-def example_key_of_opening() -> str:
-    return example_for(())
+def first_key(studio: Studio) -> str:
+    """The picture that the page opens with: a photograph where only those are known."""
+    alone = studio.model == studio.photographs
+    return (alone and photograph.key()) or example_for(())
 
 
 def display_image(key: str) -> Image.Image:
-    """A drawn picture for people: larger than what the model sees."""
-    return world.draw(key, DISPLAY)
+    """A picture for people: drawn ones are larger than what the model sees."""
+    return world.draw(key, DISPLAY) if world.is_drawn(key) else load_image(key)

@@ -16,6 +16,8 @@ from hfru_core.data.images import open_image
 from hfru_core.language.wordlists import senses
 from hfru_core.studio.errors import friendly
 from hfru_core.studio.i18n.catalogue import t
+from hfru_core.studio.render import own_html
+from hfru_core.studio.sessions.asking import LOOKED_AT, are_photographs
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.events import ANSWERING, AT_ONCE
 from hfru_core.types import Concept, UserError
@@ -42,6 +44,7 @@ class Own:
                 file_types=["image"],
                 elem_id="own-files",
             )
+            self.seen = gr.HTML(elem_id="own-seen")
             self.suggest = gr.Button(t("own.suggest"), size="sm", elem_id="own-suggest")
             self.sense = gr.Dropdown(
                 [], label=t("own.sense"), visible=False, elem_id="own-sense", type="index"
@@ -61,7 +64,11 @@ class Own:
         return [self.name, self.kind, self.files, *self.lists]
 
     def wire(self) -> None:
-        self.files.upload(self.sent, self.files, None, **AT_ONCE)
+        sent = self.files.upload(self.sent, self.files, None, **AT_ONCE)
+        sent.then(self.looked, self.files, self.seen, **ANSWERING)
+        gr.on(
+            [self.files.delete, self.files.clear], self.looked, self.files, self.seen, **ANSWERING
+        )
         asked, filled = [self.name, self.kind], [self.sense, *self.lists]
         self.suggest.click(self.suggested, asked, filled, **ANSWERING)
         self.sense.input(self.meant, [*asked, self.sense], self.lists, **ANSWERING)
@@ -71,6 +78,17 @@ class Own:
         """Note whose the pictures are: they go when their visitor leaves, used or not."""
         for file in files or ():
             self.studio.uploads.claim(file, self.studio.visitor(request.session_hash))
+
+    @friendly
+    def looked(self, files: Sequence[str] | None, request: gr.Request) -> str:
+        """The pictures small, and which model they are for."""
+        visitor = self.studio.visitor(request.session_hash)
+        claimed = [self.studio.uploads.claim(f, visitor) for f in files or ()][:LOOKED_AT]
+        if not claimed:
+            return ""
+        photo = are_photographs(self.studio, claimed)
+        pictures = [open_image(f.read_bytes()) for f in claimed]
+        return own_html.pictures(pictures, len(files or ()), photo, self.studio.photo is not None)
 
     @friendly
     def suggested(self, name: str, kind: Kind) -> list[Any]:

@@ -144,7 +144,7 @@ class Unlearn:
         wish = self.form.wished(form, visitor)
         if wish.own:
             self.form.own.keep(visitor, *form[6:])
-            pictures = self.form.own.folder(visitor, wish.names[0])
+            pictures = sorted(self.form.own.folder(visitor, wish.names[0]).glob("*/*.png"))
             wish = replace(wish, photo=are_photographs(self.studio, pictures))
         return self.registered(visitor, wish)
 
