@@ -69,13 +69,13 @@ def test_no_name_leads_out_of_the_folder(name: str, own: Own, files: list[str]) 
 
 
 def test_the_pictures_are_shown_small_with_the_model_that_they_are_for(
-    own: Own, files: list[str]
+    own: Own, files: list[str], tmp_path: Path
 ) -> None:
     ann = SimpleNamespace(session_hash="ann")
     shown = own.looked(files, ann)
     assert shown.count("<img") == 5 and own_html.OF_ONE in shown
     assert own.looked([], ann) == ""
-    own.studio = replace(own.studio, photo=own.studio.model)
+    own.studio = replace(own.studio, photo=tmp_path)
     assert own_html.OF_DRAWINGS in own.looked(files, ann)
 
 
