@@ -29,8 +29,9 @@ def render(folder: Path, pdf: bool = False) -> None:
         "report.html": page(report, digest),
         "report.md": markdown(report, digest),
         "findings.csv": findings_csv(report),
-        "samples.csv": samples_csv(report),
     }
+    if report.samples:
+        made["samples.csv"] = samples_csv(report)
     for name, text in made.items():
         write_text(folder / name, text)
     names = [JSON, *made]

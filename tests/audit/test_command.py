@@ -158,7 +158,6 @@ def test_the_exit_code_tells_the_verdict(
         "report.md",
         "report.html",
         "findings.csv",
-        "samples.csv",
         "SHA256SUMS",
     }
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]

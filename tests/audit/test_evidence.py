@@ -54,6 +54,9 @@ def test_the_verdict_is_told_to_who_knows_no_machine_learning() -> None:
         "Does it come back?": ("not decided", ()),
         "Did it lose anything else?": ("no", (2,)),
     }
+    judged_before = replace(made, verdict=replace(made.verdict, state="clear"))
+    assert "it would be: leak found" in page.page(judged_before, "")
+    assert "it would be" not in page.page(made, "")
     assert by_weight(made)[0] == 0 and '<a href="#f0">' in page.page(made, "")
 
 

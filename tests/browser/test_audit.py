@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from audit.report.report import headline
 from hfru_core.studio.sessions.reports import REPORTS
+from tests.browser.conftest import barriers
 
 
 @pytest.fixture
@@ -48,8 +50,14 @@ def test_the_page_of_a_report_opens_alone(audit: Page, tmp_path: Path) -> None:
     alone = audit.context.new_page()
     alone.on("request", lambda r: asked.append(r.url))
     alone.goto(file.as_uri())
-    expect(alone.locator("header.verdict h1")).to_have_text(record(audit)["verdict"]["state"])
-    expect(alone.locator("svg").first).to_be_visible()
+    expect(alone.locator(".cover .state")).to_have_text(headline(record(audit)["verdict"]["state"]))
+    expect(alone.locator("svg.drawing").first).to_be_visible()
+    alone.get_by_label("what it says").select_option("leak")
+    found = alone.locator("section.finding:visible .says")
+    assert set(found.all_inner_texts()) == {"leak"}
+    alone.get_by_label("search the findings").fill("no such finding")
+    expect(found).to_have_count(0)
+    assert not barriers(alone)
     assert all(u.startswith(("file:", "data:")) for u in asked)
 
 

@@ -128,7 +128,7 @@ class Reports:
         path, report = choice
         findings = finding_choices(report)
         return [
-            framed(cover.verdict_box(report) + cover.answers(report)),
+            framed(cover.verdict_box(report, cover.plain) + cover.answers(report, cover.plain)),
             gr.Accordion(visible=True),
             framed(page.brief_cards(report)),
             *self.downloads(path, self.studio.visitor(request.session_hash)),
