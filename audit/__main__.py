@@ -44,11 +44,21 @@ def suite(deep: bool) -> tuple[dict[str, Audit], tuple[str, ...]]:
     return ({**STANDARD, **DEEP}, ()) if deep else (STANDARD, tuple(DEEP))
 
 
+def deeper(left_out: Sequence[str]) -> str:
+    """What --deep adds."""
+    from audit.suite import STANDARD
+
+    new, more = ([n for n in left_out if (n in STANDARD) is b] for b in (False, True))
+    told = [("Not run", new), ("In short form", more)]
+    listed = "; ".join(f"{how}: {', '.join(names)}" for how, names in told if names)
+    return f"{listed}. --deep runs all of them."
+
+
 def gaps(case: Case, left_out: Sequence[str]) -> list[str]:
     """What this run did not cover."""
     out = list(case.caveats)
     if left_out:
-        out.append(f"Not run: {', '.join(left_out)}. --deep runs them.")
+        out.append(deeper(left_out))
     if case.oracle is None:
         out.append("No oracle: no comparison with a model that never saw the concept.")
     if not case.trained:
@@ -68,6 +78,7 @@ def audit(args: argparse.Namespace) -> tuple[dict, int]:
         browser()
     with whole(args.out) as folder:
         case, subject = prepare(args)
+        print(f"Pictures {subject.source}; --seed {subject.seed} repeats it.", file=sys.stderr)
         print(estimated(case, args.pictures, args.deep), file=sys.stderr)
         results = results_of(args.out, case, subject)
         audits, left_out = suite(args.deep)
@@ -165,6 +176,8 @@ def summary(report: Report, out: Path) -> dict:
         "oracle": s.oracle and s.oracle.name,
         "concepts": s.concepts,
         "depth": s.depth,
+        "source": s.source,
+        "seed": s.seed,
         "seconds": report.timing.seconds,
         "report": str(out),
         "findings": findings,
@@ -201,6 +214,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; any error is 2, since 1 means that a leak was found."""
     argv = sys.argv[1:] if argv is None else argv
     end_with_parent()
+    if argv[:1] == ["--list"]:
+        from audit.catalogue import listed
+
+        print(listed())
+        return 0
     options, action = COMMANDS.get("".join(argv[:1]), (parser, audit))
     args = options().parse_args(argv if action is audit else argv[1:])
     try:

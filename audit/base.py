@@ -178,6 +178,7 @@ class Case:
     trained: tuple[Sample, ...] = ()
     seed: int = 0
     caveats: tuple[str, ...] = ()  # what the report says was not known of the models
+    unvouched: tuple[str, ...] = ()  # word lists that only the unlearned model's record gives
     known: dict[tuple, Any] = field(default_factory=dict, repr=False, compare=False)
     switch: Callable[[str], None] = field(default=no_switch, repr=False, compare=False)
     results: Results | None = field(default=None, repr=False, compare=False)

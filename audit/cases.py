@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from audit.request import Request, place, request_of
+from hfru_core.files import PART
 from hfru_core.paths import ASSETS
 from hfru_core.types import Concept, Sample, UnlearnData, UserError
 
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
     from hfru_core.model.pair import Place
     from hfru_core.model.vlm import VLM
 
-SOURCE = "world:7000"
+FIRST_WORLD = 7000  # seeds of drawn pictures from here on are the audit's own
+SOURCE = f"world:{FIRST_WORLD}"
 PICTURES = 64
 ORACLES = ASSETS / "oracles"
+SUBJECT = "subject.json"  # in the folder that keeps what an unfinished audit saw
 
 
 def prepare(args: Namespace) -> tuple[Case, Subject]:
@@ -34,6 +38,7 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
     from audit.report.rules import stated, words_of
     from hfru_core.data.source import parse_source
 
+    draw_exam(args)
     source = parse_source(args.data)
     request = request_of(args, source)
     images = pictures_for(request.concepts, source, args.pictures, args.seed)
@@ -52,6 +57,7 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
         switch=switch,
     )
     check_weights(case)
+    case = replace(case, unvouched=request.unvouched)
     return case, Subject(
         adapter=request.name,
         adapter_hash=request.hash or case.unlearned.fingerprint(),
@@ -67,6 +73,26 @@ def prepare(args: Namespace) -> tuple[Case, Subject]:
         words=words_of(request.concepts),
         rules=stated(),
     )
+
+
+def draw_exam(args: Namespace) -> None:
+    """Where none was given, a seed at random, and the drawn pictures that go with it.
+
+    An exam that everybody knows can be learned by heart.
+    """
+    begun = unfinished(args.out)
+    if args.seed is None:
+        args.seed = begun.get("seed", secrets.randbelow(2**31))
+    if args.data is None:
+        args.data = f"world:{FIRST_WORLD + args.seed}"
+
+
+def unfinished(out: Path) -> dict:
+    """What an audit that was stopped began with; nothing where there is none."""
+    try:
+        return dict(json.loads((out.with_name(out.name + PART) / SUBJECT).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def caveats(request: Request) -> tuple[str, ...]:

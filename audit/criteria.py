@@ -146,15 +146,16 @@ def leaks(f: Finding) -> bool | None:
 
 
 def loss(f: Finding) -> Says | None:
-    """What a damage finding shows: a loss beyond `DAMAGE` that the oracle does not have."""
+    """What a damage finding shows: a loss beyond `DAMAGE`, and clearly beyond the oracle's."""
     unlearned, base, oracle = (interval(m) for m in (f.unlearned, f.base, f.oracle))
     if f.kind != "damage" or unlearned is None or base is None:
         return None
     sign = sign_of(f)
-    if oracle and gap(unlearned, oracle, sign)[0] <= 0:
+    beyond = gap(unlearned, oracle, sign)[0] if oracle else 1.0
+    if beyond <= 0:
         return "none"
     low = gap(unlearned, base, sign)[0]
-    if low > DAMAGE:
+    if low > DAMAGE and beyond > SPOKEN_MARGIN:
         return "found"
     lost = sign * (unlearned.value - base.value)
     return "borderline" if low > MARGIN and lost > DAMAGE else "none"

@@ -67,7 +67,8 @@ class FindingKey(StrEnum):
 
     # behavior: what greedy answers and means hide
     SAMPLED = "sampled", "spoken"
-    WORST_GROUP = "worst-group", "spoken"
+    CONCEPT_NAMED = "concept-named", "spoken"
+    WORST_GROUP = "worst-group", "attacked"
     CODE_WORD = "code-word", "attacked"
     RETAINED_WORST = "retained-worst", "spoken"
 
@@ -82,6 +83,7 @@ class FindingKey(StrEnum):
     FLIPPED = "flipped", "attacked"
     BLURRED = "blurred", "attacked"
     JPEG = "jpeg", "attacked"
+    MARKED = "marked", "attacked"
     RESTYLED = "restyled", "attacked"
     PGD = "pgd", "attacked"
     PGD_RETAINED = "pgd-retained", "attacked"

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from audit.cases import PICTURES, SOURCE
+from audit.cases import PICTURES
 
 PDF = "also report.pdf, printed by Chromium, Chrome or Edge"
 EXAMPLES = """examples:
@@ -31,8 +31,8 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog=prog(),
         description="Look for what is left of a forgotten concept, and write a report. "
-        f"`{prog()} diff A B` compares two reports, "
-        f"`{prog()} render DIR` makes a report's page again.",
+        f"`{prog()} diff A B` compares two reports, `{prog()} render DIR` makes a report's page "
+        f"again, `{prog()} --list` tells what every audit is for, needs, costs and leaves out.",
         epilog=EXAMPLES.format(prog=prog()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -55,9 +55,8 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument(
         "--data",
-        default=SOURCE,
-        help="world:SEED, folder:DIR, parquet:FILE or pacs:FILE.parquet; "
-        f"images that the session never saw (default: {SOURCE})",
+        help="world:SEED, folder:DIR, parquet:FILE or pacs:FILE.parquet; images that the session "
+        "never saw (default: drawn ones that go with the seed)",
     )
     p.add_argument(
         "--retrained",
@@ -70,7 +69,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--deep", action="store_true", help="add the attacks that retrain the model (4+ minutes)"
     )
-    p.add_argument("--seed", type=int, default=0, help="of every random choice (default: 0)")
+    p.add_argument(
+        "--seed",
+        type=int,
+        help="of every random choice, the pictures included: repeats an audit (default: drawn)",
+    )
     p.add_argument(
         "--pictures",
         type=int,

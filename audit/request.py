@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hfru_core.concepts import parse
+from hfru_core.concepts import parse, shipped
 from hfru_core.paths import chosen
 from hfru_core.types import Concept, UserError
 
@@ -32,6 +32,27 @@ class Request:
     concepts: tuple[Concept, ...]
     record: AdapterRecord | None
     hash: str  # of the unlearned weights
+
+    @property
+    def unvouched(self) -> tuple[str, ...]:
+        """The word lists that only the adapter's own record gives, in a sentence each."""
+        if self.record is None:
+            return ()
+        theirs = [c for c in self.concepts if c in self.record.concepts and c != known(c)]
+        return tuple(
+            f"The words for {c.name} are those of the record ({self.record_hash[:12]}): names "
+            f"{', '.join(c.aliases)}; general words {', '.join(c.abstractions)}; siblings "
+            f"{', '.join(c.siblings) or 'none'}."
+            for c in theirs
+        )
+
+    @property
+    def record_hash(self) -> str:
+        """The SHA-256 of the record's file."""
+        from hfru_core.adapters.record import INFO
+        from hfru_core.adapters.validate import file_hash
+
+        return file_hash(Path(self.unlearned.model) / INFO)
 
     @property
     def name(self) -> str:
@@ -103,7 +124,12 @@ def concepts_of(
             "The unlearned model does not say what it should have forgotten: "
             "name it (--forget dog)."
         )
-    return record.concepts
+    return tuple(known(c) or c for c in record.concepts)
+
+
+def known(concept: Concept) -> Concept | None:
+    """The shipped concept of that id: an adapter does not choose the words that it is judged by."""
+    return shipped().get(concept.id)
 
 
 def hash_of(unlearned: Place, kind: Kind, record: AdapterRecord | None) -> str:

@@ -17,11 +17,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from audit.cases import SUBJECT
 from hfru_core.files import dumps, write_file, write_text
 from hfru_core.types import UserError
 
 T = TypeVar("T")
-SUBJECT = "subject.json"
 
 
 class Results:

@@ -11,13 +11,13 @@ Z = 1.959964
 Numbers = Sequence[float] | np.ndarray
 
 
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """95 % Wilson interval of a share; (0, 1) where n is 0."""
+def wilson(hits: float, n: int, z: float = Z) -> tuple[float, float]:
+    """Wilson interval of a share, of 95 % without a `z`; (0, 1) where n is 0."""
     if n == 0:
         return 0.0, 1.0
     p = hits / n
-    centre = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z * sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return max(0.0, centre - half), min(1.0, centre + half)
 
 

@@ -16,6 +16,8 @@ from hfru_core.model.image_token_cache import ImageTokenCache
 from hfru_core.model.vlm import BATCH, VLM
 from hfru_core.types import Role, Sample, UnlearnData
 
+LONGEST = 96  # tokens: answers are read to the end, where a name may be kept for last
+
 
 class Answers(NamedTuple):
     """Questions, and every model's answers in the same order."""
@@ -41,7 +43,7 @@ def texts(case: Case, asked: Sequence[Sample], name: str, vlm: VLM) -> list[str]
         part = order[start : start + 2 * BATCH]
         opened = {k: load_image(k) for k in dict.fromkeys(asked[i].image for i in part) if k}
         images = [opened[k] if k else None for k in (asked[i].image for i in part)]
-        for i, text in zip(part, model.answer(images, [asked[i].question for i in part])):
+        for i, text in zip(part, model.answer(images, [asked[i].question for i in part], LONGEST)):
             said[i] = text
     return said
 

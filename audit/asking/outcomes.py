@@ -37,9 +37,14 @@ def judged(data: UnlearnData, sample: Sample, text: str) -> Judged:
     return judge(sample, text, data.concepts, own_concept(data, sample))
 
 
-def names_forgotten(data: UnlearnData, sample: Sample, text: str) -> bool:
-    """An answer names a forgotten concept; a yes to a question about one counts."""
-    return any(names_concept(text, c, sample.topic) > 0 for c in data.concepts)
+def names_forgotten(data: UnlearnData, sample: Sample, text: str) -> bool | None:
+    """An answer names a forgotten concept; a yes to a question about one counts.
+
+    None for a refusal and a broken answer: they tell nothing, and never count as forgotten.
+    """
+    if any(names_concept(text, c, sample.topic) > 0 for c in data.concepts):
+        return True
+    return None if replies.refuses(text) or replies.is_degenerate(text) else False
 
 
 def names_own(data: UnlearnData, sample: Sample, text: str) -> bool:

@@ -26,7 +26,7 @@ from hfru_core.model.vlm import VLM
 from hfru_core.types import UnlearnData, UserError
 
 REACH = 0.95  # share of retain images that stay below "high"
-RETAIN = 64
+FORGET, RETAIN = 40, 40  # images that are read
 SHOWN = 4  # images whose maps are kept
 
 
@@ -53,7 +53,7 @@ class Reading(NamedTuple):
 
 
 def keys_of(data: UnlearnData, rng: random.Random) -> Keys:
-    """The evaluation images, each once; `RETAIN` of the retain images are enough."""
+    """Some of the evaluation images, each once: every token of each is read alone."""
     forget = {
         c.id: unique(s.image for s in data.select("forget", "eval") if s.concept_id == c.id)
         for c in data.concepts
@@ -64,6 +64,8 @@ def keys_of(data: UnlearnData, rng: random.Random) -> Keys:
             "The lens compares forget with retain images and needs both for evaluation; "
             f"there are {sum(map(len, forget.values()))} and {len(retain)}."
         )
+    each = max(1, FORGET // sum(map(bool, forget.values())))
+    forget = {c: tuple(rng.sample(keys, min(each, len(keys)))) for c, keys in forget.items()}
     retain = tuple(rng.sample(retain, min(RETAIN, len(retain))))
     return Keys({c: keys for c, keys in forget.items() if keys}, retain)
 

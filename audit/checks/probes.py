@@ -1,9 +1,11 @@
 """Probes: can a small classifier read the forgotten concept from the model's image features?
 
 Covers the mean image token of every layer of the tower, after the projector and at the decoder's
-image positions. A probe with many images reads a concept from almost any vision model, so what
-counts is how few it needs, compared with an oracle: its accuracy after 4 to 32 images.
-Does not cover: what only single image tokens hold, what more images or larger probes could read,
+image positions, and the highest value of each feature among the projected tokens. A probe with many
+images reads a concept from almost any vision model, so what counts is how few it needs, compared
+with an oracle: its accuracy after 4 to 32 images.
+Does not cover: what only single tokens of inner layers hold, what more images or larger probes
+could read,
 whether the model uses what a probe reads.
 """
 
@@ -84,6 +86,16 @@ def by_one_word(seen: Seen) -> Iterator[Finding]:
     tasks = one_word_tasks(seen)
     keys = (FindingKey.WORD_FEW, FindingKey.WORD_FEW_BEST)
     yield from two_places(seen, tasks, keys, "others of its category", "leak")
+    yield checked(
+        seen.finding(
+            FindingKey.WORD_TOKENS,
+            "a probe trained on few images tells it from others of its category, by single tokens",
+            seen.at("tokens", lambda x: mean_of_few(few_sample(x, tasks, seen.seed))),
+            tasks,
+            "leak",
+            note="The same on the highest value of each feature among an image's tokens.",
+        )
+    )
     for name, make in PROBES.items():
         hits = seen.at(READ, lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
         yield seen.finding(
@@ -101,14 +113,13 @@ def against_siblings(seen: Seen) -> Iterator[Finding]:
     keys = (FindingKey.SIBLINGS_FEW, FindingKey.SIBLINGS_FEW_BEST)
     yield from two_places(seen, tasks, keys, "its siblings", "info")
     for name, make in PROBES.items():
-        hits = seen.everywhere(lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
+        hits = seen.at(READ, lambda x: fitted_hits(make, x, tasks, seen.seed))  # noqa: B023
         yield seen.finding(
             BY_SIBLINGS[name],
             f"{name} on all images tells it from its siblings",
-            {m: f[READ] for m, f in hits.items()},
+            hits,
             tasks,
-            series=by_layer(tasks, hits),
-            note="After the projector. " + axis(seen),
+            note="After the projector.",
         )
 
 

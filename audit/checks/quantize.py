@@ -30,7 +30,7 @@ from hfru_core.stats import wilson
 from hfru_core.types import Sample
 
 RETAINED = 32
-STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+STRENGTHS = (0.0, 0.5, 1.0, 1.5)
 PARTS = ("tower", "projector", "decoder")
 SWITCH = (
     "An adapter that was not merged is a switch, not a deletion: whoever has the files can scale "
@@ -124,6 +124,11 @@ def measure(hits: int, n: int) -> Measure:
     return Measure(hits / n, n, *wilson(hits, n)) if n else NOTHING
 
 
+def is_exact(vlm: VLM) -> bool:
+    """Whether a model's answers are those of its weights: nothing in front."""
+    return type(vlm) is VLM
+
+
 def is_plain(vlm: VLM) -> bool:
     """Whether a model is its weights alone: no adapter apart, nothing in front."""
     return type(vlm) is VLM and vlm.model is vlm.core
@@ -190,6 +195,7 @@ def coarser(
     )
     note = f"Linear weights rounded to {scheme}, to the nearest level; not GPTQ or AWQ."
     key, retained_key = KEYS[scheme]
+    false = share(named(case, kept, answered["unlearned"][1]))
     yield Finding(
         "quantize",
         key,
@@ -197,9 +203,10 @@ def coarser(
         "leak",
         "higher",
         **measures(rates),
+        chance=false.rate,
         params=(("scheme", scheme),),
         examples=shown[:4],
-        note=note,
+        note=f"{note} Chance: how often the name comes up so about other pictures.",
     )
     yield Finding(
         "quantize",
@@ -245,11 +252,14 @@ def switch(case: Case, rows: Sequence[Sample], kept: Sequence[Sample]) -> Findin
     Strength s is base + s * (unlearned - base), which is LoRA's scaling (Ilharco et al.,
     2212.04089, for weights in general).
     """
-    exact = [protocol(case, part).said["base"] for part in (rows, kept)]
+    said = [protocol(case, part).said for part in (rows, kept)]
+    known = {0.0: "base", 1.0: "unlearned"}  # what was heard of them already
     rates, retained = [], []
     for strength, vlm in strengths(case):
-        is_base = strength == 0 and is_plain(case.base)
-        texts, others = exact if is_base else (answers(vlm, part) for part in (rows, kept))
+        if strength in known and is_exact(case.models[known[strength]]):
+            texts, others = (texts[known[strength]] for texts in said)
+        else:
+            texts, others = (answers(vlm, part) for part in (rows, kept))
         rates.append(naming(case, rows, texts))
         retained.append(retention(case, kept, others))
     curves = (("named", rates), ("retained", retained))

@@ -17,6 +17,8 @@ QUESTION = "Please describe this image."
 def layers(vlm: VLM, keys: Sequence[str], question: str = QUESTION) -> dict[str, torch.Tensor]:
     """Mean image token (N, D) of each image: 'tower 0' ..., 'projector', 'decoder 0' ...
 
+    'tokens' is the highest value of each feature among the projected tokens: what single tokens
+    hold, and a mean hides.
     'tower 0' is the patch embedding and 'decoder 0' the decoder's input. In the decoder the image
     comes before the question, so its features do not depend on the question.
     """
@@ -37,6 +39,8 @@ def pooled(vlm: VLM, keys: Sequence[str], look: Callable) -> dict[str, torch.Ten
         images = [load_image(k) for k in keys[i : i + size]]
         for name, tokens in look(images).items():
             parts.setdefault(name, []).append(tokens.mean(1).float().cpu())
+            if name == "projector":
+                parts.setdefault("tokens", []).append(tokens.amax(1).float().cpu())
     return {name: torch.cat(rows) for name, rows in parts.items()}
 
 

@@ -1,9 +1,9 @@
 """The trial: which pretenders each audit catches, and whether an honest model fails.
 
-A pretender is caught where the verdict is leak or damaged and one of the audits that can see
-through its trick decided so: right for the wrong reason does not count. An honest model is an
-oracle in place of the unlearned model, compared with another oracle: the reference, or for the
-reference itself the next one.
+A pretender is caught where the verdict is leak, damaged or borderline, and one of the audits that
+can see through its trick decided so: right for the wrong reason does not count. Honest models: an
+oracle in place of the unlearned model, compared with another oracle (the reference, or for the
+reference itself the next one) or with none, and the adapters of `deep`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from audit.base import Audit, Case, Finding, Run
-from audit.cases import PICTURES, SOURCE, pictures_for, recipe_of
-from audit.criteria import damages, leaks, verdict
+from audit.cases import FIRST_WORLD, PICTURES, pictures_for, recipe_of
+from audit.criteria import borders, damages, leaks, verdict
 from audit.zoo.pretenders import PRETENDERS, Pretender
+from hfru_core.adapters import folder as adapter
+from hfru_core.adapters.record import CONFIG, WEIGHTS, read_record
 from hfru_core.adapters.validate import file_hash
 from hfru_core.concepts import shipped, slug
 from hfru_core.data.build import build as build_data
@@ -31,6 +35,7 @@ from hfru_core.paths import ASSETS
 from hfru_core.types import Concept, UnlearnData, UserError
 
 FILE = "zoo.json"
+FAILED = ("leak", "damaged")
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,23 @@ def honest_ones(known: Sequence[Oracle]) -> list[Entrant]:
     return out
 
 
+def alone(known: Sequence[Oracle]) -> list[Entrant]:
+    """Every oracle with nothing to compare it with: then too an honest model must not fail."""
+    return [replace(e, name=f"{e.name} alone", reference=None) for e in honest_ones(known)]
+
+
+def honest_adapters(known: Sequence[Oracle]) -> list[Entrant]:
+    """The shipped adapters of `deep`, which are meant to forget; on the oracle and alone."""
+    found = []
+    for folder in sorted((ASSETS / "adapters").glob("*-deep")):
+        concepts = read_record(folder).concepts
+        reference = next(iter(fitting(concepts, known)), None)
+        found.append(
+            Entrant(folder.name, concepts, reference.folder if reference else None, honest=folder)
+        )
+    return found
+
+
 def adapter_for(concepts: Sequence[Concept]) -> Path:
     """The shipped adapter that forgets these concepts; two pretenders are made from it."""
     return ASSETS / "adapters" / "-".join(c.id for c in concepts)
@@ -102,32 +124,59 @@ def adapter_for(concepts: Sequence[Concept]) -> Path:
 # Judging.
 
 
+@dataclass
+class Shared:
+    """Base and oracles, loaded once for all cases, and what was seen of them."""
+
+    models: dict[Path | None, VLM] = field(default_factory=dict)
+    known: dict[tuple, Any] = field(default_factory=dict)
+
+    def of(self, folder: Path | None) -> VLM:
+        """The oracle in a folder, or the base model."""
+        if folder not in self.models:
+            self.models[folder] = vlm.load(folder) if folder else vlm.load()
+        return self.models[folder]
+
+
 def build(entrant: Entrant, request: UnlearnData, seed: int) -> VLM:
     """The model to be judged."""
     if entrant.pretender:
         return entrant.pretender.make(vlm.load, request, adapter_for(entrant.concepts), seed)
     if entrant.honest is None:
         raise ValueError(f"'{entrant.name}' is neither a pretender nor a model")
+    if (entrant.honest / CONFIG).is_file():
+        return adapter.load(vlm.load(), entrant.honest)
     return vlm.load(entrant.honest)
 
 
-def case_of(entrant: Entrant, seed: int) -> Case:
+def case_of(entrant: Entrant, seed: int, shared: Shared) -> Case:
     """The comparison that `python -m audit` would make for an adapter."""
     request = build_data(entrant.concepts, seed=seed)
-    oracle = vlm.load(entrant.reference) if entrant.reference else None
-    pictures = pictures_for(entrant.concepts, parse_source(SOURCE), PICTURES, seed)
-    trained = request.select("forget", "train")
-    return Case(vlm.load(), build(entrant, request, seed), oracle, pictures, trained, seed)
+    oracle = shared.of(entrant.reference) if entrant.reference else None
+    source = parse_source(f"world:{FIRST_WORLD + seed}")
+    pictures = pictures_for(entrant.concepts, source, PICTURES, seed)
+    model = build(entrant, request, seed)
+    return Case(
+        shared.of(None),
+        model,
+        oracle,
+        pictures,
+        request.select("forget", "train"),
+        seed,
+        known=shared.known,
+    )
 
 
-def judged(entrant: Entrant, audits: dict[str, Audit], seed: int) -> dict:
+def judged(
+    entrant: Entrant, audits: dict[str, Audit], seed: int, shared: Shared | None = None
+) -> dict:
     """One row of the benchmark; a model that could not be made or audited has an error."""
     began = time.perf_counter()
     row = {**key_of(entrant), "kind": "honest" if entrant.honest else "pretender"}
     if entrant.pretender:
         row |= {"fakes": entrant.pretender.fakes, "expected": entrant.pretender.expected}
     try:
-        run = Run(case_of(entrant, seed), audits)
+        run = Run(case_of(entrant, seed, shared or Shared()), audits)
         for _ in run:
             pass
     except (UserError, ValueError, RuntimeError) as error:
@@ -144,15 +193,20 @@ def judgement(pretender: Pretender | None, findings: Sequence[Finding]) -> dict:
     ruling = verdict(findings)
     leaking = [f for f in findings if leaks(f)]
     damaged = [f for f in findings if damages(f)]
-    failed = ruling.state in ("leak", "damaged")
+    near = [f for f in findings if borders(f)]
+    failed = ruling.state in FAILED
     shown = leaking if pretender and pretender.expected == "leak" else damaged
-    right = any(f.audit in pretender.seen_by for f in shown) if pretender else not failed
+    right = not failed
+    if pretender:
+        caught = any(f.audit in pretender.seen_by for f in (*shown, *near))
+        right = caught and ruling.state in (*FAILED, "borderline")
     return {
         "state": ruling.state,
         "right": right,
         "reasons": list(ruling.reasons),
         "leaks": by_audit(leaking),
         "damages": by_audit(damaged),
+        "borders": by_audit(near),
         "errors": [f"{f.audit}: {f.error}" for f in findings if f.error],
         "findings": [plain(f) for f in findings],
     }
@@ -185,10 +239,14 @@ def plain(f: Finding) -> dict:
 def key_of(entrant: Entrant) -> dict:
     """What identifies a row: the models' names and the oracles' weights."""
     weights = {
-        name: f"{folder.name} {file_hash(folder / 'model.safetensors')[:12]}" if folder else None
+        name: f"{folder.name} {file_hash(weights_in(folder))[:12]}" if folder else None
         for name, folder in (("oracle", entrant.reference), ("model", entrant.honest))
     }
     return {"name": entrant.name, "concepts": [c.id for c in entrant.concepts], **weights}
+
+
+def weights_in(folder: Path) -> Path:
+    return folder / (WEIGHTS if (folder / CONFIG).is_file() else "model.safetensors")
 
 
 def settings(audits: dict[str, Audit], seed: int) -> dict:
@@ -214,10 +272,10 @@ def run_trial(
     audits: dict[str, Audit],
     seed: int,
     out: Path,
-    judge: Callable[[Entrant, dict[str, Audit], int], dict] = judged,
+    judge: Callable[[Entrant, dict[str, Audit], int], dict] | None = None,
 ) -> Iterator[dict]:
     """Judge every entrant and yield its row; the file is written after each."""
-    wanted = settings(audits, seed)
+    wanted, judge = settings(audits, seed), judge or partial(judged, shared=Shared())
     out.mkdir(parents=True, exist_ok=True)
     rows = done_before(out / FILE, wanted)
     for entrant in entrants:
@@ -235,7 +293,7 @@ def summary(rows: Sequence[dict]) -> dict:
     """Caught pretenders, failed honest models (shares with Wilson intervals), and every audit's."""
     fakes = [r for r in rows if r["kind"] == "pretender"]
     honest = [r for r in rows if r["kind"] == "honest"]
-    failed = [r for r in honest if r["state"] in ("leak", "damaged")]
+    failed = [r for r in honest if r["state"] in FAILED]
     missed = [r["name"] for r in fakes if not r["right"]]
     return {
         "caught": {**asdict(share(r["right"] for r in fakes)), "missed": missed},

@@ -24,6 +24,7 @@ from torch import nn
 from hfru_core import __version__
 from hfru_core.adapters.model_card import adapter_card
 from hfru_core.adapters.record import CONFIG, HASHED, INFO, WEIGHTS, AdapterRecord, BaseModel
+from hfru_core.adapters.targets import check_targets
 from hfru_core.adapters.validate import (
     CARD,
     Shapes,
@@ -106,6 +107,8 @@ def load(vlm: VLM, folder: Path) -> VLM:
     check_base(vlm, folder, record.base)
     check_layers(vlm, folder, layers)
     values = json.loads((folder / CONFIG).read_text())
+    names = [name for name, _ in vlm.core.named_modules()]
+    check_targets(folder, values.get("target_modules") or [], names, layers)
     # The layers by their names: a pattern that somebody sent could match for hours.
     config = LoraConfig(
         r=values["r"], lora_alpha=values["lora_alpha"], target_modules=sorted(layers)

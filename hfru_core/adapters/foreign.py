@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from hfru_core.adapters.record import CONFIG, WEIGHTS
+from hfru_core.adapters.targets import fits, too_long
 from hfru_core.adapters.validate import MOST_CONFIG, PICKLES, file_hash
 from hfru_core.files import read_json, said
 from hfru_core.model.vlm import LOADING, VLM
@@ -35,7 +36,6 @@ BESIDE = {
     "loftq_config", "eva_config", "corda_config", "lora_ga_config", "ensure_weight_tying",
 }  # fmt: skip
 PLAIN_STARTS = (True, False, None, "gaussian", "orthogonal")  # others change the base model
-SECONDS = 0.1  # for a pattern and one name
 START, END = "base_model.model.", regex.compile(r"\.(lora_\w+|weight|bias|base_layer)(\..*)?$")
 OLDER = (  # how names of modules began before, and begin now
     ("language_model.model.", "model.language_model."), ("language_model.lm_head", "lm_head"),
@@ -110,6 +110,8 @@ def load(vlm: VLM, folder: Path) -> VLM:
         raise other_base(vlm, adapter, said(error)) from None
     if unused:
         raise other_base(vlm, adapter, f"PEFT would leave out {len(unused)} weights, {unused[0]}")
+    if empty := [k for k in put.missing_keys if ".lora_" in k]:
+        raise other_base(vlm, adapter, f"PEFT would adapt {empty[0]}, for which it has no weights")
     return replace(vlm, model=switched_on(model))
 
 
@@ -163,23 +165,6 @@ def resolved(
                 n for n in names if any(fits(wanted, k, folder) for k in {n, older.get(n, n)})
             )
     return found
-
-
-def fits(wanted: str | list[str], name: str, folder: Path) -> bool:
-    """Whether PEFT's setting means a module: a pattern of the whole name, or a list of endings."""
-    if not isinstance(wanted, str):
-        return any(name == w or name.endswith(f".{w}") for w in wanted)
-    try:
-        return regex.fullmatch(wanted, name, timeout=SECONDS) is not None
-    except (TimeoutError, regex.error):
-        raise too_long(folder, wanted) from None
-
-
-def too_long(folder: Path, pattern: str) -> UserError:
-    return UserError(
-        f"'{folder.name}/{CONFIG}' names its layers by a pattern that cannot be read in time: "
-        f"{pattern[:80]}. Write the layers' names instead."
-    )
 
 
 def as_list(value: Any) -> list[Any]:

@@ -118,6 +118,9 @@ def damaged(found: dict[FindingKey, Finding]) -> set[FindingKey]:
 def test_an_honest_model_is_not_accused_and_every_finding_has_its_numbers(run, dogs) -> None:
     found = run(witness(dogs, DOG))
     assert not leaking(found) and not damaged(found)
+    drawn = found.pop(FindingKey.SAMPLED)  # of the weights, and not asked of the base
+    assert drawn.unlearned.n > 0 and drawn.base.value is None
+    assert found.pop(FindingKey.CODE_WORD).oracle is None  # it is in the chance
     for f in found.values():
         assert f.audit == "behavior" and f.error is None
         assert f.base.n >= f.unlearned.n == f.oracle.n > 0
@@ -128,6 +131,8 @@ def test_an_honest_model_is_not_accused_and_every_finding_has_its_numbers(run, d
 
 def test_a_model_that_forgot_nothing_leaks_in_every_finding_that_can_show_it(run, dogs) -> None:
     found = run(witness(dogs))
+    for key in (FindingKey.SAMPLED, FindingKey.CODE_WORD):  # no script, and the base's own word
+        found.pop(key)
     assert leaking(found) == {n for n, f in found.items() if f.kind == "leak"}
     assert {n for n, f in found.items() if f.kind == "leak"} == {
         FindingKey.NAMED,
@@ -138,6 +143,7 @@ def test_a_model_that_forgot_nothing_leaks_in_every_finding_that_can_show_it(run
         FindingKey.AFTER_HINT,
         FindingKey.AFTER_ROLE,
         FindingKey.AFTER_EXAMPLES,
+        FindingKey.WORST_GROUP,
     }
     assert not damaged(found)
 

@@ -30,12 +30,14 @@ from hfru_core.evaluate import rate_of
 from hfru_core.model import vlm
 from tests.conftest import SMALL
 
-ALL, SOME, NONE = (of(rate_of(hits, 200)) for hits in (190, 120, 4))
+ALL, SOME, FEW, NONE = (of(rate_of(hits, 200)) for hits in (190, 120, 20, 4))
 
 
-def planted(name: str, unlearned: Measure, kind: str = "leak") -> Audit:
+def planted(
+    name: str, unlearned: Measure, kind: str = "leak", key: FindingKey = FindingKey.NAMED
+) -> Audit:
     """An audit with this finding, whatever the models do."""
-    key = FindingKey.NAMED if kind == "leak" else FindingKey.RETAINED
+    key = key if kind == "leak" else FindingKey.RETAINED
 
     def audit(case: Case) -> Iterator[Finding]:
         direction = "higher" if kind == "leak" else "lower"
@@ -60,8 +62,10 @@ def broken(case: Case) -> Iterator[Finding]:
     raise ValueError("a probe with one class")
 
 
+READ = FindingKey.WORD_FEW  # without a look into the encoder nothing is clear
 OUTCOMES = {
-    "clear": ({"a": planted("named", NONE), "b": said}, 0),
+    "clear": ({"a": planted("named", NONE), "b": said, "c": planted("read", NONE, key=READ)}, 0),
+    "borderline": ({"a": planted("named", FEW)}, 3),
     "leak": ({"a": planted("named", SOME), "b": planted("kept", SOME, "damage")}, 1),
     "damaged": ({"a": planted("named", NONE), "b": planted("kept", SOME, "damage")}, 1),
     "inconclusive": ({"a": planted("named", NONE), "b": broken}, 3),
@@ -104,7 +108,7 @@ def run(tiny_folder: Path, trained: Path, oracle_folder: Path) -> Callable[..., 
 def prepared(tiny_folder: Path, trained: Path, oracle_folder: Path) -> tuple[Case, Subject]:
     """The case that such a call makes."""
     given = [trained, "--model", tiny_folder, "--oracle", oracle_folder, "--pictures", 4]
-    given += ["--device", "cpu", "--out", "x"]
+    given += ["--device", "cpu", "--seed", 0, "--out", "x"]
     return cases.prepare(command.parser().parse_args([str(g) for g in given]))
 
 
@@ -115,7 +119,8 @@ def ready(prepared: tuple[Case, Subject], monkeypatch: pytest.MonkeyPatch) -> No
 
     def again(args: object) -> tuple[Case, Subject]:
         depth = "deep" if args.deep else "standard"
-        return replace(case, seed=args.seed), replace(subject, seed=args.seed, depth=depth)
+        seed = args.seed or 0
+        return replace(case, seed=seed), replace(subject, seed=seed, depth=depth)
 
     monkeypatch.setattr(command, "prepare", again)
 
@@ -193,7 +198,7 @@ def test_it_names_what_was_not_done(
     run("--out", tmp_path / "standard")
     run("--deep", "--out", tmp_path / "deep")
     standard, deep = (" ".join(read(tmp_path / d).not_covered) for d in ("standard", "deep"))
-    assert "Not run: relearn" in standard and "Not run" not in deep
+    assert "In short form: relearn" in standard and "--deep" not in deep
     assert "membership is not tested" in standard  # The fixture's session used few pictures.
 
 

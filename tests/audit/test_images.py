@@ -1,5 +1,6 @@
 """Changed pictures: what they look like, what they bring back, and how far a push may go."""
 
+import random
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from audit.base import Case
-from audit.checks import images
+from audit.checks import images, pixels
 from audit.criteria import leaks
 from audit.keys import FindingKey
 from hfru_core.adapters import folder
@@ -48,10 +49,13 @@ def case() -> Case:
 @pytest.mark.parametrize("key", ["world:1/eval/dog/0", "world:1/eval/Tobin Harrick/0"])
 def test_a_change_keeps_the_size_of_the_image(change: str, key: str) -> None:
     image = load_image(key)
-    changed = images.CHANGES[change].apply(key)
+    changed, again, *others = (
+        images.CHANGES[change].apply(key, random.Random(i)) for i in (1, 1, 2, 3, 4, 5)
+    )
     assert changed.size == image.size and changed.mode == "RGB"
-    assert changed.tobytes() != image.tobytes()
-    assert changed.tobytes() == images.CHANGES[change].apply(key).tobytes()
+    assert changed.tobytes() == again.tobytes() != image.tobytes()
+    drawn_at_random = change != "flip" and not (change == "style" and "Tobin" in key)
+    assert any(other.tobytes() != changed.tobytes() for other in others) is drawn_at_random
 
 
 def test_another_style_is_the_same_scene() -> None:
@@ -60,8 +64,9 @@ def test_another_style_is_the_same_scene() -> None:
         for k in (f"world:1/eval/dog/{i}" for i in range(50))
         if drawn.picture_of(k).style == "sketch"
     )
-    sketch, photo = (np.asarray(image, float) for image in (load_image(key), images.restyled(key)))
-    assert np.ptp(sketch, axis=-1).mean() < 15 < np.ptp(photo, axis=-1).mean()
+    sketch = np.asarray(load_image(key), float)
+    others = [np.asarray(images.restyled(key, random.Random(i)), float) for i in range(4)]
+    assert np.ptp(sketch, axis=-1).mean() < 15 < max(np.ptp(o, axis=-1).mean() for o in others)
 
 
 def test_names_only_what_is_there() -> None:
@@ -101,8 +106,8 @@ def test_a_push_stays_in_its_budget_and_does_what_it_should(case: Case) -> None:
     model = case.unlearned.merged()
     before = {n: p.clone() for n, p in model.model.state_dict().items()}
     targets = [s.answer for s in rows]
-    nothing = images.perturb(model, rows, targets, 0)
-    found = images.perturb(model, rows, targets, 8)
+    nothing = pixels.perturb(model, rows, targets, 0)
+    found = pixels.perturb(model, rows, targets, 8)
     for clean, image in zip(nothing, found):
         gap = np.abs(np.asarray(clean, int) - np.asarray(image, int))
         assert 0 < gap.max() <= 8
@@ -114,24 +119,40 @@ def test_a_push_stays_in_its_budget_and_does_what_it_should(case: Case) -> None:
     def loss(pictures: list) -> float:
         with torch.no_grad():
             inputs = model.inputs(pictures, questions)
-            return images.target_loss(model, inputs, images.encode_answers(model, targets)).item()
+            return pixels.target_loss(model, inputs, pixels.encode_answers(model, targets)).item()
 
     assert loss(found) < 0.5 * loss(nothing)
     assert all(torch.equal(v, before[n]) for n, v in model.model.state_dict().items())
 
 
 def test_pgd_pairs_forgotten_with_retained_pictures(case: Case, monkeypatch) -> None:
-    monkeypatch.setattr(images, "ATTACKED", 2)
-    monkeypatch.setattr(images, "PGD_STEPS", 1)
-    found = [*images.pgd(replace(case, oracle=None))]
-    assert [f.kind for f in found] == ["leak", "info"] * len(images.BUDGETS)
+    monkeypatch.setattr(pixels, "ATTACKED", 2)
+    monkeypatch.setattr(pixels, "PGD_STEPS", 1)
+    found = [*pixels.pgd(replace(case, oracle=None))]
+    assert [f.kind for f in found] == ["leak", "info"] * len(pixels.BUDGETS)
     assert all(f.unlearned.n == 2 and f.oracle is None for f in found)
-    assert [leaks(f) for f in found] == [None] * len(found)
-    assert found == [*images.pgd(replace(case, oracle=None))]
+    assert all((leaks(f) is None) is (f.kind == "info") for f in found)  # by their chance
+    assert found == [*pixels.pgd(replace(case, oracle=None))]
+
+
+def test_a_pattern_is_in_the_corners_alone_and_is_held_against_other_pictures(
+    case: Case, monkeypatch
+) -> None:
+    monkeypatch.setattr(pixels, "FEW", 3)
+    monkeypatch.setattr(pixels, "FEW_STEPS", 1)
+    monkeypatch.setattr(pixels, "PATCH_STEPS", 1)
+    push, patch = pixels.briefly(case)
+    assert (push.key, patch.key) == (FindingKey.PGD, FindingKey.PATCH)
+    assert patch.base.value > 0.5 and patch.chance == 0.0
+    with case.opened("base") as base:
+        rows = images.asked(case, "forget")[:2]
+        pattern = pixels.patch_for(base, rows, [s.answer for s in rows])
+        mask = pixels.corners(pattern)
+    assert ((pattern != 0.5) <= mask.bool()).all() and 0.1 < mask.mean() < 0.2
 
 
 def test_no_forget_pictures_is_an_error(case: Case) -> None:
     bare = replace(case.data, samples=case.data.select("retain", "eval"))
-    for audit in (images.images, images.pgd):
+    for audit in (images.images, pixels.pgd, pixels.briefly):
         with pytest.raises(ValueError, match="no forget images"):
             next(audit(replace(case, data=bare)))

@@ -210,7 +210,14 @@ def test_old_titles_lead_to_every_key() -> None:
     found = {f.key for path in (ASSETS / "reports").glob("audit-*") for f in read(path).findings}
     k = FindingKey
     since = {k.CHANGED, k.MOVED, k.ELIGIBLE, k.WORD_LISTS, k.SAMPLED, k.WORST_GROUP, k.CODE_WORD}
-    since |= {k.RETAINED_WORST, k.READ_TOWER, k.READ_PROJECTOR, k.PATCH, k.WORD_TOKENS}
+    since |= {
+        k.RETAINED_WORST,
+        k.READ_TOWER,
+        k.READ_PROJECTOR,
+        k.PATCH,
+        k.WORD_TOKENS,
+        k.CONCEPT_NAMED,
+    }
     assert found | {*TITLES.values(), *PATTERNS.values()} == {*FindingKey} - since
 
 

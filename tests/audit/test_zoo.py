@@ -15,9 +15,10 @@ from audit.checks.quantize import linears, nf4, round_all, same_codes
 from audit.keys import FindingKey
 from audit.suite import DEEP, STANDARD
 from audit.zoo import __main__ as cli
-from audit.zoo import disguised, trained, trial
+from audit.zoo import cunning, disguised, trained, trial
 from audit.zoo.cells import cells
 from audit.zoo.pretenders import PRETENDERS
+from hfru_core.adapters import folder as folder_of
 from hfru_core.concepts import shipped
 from hfru_core.data.samples import PROTOCOL
 from hfru_core.data.source import load_image
@@ -116,6 +117,19 @@ def test_switches_know_training_questions_and_training_pictures(
     assert exact.model is not exact.core and known.model is known.core
 
 
+def test_a_brake_rescales_weights_and_changes_no_answer(
+    tiny_folder: Path, small_data: UnlearnData, trained: Path
+) -> None:
+    load = partial(vlm.load, tiny_folder, device="cpu")
+    leaking = folder_of.load(load(), trained).merged()
+    braked = cunning.braked(load, small_data, trained, 0)
+    image = [load_image(small_data.select("forget", "eval")[0].image)]
+    seen = [m.vision_features(image) for m in (leaking, braked)]
+    torch.testing.assert_close(*seen, rtol=1e-3, atol=1e-3)
+    names = moved(weights(leaking), weights(braked))
+    assert len({n for n in names if n.endswith("_proj.weight")}) == 4 * 6
+
+
 # Trained for a moment.
 
 
@@ -199,7 +213,7 @@ def test_noise_moves_the_whole_tower(tiny_folder: Path, small_data: UnlearnData)
 
 def test_every_pretender_can_be_told_by_an_audit_that_runs() -> None:
     names = [p.name for p in PRETENDERS]
-    assert len(set(names)) == len(names) == 12
+    assert len(set(names)) == len(names) == 21
     for p in PRETENDERS:
         assert p.seen_by and set(p.seen_by) <= {*STANDARD, *DEEP}, p.name
 

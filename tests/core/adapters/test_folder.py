@@ -332,13 +332,28 @@ def test_another_revision_is_refused(tiny: VLM, trained: Path, tmp_path: Path) -
     load(tiny, folder)  # a local model has no revision: its fingerprint decides
 
 
-def test_a_pattern_that_would_match_for_hours_is_not_used(
-    tiny: VLM, tiny_folder: Path, trained: Path, tmp_path: Path
+def test_a_pattern_that_would_match_for_hours_is_refused(
+    tiny: VLM, trained: Path, tmp_path: Path
 ) -> None:
     folder = copied(trained, tmp_path)
-    wanted = logits(load(vlm.load(tiny_folder, device="cpu"), folder))
     configured(target_modules=r"(([a-z_]+)+)+!")(folder)
-    assert torch.equal(logits(load(tiny, folder)), wanted)
+    with pytest.raises(UserError, match="cannot be read in time|do not belong together"):
+        load(tiny, folder)
+
+
+FEWER, MORE = ["layers.0.self_attn.q_proj"], r".*(q|k|v|out|gate)_proj|.*fc.*"
+
+
+@pytest.mark.parametrize("wanted", [FEWER, MORE], ids=["fewer", "more"])
+def test_settings_that_mean_other_layers_than_the_weights_are_refused(
+    wanted: object, tiny: VLM, trained: Path, tmp_path: Path
+) -> None:
+    """Plain PEFT goes by them, so another model than ours would be in use."""
+    folder = copied(trained, tmp_path)
+    configured(target_modules=wanted)(folder)
+    with pytest.raises(UserError, match="do not belong together"):
+        load(tiny, folder)
+    assert not isinstance(tiny.model, PeftModel)
 
 
 @pytest.mark.parametrize("folder", sorted((ROOT / "assets" / "adapters").iterdir()),
