@@ -9,16 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from PIL import Image
 
 from hfru_core.model.families import first_adapted
-from hfru_core.model.prompt_ids import PromptIds
-
-if TYPE_CHECKING:
-    from hfru_core.model.vlm import VLM
+from hfru_core.model.prompt_ids import PromptIds, Reader
 
 MOST = 512 * 2**20  # bytes of maps that are kept
 
@@ -34,7 +31,7 @@ class EarlyMaps:
         self.prompts = PromptIds()
 
     def inputs(
-        self, vlm: VLM, images: Sequence[Image.Image], questions: Sequence[str]
+        self, vlm: Reader, images: Sequence[Image.Image], questions: Sequence[str]
     ) -> dict[str, torch.Tensor]:
         """Left-padded inputs with these maps in place of pixels."""
         maps = self.maps(vlm, images)
@@ -42,7 +39,7 @@ class EarlyMaps:
         return {**ids, "pixel_values": maps}
 
     @torch.no_grad()
-    def maps(self, vlm: VLM, images: Sequence[Image.Image]) -> torch.Tensor:
+    def maps(self, vlm: Reader, images: Sequence[Image.Image]) -> torch.Tensor:
         """The maps (B, C, H, W); only new pictures go through the blocks."""
         keys = [content(image) for image in images]
         fresh = {k: i for k, i in zip(keys, images) if k not in self.seen}
@@ -57,13 +54,22 @@ class EarlyMaps:
         return torch.stack([self.seen[k] for k in keys])
 
 
+class Adapted(Protocol):
+    """A model that may keep early maps: see `hfru_core.model.vlm.VLM`."""
+
+    early: EarlyMaps | None
+
+    @property
+    def tower(self) -> Any: ...
+
+
 def content(image: Image.Image) -> bytes:
     """A digest of a picture's pixels."""
     return hashlib.blake2b(image.tobytes(), key=repr(image.size).encode()).digest()
 
 
 @contextmanager
-def early_maps_kept(vlm: VLM) -> Iterator[None]:
+def early_maps_kept(vlm: Adapted) -> Iterator[None]:
     """Let a model whose first blocks nothing adapts compute them once a picture, for a while.
 
     What was seen stays with the model for the next time.
