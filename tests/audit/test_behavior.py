@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -64,7 +64,7 @@ def shell(tiny_folder: Path) -> vlm.VLM:
 
 
 @pytest.fixture(scope="module")
-def run(shell: vlm.VLM, dogs: UnlearnData) -> Callable[..., dict[FindingKey, Finding]]:
+def run(shell: vlm.VLM, dogs: UnlearnData) -> Iterator[Callable[..., dict[FindingKey, Finding]]]:
     """The findings by key about one way to answer, beside a true witness and an honest oracle."""
 
     def findings(
@@ -77,7 +77,9 @@ def run(shell: vlm.VLM, dogs: UnlearnData) -> Callable[..., dict[FindingKey, Fin
         ]
         return {f.key: f for f in behavior(Case(*model, about, seed=seed))}
 
-    return findings
+    with pytest.MonkeyPatch.context() as patch:  # a script knows the pictures of the data alone
+        patch.setattr("audit.checks.behavior.more_pictures", lambda case, name: [])
+        yield findings
 
 
 def witness(about: UnlearnData, hidden: frozenset[str] = frozenset()) -> Reply:
