@@ -15,6 +15,7 @@ from hfru_core.cli import (
     evaluate,
     judge,
     leaderboard,
+    plan,
     pretrain,
     suggest,
     unlearn,
@@ -25,6 +26,7 @@ from hfru_core.types import UserError
 COMMANDS = {
     "unlearn": (unlearn, "forget concepts; ends in an adapter folder"),
     "evaluate": (evaluate, "measure a model on images it never saw"),
+    "plan": (plan, "what a session with a model costs, before it is loaded"),
     "answer": (answer, "ask one question about one image"),
     "judge": (judge, "what answers say about concepts, of a model that runs anywhere"),
     "suggest": (suggest, "word lists for a concept of your own"),

@@ -17,6 +17,7 @@ from typing import Any
 
 from hfru_core.child_process import environment, module
 from hfru_core.files import said
+from hfru_core.model.thoughts import ended
 from hfru_core.paths import MODEL
 from hfru_core.types import UserError
 
@@ -119,11 +120,12 @@ def one(template: str, special: str, content: list[dict[str, str]]) -> dict[str,
             conversations=[[{"role": "user", "content": content}]],
             chat_template=template,
             add_generation_prompt=True,
+            enable_thinking=False,  # an answer has few tokens; templates without it pass it over
             **json.loads(special),
         )
     except Exception as error:
         return {"error": said(error)}
-    text = str(made[0][0])
+    text = ended(str(made[0][0]))
     long = f"it writes {len(text)} letters, at most {MOST} are taken"
     return {"error": long} if len(text) > MOST else {"text": text}
 

@@ -29,6 +29,7 @@ from hfru_core.model import (
     precision,
     quantization,
     rollout,
+    thoughts,
     weights,
 )
 from hfru_core.model.checkpoint import check_name, commit_of, from_disk
@@ -96,7 +97,7 @@ class VLM:
     def banned(self) -> tuple[int, ...]:
         """The ids that no answer may hold: an image token in an answer breaks the next pass."""
         marks = {*self.tokenizer.all_special_ids, self.core.config.image_token_id}
-        return tuple(sorted(marks - {*self.eos}))
+        return tuple(sorted(marks - {*self.eos} - thoughts.marks(self.tokenizer)))
 
     @property
     def core(self) -> Any:
@@ -228,7 +229,7 @@ class VLM:
         return self.image_tokens.inputs(self, shown, questions)
 
     def decode(self, ids: torch.Tensor) -> list[str]:
-        return [t.strip() for t in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
+        return [thoughts.answer(self.tokenizer, row) for row in ids.tolist()]
 
     def projected(self, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
         """The projected image tokens (P, D) of each row: what the decoder reads."""

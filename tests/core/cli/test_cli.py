@@ -57,7 +57,7 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
     if not arguments:
         assert all(c in shown for c in COMMANDS) and "examples:" in shown
     else:
-        assert {"--out", "--adapter", "--beside", "--concepts"} & set(shown.split())
+        assert {"--out", "--adapter", "--beside", "--concepts", "--revision"} & set(shown.split())
 
 
 @pytest.mark.parametrize(
