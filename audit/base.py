@@ -29,8 +29,9 @@ T = TypeVar("T")
 Kind = Literal["leak", "damage", "info", "gate"]
 # Which way is bad: more naming is a leak ("higher"), less retention is damage ("lower").
 Direction = Literal["higher", "lower"]
-# What a series draws: a curve, one edge of a Sankey, points of a map, or a heat map over an image.
-SeriesKind = Literal["curve", "flow", "points", "heat"]
+# What a series draws: a curve, one edge of a Sankey, what a class is called, points of a map, or a
+# heat map over an image.
+SeriesKind = Literal["curve", "flow", "calls", "points", "heat"]
 
 
 ARROW = " -> "  # in the name of a flow
@@ -92,6 +93,7 @@ class Series:
 
     `curve`: x are layers, steps or numbers of images; the name is a model or a quantity.
     `flow`: named 'FROM -> TO', x its answers and y their share.
+    `calls`: named 'MODEL CLASS -> CALLED', x the answers about the class and y their share.
     `points`: named 'map MODEL', the i-th is the image of the finding's i-th example.
     `heat`: named 'map MODEL IMAGE', y a value for every patch, row by row.
     """

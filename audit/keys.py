@@ -76,6 +76,8 @@ class FindingKey(StrEnum):
     READ_TOWER = "read-tower", "read"
     READ_PROJECTOR = "read-projector", "read"
 
+    # confusion
+    CONFUSION = "confusion", "spoken"
     # images
     ANY_CHANGE = "any-change", "attacked"
     UNCHANGED = "unchanged", "attacked"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from audit.base import Audit
 from audit.checks import pixels, relearn
 from audit.checks.behavior import behavior
+from audit.checks.confusion import confusion
 from audit.checks.encoder import encoder
 from audit.checks.fairness import fairness
 from audit.checks.geometry import geometry
@@ -23,6 +24,7 @@ STANDARD: dict[str, Audit] = {
     "fairness": fairness,
     "encoder": encoder,
     "behavior": behavior,
+    "confusion": confusion,
     "probes": probes,
     "geometry": geometry,
     "lens": lens,

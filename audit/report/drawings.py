@@ -10,6 +10,7 @@ from audit.base import Finding, Series
 from audit.report.plots import (
     ROLES,
     Patches,
+    calls,
     colour,
     curves,
     flows,
@@ -28,6 +29,8 @@ def svg(f: Finding) -> str:
     """The series as a drawing that needs no script."""
     if flows(f):
         return flow_table(f)
+    if calls(f):
+        return call_table(f)
     if maps(f):
         return "".join(point_svg(name, s, f) for name, s in maps(f).items())
     if heat(f):
@@ -46,6 +49,19 @@ def flow_table(f: Finding) -> str:
     heads = ("base said", "unlearned says", "answers", "share")
     head = f"<tr>{''.join(f'<th>{h}</th>' for h in heads)}</tr>"
     return f"<table>{head}{rows}</table>"
+
+
+def call_table(f: Finding) -> str:
+    """What each class is called before and after; a class that changed is marked."""
+    rows = ""
+    for own, by_model in calls(f).items():
+        was, now = (by_model.get(m, []) for m in ("base", "unlearned"))
+        cells = [escape(", ".join(f"{name} {n}" for name, n in said)) for said in (was, now)]
+        mark = " class=fails" if was != now else ""
+        rows += f"<tr><td>{escape(own)}</td><td>{cells[0]}</td><td{mark}>{cells[1]}</td></tr>"
+    heads = ("class", "the original calls it", "the unlearned model calls it")
+    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def scaled(low: float, high: float, start: float, end: float) -> Callable[[float], float]:

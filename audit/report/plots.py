@@ -60,6 +60,17 @@ def flows(f: Finding) -> list[tuple[str, str, float]]:
     return found
 
 
+def calls(f: Finding) -> dict[str, dict[str, list[tuple[str, int]]]]:
+    """By class and model, what it is called how often, most often first."""
+    found: dict[str, dict[str, list[tuple[str, int]]]] = {}
+    for s in f.series:
+        start, arrow, name = s.name.partition(ARROW)
+        if s.kind == "calls" and arrow and s.x:
+            model, _, own = start.partition(" ")
+            found.setdefault(own, {}).setdefault(model, []).append((name, round(s.x[0])))
+    return found
+
+
 def maps(f: Finding) -> dict[str, Series]:
     """Points by model."""
     return {s.name.removeprefix("map "): s for s in f.series if s.kind == "points"}

@@ -20,9 +20,9 @@ STOPPED = ("Stopped", "no verdict, no report")
 EVERY = 1.0  # seconds between two looks at the clock
 # What part of an audit's time each check takes, measured on the bundled model; others take OTHER.
 PARTS = {
-    "weights": 1, "encoder": 30, "behavior": 55, "probes": 40, "geometry": 5, "lens": 37,
-    "images": 20, "quantize": 25, "relearn": 230, "patching": 5, "reconstruct": 15, "pgd": 63,
-    "membership": 9,
+    "weights": 1, "encoder": 30, "behavior": 55, "confusion": 1, "probes": 40, "geometry": 5,
+    "lens": 37, "images": 20, "quantize": 25, "relearn": 230, "patching": 5, "reconstruct": 15,
+    "pgd": 63, "membership": 9,
 }  # fmt: skip
 OTHER = 10
 KNOWN = 0.1  # the part after which its pace is known
