@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from audit.request import Request, place, request_of
+from audit.results import SUBJECT
 from hfru_core.files import PART
 from hfru_core.paths import ASSETS
 from hfru_core.types import Concept, Sample, UnlearnData, UserError
@@ -27,7 +28,6 @@ FIRST_WORLD = 7000  # seeds of drawn pictures from here on are the audit's own
 SOURCE = f"world:{FIRST_WORLD}"
 PICTURES = 64
 ORACLES = ASSETS / "oracles"
-SUBJECT = "subject.json"  # in the folder that keeps what an unfinished audit saw
 
 
 def prepare(args: Namespace) -> tuple[Case, Subject]:

@@ -17,10 +17,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from audit.cases import SUBJECT
 from hfru_core.files import dumps, write_file, write_text
 from hfru_core.types import UserError
 
+SUBJECT = "subject.json"  # in the folder that keeps what an unfinished audit saw
 T = TypeVar("T")
 
 

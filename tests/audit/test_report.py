@@ -212,6 +212,7 @@ def test_old_titles_lead_to_every_key() -> None:
     since = {k.CHANGED, k.MOVED, k.ELIGIBLE, k.WORD_LISTS, k.SAMPLED, k.WORST_GROUP, k.CODE_WORD}
     since |= {
         k.CONFUSION,
+        k.MARKED,
         k.RETAINED_WORST,
         k.READ_TOWER,
         k.READ_PROJECTOR,

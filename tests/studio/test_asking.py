@@ -18,10 +18,10 @@ from hfru_core.data.images import Image
 from hfru_core.data.source import load_image
 from hfru_core.paths import ADAPTERS, PHOTO
 from hfru_core.studio.examples import example_key
-from hfru_core.studio.photograph import key as photograph_key
 from hfru_core.studio.sessions import asking, taught
 from hfru_core.studio.sessions.asking import ask, fitting, model_for
 from hfru_core.studio.sessions.interrupted import Wish
+from hfru_core.studio.sessions.photograph import key as photograph_key
 from hfru_core.studio.sessions.runner import model_of
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.adapters import Adapters

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from hfru_core.files import read_json, write_text
 from hfru_core.paths import ASSETS, PHOTO
-from hfru_core.studio import photograph
 from hfru_core.studio.examples import example_for, presets
+from hfru_core.studio.sessions import photograph
 from hfru_core.studio.sessions.adapters import forgotten
 from hfru_core.studio.sessions.models import base_model, two_answers
 from hfru_core.studio.sessions.studio import Studio

@@ -10,13 +10,13 @@ from PIL import Image
 from hfru_core.data import drawn as world
 from hfru_core.data.images import open_image
 from hfru_core.data.source import load_image
-from hfru_core.studio import photograph
 from hfru_core.studio.errors import friendly
 from hfru_core.studio.examples import EXAMPLES, example_for, example_keys, presets
 from hfru_core.studio.i18n.catalogue import marker, t
 from hfru_core.studio.render import answers_html, commands
 from hfru_core.studio.server import browser
 from hfru_core.studio.server.first_page import opening, recalled
+from hfru_core.studio.sessions import photograph
 from hfru_core.studio.sessions.adapters import forgotten
 from hfru_core.studio.sessions.asking import ask, fitting, model_for
 from hfru_core.studio.sessions.picture_set import one_of

@@ -7,11 +7,11 @@ from html import escape
 import gradio as gr
 
 from hfru_core.data.source import load_image
-from hfru_core.studio import photograph
 from hfru_core.studio.errors import friendly
 from hfru_core.studio.i18n.catalogue import marker, t
 from hfru_core.studio.render import answers_html
 from hfru_core.studio.server.first_page import Asked, Said, beside, recalled, said
+from hfru_core.studio.sessions import photograph
 from hfru_core.studio.sessions.adapters import forgotten
 from hfru_core.studio.sessions.studio import Studio
 from hfru_core.studio.tabs.events import ANSWERING, QUIET
