@@ -64,7 +64,19 @@ def plan(
     wanted = together(earlier, parse(forget, known))
     retained = parse(retain, known) if retain else ()
     config = split_steps(configured(method, preset, wanted, **changes), steps)
-    return Plan(source, wanted, retained, config)
+    return Plan(source, wanted, retained, for_photographs(config) if source.distils else config)
+
+
+def for_photographs(config: UnlearnConfig) -> UnlearnConfig:
+    """The settings for pictures that are not drawn: presets of ours teach what is retained.
+
+    Photographs of one kind look alike: where features were held (weights of 1 to 8), 51 to 82 % of
+    what was named beside dog and elephant on `photo` was still named, with answers taught 92 %.
+    """
+    if config.method != "hfru" or config.preset not in ("default", "deep"):
+        return config
+    batch = 2 * config.batch if config.preset == "default" else config.batch
+    return config.with_(feature_hold=0.0, batch=batch)
 
 
 def together(earlier: tuple[Concept, ...], now: tuple[Concept, ...]) -> tuple[Concept, ...]:

@@ -137,7 +137,7 @@ class HFRU(TrainedMethod):
             if self.deep:
                 step = step._replace(loss=step.loss + DEEP_SHARE * self.deep.loss(rng))
         elif self.deep:
-            step = Step(self.deep.loss(rng, teach=True) + hold(*request))
+            step = Step(self.deep.loss(rng, teach=True) + kept(*request))
         else:
             step = Step(disrupt(*request))
         step.loss.backward()
@@ -146,9 +146,10 @@ class HFRU(TrainedMethod):
 
 def lessons(data: UnlearnData, cfg: UnlearnConfig, rng: random.Random) -> list[Sample]:
     """A batch of stage 1: of what is retained too, unless its features are held."""
-    kept = () if cfg.hfru.feature_hold else pool(data, "retain", cfg)
-    forget = round(cfg.batch * cfg.hfru.forget_share) if kept else cfg.batch
-    return [*draw(pool(data, "forget", cfg), forget, rng), *draw(kept, cfg.batch - forget, rng)]
+    taught = not cfg.hfru.feature_hold and bool(pool(data, "retain", cfg))
+    forget = round(cfg.batch * cfg.hfru.forget_share) if taught else cfg.batch
+    kept = draw_retain(data, cfg, cfg.batch - forget, rng)
+    return [*draw(pool(data, "forget", cfg), forget, rng), *kept]
 
 
 def disrupt(
@@ -159,19 +160,36 @@ def disrupt(
     original: dict[str, torch.Tensor],
 ) -> torch.Tensor:
     """Stage 1's loss for one step."""
-    rows = lessons(data, cfg, rng)
+    loss = taught(vlm, lessons(data, cfg, rng))
+    return loss + hold(vlm, data, cfg, rng, original)
+
+
+def kept(
+    vlm: VLM,
+    data: UnlearnData,
+    cfg: UnlearnConfig,
+    rng: random.Random,
+    original: dict[str, torch.Tensor],
+) -> torch.Tensor | float:
+    """What keeps the rest in a step of `deep`: features that are held, or else taught answers."""
+    if cfg.hfru.feature_hold:
+        return hold(vlm, data, cfg, rng, original)
+    return taught(vlm, draw_retain(data, cfg, cfg.retain_batch, rng))
+
+
+def taught(vlm: VLM, rows: Sequence[Sample]) -> torch.Tensor:
+    """The loss of the honest answers about forget images and the right ones about others."""
     answers = [s.answer if s.role == "retain" else s.safe_answer for s in rows]
     own, given = vlm.processes.part(rows), vlm.processes.part(answers)
     longest = sft.encode_answers(vlm, given).shape[1]
     of = sft.tokens(vlm, answers)
 
-    def taught_loss(part: slice) -> torch.Tensor:
+    def loss(part: slice) -> torch.Tensor:
         images = [load_image(s.image_key) for s in own[part]]
         return sft.answer_loss(vlm, images, [s.question for s in own[part]], given[part], of=of)
 
     cut = in_parts(vlm, [s.question for s in own], longest)
-    loss = accumulated([partial(taught_loss, part) for part in cut])
-    return loss + hold(vlm, data, cfg, rng, original)
+    return accumulated([partial(loss, part) for part in cut])
 
 
 def hold(
