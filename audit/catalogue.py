@@ -31,6 +31,8 @@ CATALOGUE = (
     About("behavior", "Is it named, in any wording, group, drawn or long answer? What else broke?",
           "POPE, CHAIR, SARR, in-context and own questions", "nothing; an oracle for code words",
           "20 seconds", "judgement beyond names; several pictures in one question"),
+    About("confusion", "What is each thing called, class by class, before and after?", "own",
+          "nothing", "5 seconds", "for information"),
     About("probes", "Can a small classifier read it from the features?",
           "linear probes, MDL, LEACE", "an oracle, to decide; 6 pictures of each kind",
           "15 seconds", "single tokens of inner layers"),

@@ -209,6 +209,7 @@ def test_progress_is_told_in_lines_if_asked_for(
     tmp_path: Path,
     capsys: pytest.CaptureFixture,
 ) -> None:
+    suite({"a": planted("named", NONE), "b": said})
     run("--events", "--out", tmp_path / "out")
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert rows.pop(0) == {"audits": ["a", "b"]}

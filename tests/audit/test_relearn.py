@@ -50,7 +50,8 @@ def test_hidden_comes_back_and_an_innocent_twin_does_not(case: Case) -> None:
         assert all(torch.equal(v, before[name][n]) for n, v in m.model.state_dict().items())
         assert not any(p.requires_grad for p in m.core.parameters())
     innocent = replace(case, unlearned=oracle("dog-elephant-11"))
-    assert leaks(next(relearn.attacked(innocent, ATTACK, STEPS))) is False
+    # So few pictures can show that a leak is there, and not that there is none.
+    assert leaks(next(relearn.attacked(innocent, ATTACK, STEPS))) is None
 
 
 def test_same_seed_same_findings(case: Case, monkeypatch) -> None:
