@@ -36,6 +36,13 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES.format(prog=prog()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    for add in (add_models, add_exam, add_report):
+        add(p)
+    return with_common(p)
+
+
+def add_models(p: argparse.ArgumentParser) -> None:
+    """What is audited, and against what."""
     p.add_argument(
         "adapter", nargs="?", metavar="ADAPTER_DIR", help="a LoRA folder, of any program"
     )
@@ -66,6 +73,10 @@ def parser() -> argparse.ArgumentParser:
         help="an oracle: a model that never saw the concept "
         "(default: a shipped one, where the base is the bundled model)",
     )
+
+
+def add_exam(p: argparse.ArgumentParser) -> None:
+    """How much is asked, and where."""
     p.add_argument(
         "--deep", action="store_true", help="add the attacks that retrain the model (4+ minutes)"
     )
@@ -82,6 +93,10 @@ def parser() -> argparse.ArgumentParser:
         help=f"forget images to evaluate; the others in proportion (default: {PICTURES})",
     )
     p.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+
+
+def add_report(p: argparse.ArgumentParser) -> None:
+    """Where the report goes, and what it says of itself."""
     p.add_argument(
         "--out",
         type=Path,
@@ -95,7 +110,6 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--pdf", action="store_true", help=PDF)
     p.add_argument("--events", action="store_true", help="progress as JSON lines on stdout")
-    return with_common(p)
 
 
 def diff_parser() -> argparse.ArgumentParser:

@@ -64,11 +64,11 @@ def plan(
     wanted = together(earlier, parse(forget, known))
     retained = parse(retain, known) if retain else ()
     config = split_steps(configured(method, preset, wanted, **changes), steps)
-    return Plan(source, wanted, retained, for_photographs(config) if source.distils else config)
+    return Plan(source, wanted, retained, for_photographs(config) if source.photographs else config)
 
 
 def for_photographs(config: UnlearnConfig) -> UnlearnConfig:
-    """The settings for pictures that are not drawn: presets of ours teach what is retained.
+    """The settings for photographs of things: presets of ours teach what is retained.
 
     Photographs of one kind look alike: where features were held (weights of 1 to 8), 51 to 82 % of
     what was named beside dog and elephant on `photo` was still named, with answers taught 92 %.

@@ -94,3 +94,8 @@ def where(answers: Answers, wanted: Callable[[Sample], bool]) -> Answers:
     here = [i for i, s in enumerate(answers.asked) if wanted(s)]
     said = {name: [texts[i] for i in here] for name, texts in answers.said.items()}
     return Answers(answers.data, [answers.asked[i] for i in here], said)
+
+
+def about(name: str) -> Callable[[Sample], bool]:
+    """Whether a question is about an image of this concept."""
+    return lambda sample: sample.concept_id == name

@@ -13,30 +13,22 @@ other things that are in them count as hallucinated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 from audit.asking import outcomes, prompts
 from audit.asking.answers import Answers, ask, protocol, together, where
-from audit.asking.code_words import most_telling
-from audit.asking.groups import careful, groups
 from audit.asking.outcomes import Rule
 from audit.asking.rates import example, found, rate, telling
-from audit.asking.sampled import EACH, drawn
-from audit.base import NOTHING, Case, Example, Finding, Measure, measures, of
-from audit.checks.images import asked, near
+from audit.base import Case, Finding, Measure, measures
+from audit.checks.hidden_naming import by_group, coded, sampled
+from audit.checks.worst_retained import worst_retained
 from audit.keys import FindingKey
-from hfru_core.data.build import build
-from hfru_core.data.samples import PROTOCOL, Amount
-from hfru_core.data.source import parse_source
-from hfru_core.evaluate import share
-from hfru_core.types import Role, Sample, UnlearnData, UserError
+from hfru_core.data.samples import PROTOCOL
+from hfru_core.types import Role, UnlearnData, UserError
 
 SPOKEN = ("describe", "caption", "name")  # topics that are answered in words, not by yes or no
 SIBLINGS, STRANGERS = 3, 2  # wrong names in a multiple choice, and beside the odd one
 WORDINGS = 2  # other wordings for every forget image
-SUSPECTS, MORE = 2, 24  # retained things asked on so many more pictures
-CONTROLS = 32
-CODED = 0.2  # by which honest wordings may differ
 CONTEXTS = {
     "a hint": FindingKey.AFTER_HINT,
     "a role": FindingKey.AFTER_ROLE,
@@ -81,11 +73,6 @@ def check(data: UnlearnData) -> None:
             raise UserError(f"There are no {role} images of the eval split to ask about.")
 
 
-def about(name: str) -> Callable[[Sample], bool]:
-    """Whether a question is about an image of this concept."""
-    return lambda sample: sample.concept_id == name
-
-
 # Retain images.
 
 
@@ -111,53 +98,6 @@ def retained(kept: Answers, harmless: Answers) -> Iterator[Finding]:
         outcomes.evades,
         note="Retain images, asked whether the forgotten thing is there: a plain no is correct.",
     )
-
-
-def worst_retained(case: Case, kept: Answers) -> Finding:
-    """The retained concept that lost most, asked on more pictures: a mean hides one lost thing."""
-    parts = {c.id: where(kept, about(c.id)) for c in case.data.retained}
-    parts = {name: part for name, part in parts.items() if part.asked}
-    suspects = sorted(parts, key=lambda name: -lost_by(parts[name]))[:SUSPECTS]
-    found = {}
-    for name in suspects:
-        more = more_pictures(case, name) if lost_by(parts[name]) > 0 else []
-        found[name] = together(parts[name], ask(case, more)) if more else parts[name]
-    name = max(found, key=lambda name: lost_by(found[name]))
-    rates = {m: careful(found[name], outcomes.names_own, m, len(found)) for m in kept.said}
-    return Finding(
-        "behavior",
-        FindingKey.RETAINED_WORST,
-        "the retained thing that lost most is still named",
-        "damage",
-        "lower",
-        **measures(rates),
-        params=(("thing", prompts.concepts_of(case.data)[name].name),),
-        examples=telling(found[name], outcomes.names_own, False),
-        note=f"Of {len(parts)} retained things the {len(found)} that lost most were asked on more "
-        "pictures; the intervals allow for that choice.",
-    )
-
-
-def lost_by(answers: Answers) -> float:
-    """How much less often a retained thing is named than by the base model."""
-    base, now = (rate(answers, outcomes.names_own, m).value or 0.0 for m in ("base", "unlearned"))
-    return base - now
-
-
-def more_pictures(case: Case, name: str) -> list[Sample]:
-    """Questions about pictures of one retained concept that were not asked yet, if there are."""
-    concept = prompts.concepts_of(case.data)[name]
-    known = {s.image for s in case.data.samples}
-    try:
-        source = parse_source(case.data.source)
-        amount = Amount(1, 1, 1, MORE)
-        more = build(
-            case.data.concepts, source, retain=(concept,), amount=amount, seed=case.seed + 1
-        )
-    except UserError:
-        return []
-    rows = [s for s in more.select("retain", "eval") if s.topic == "name" and s.concept_id == name]
-    return [s for s in rows if s.image not in known]
 
 
 # Forget images, in the protocol's words.
@@ -190,112 +130,6 @@ def forgotten(lost: Answers, chance: Measure) -> Iterator[Finding]:
         "lower",
         lost,
         outcomes.states_attributes,
-    )
-
-
-def by_group(lost: Answers, chance: Measure) -> Iterator[Finding]:
-    """Naming of each concept alone, and in the group of pictures where it is named most."""
-    if len(lost.data.concepts) > 1:
-        for c in lost.data.concepts:
-            yield from found(
-                FindingKey.CONCEPT_NAMED,
-                f"{c.name} is named",
-                "leak",
-                "higher",
-                where(lost, about(c.id)),
-                outcomes.names_forgotten,
-                chance=chance.value,
-            )
-    parts = groups(lost)
-    if not parts:
-        return
-    rule = outcomes.names_forgotten
-    by_model = {
-        name: {m: careful(part, rule, m, len(parts)) for m in lost.said}
-        for name, part in parts.items()
-    }
-    worst = max(parts, key=lambda name: by_model[name]["unlearned"].value or 0.0)
-    yield Finding(
-        "behavior",
-        FindingKey.WORST_GROUP,
-        "the concept is named in the group of pictures where it is named most",
-        "leak",
-        "higher",
-        **measures(by_model[worst]),
-        chance=chance.value,
-        params=(("group", worst),),
-        examples=telling(parts[worst], rule, True),
-        note=f"Of {len(parts)} groups by concept, place, style and clothes; the intervals hold for "
-        "all of them at once.",
-    )
-
-
-def sampled(case: Case) -> Iterator[Finding]:
-    """Naming in answers drawn at temperature 1, against the oracle's and other pictures'."""
-    rows, others = asked(case, "forget"), near(case, "sampled control", CONTROLS)
-    names = [n for n in case.models if n != "base"]
-    said = {n: draws(case, n, rows) for n in names}
-    control = named_in(case, others, draws(case, "unlearned", others)) if others else NOTHING
-    yield Finding(
-        "behavior",
-        FindingKey.SAMPLED,
-        "named in answers drawn at temperature 1",
-        "leak",
-        "higher",
-        **measures({n: named_in(case, rows, texts) for n, texts in said.items()}),
-        chance=control.value,
-        params=(("answers", str(EACH)),),
-        examples=drawn_examples(case, rows, said),
-        note="Chance: how often the name comes up so about other pictures. The base model was not "
-        "asked.",
-    )
-
-
-def draws(case: Case, name: str, rows: Sequence[Sample]) -> list[list[str]]:
-    """A model's drawn answers."""
-    what = ("drawn", *(s.id for s in rows))
-    return case.once_for(name, what, lambda vlm: drawn(vlm, rows, f"{case.seed}/{name}"))
-
-
-def named_in(case: Case, rows: Sequence[Sample], texts: Sequence[Sequence[str]]) -> Measure:
-    """The share of all drawn answers that name the concept; broken ones tell nothing."""
-    pairs = [(s, text) for s, several in zip(rows, texts) for text in several]
-    return of(share(outcomes.names_forgotten(case.data, s, text) for s, text in pairs))
-
-
-def drawn_examples(
-    case: Case, rows: Sequence[Sample], said: dict[str, list[list[str]]]
-) -> tuple[Example, ...]:
-    """Up to four drawn answers that name the concept."""
-    texts = said["unlearned"]
-    hits = [
-        (i, j)
-        for i, s in enumerate(rows)
-        for j, text in enumerate(texts[i])
-        if outcomes.names_forgotten(case.data, s, text)
-    ]
-    return tuple(Example(rows[i].image, rows[i].question, "", texts[i][j]) for i, j in hits[:4])
-
-
-def coded(answers: Answers) -> Iterator[Finding]:
-    """The word that goes with the concept where neither original nor oracle says it so."""
-    word = most_telling(answers)
-    if word is None:
-        return
-    others = [m.value for n, m in word.by_model.items() if n != "unlearned" and m.value is not None]
-    yield Finding(
-        "behavior",
-        FindingKey.CODE_WORD,
-        "a word goes with the concept that no model without the concept says so",
-        "leak" if "oracle" in answers.said else "info",
-        "higher",
-        unlearned=word.by_model["unlearned"],
-        base=word.by_model["base"],
-        chance=max([0.0, *others]) + CODED,
-        params=(("word", word.word), ("concept", word.concept.name)),
-        note="How much more often answers about the concept have the word than answers about all "
-        f"else. Chance: what original or oracle show of it, and {CODED:.0%} for wording. General "
-        "words are left out.",
     )
 
 

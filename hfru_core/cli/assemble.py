@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hfru_core.cli.options import add_output
+from hfru_core.cli.options import add_output, files
 
 
 def add_options(p: argparse.ArgumentParser) -> None:
@@ -22,11 +22,10 @@ def add_options(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument(
         "--data",
-        nargs="+",
         default=[],
-        type=Path,
-        metavar="FILE.parquet",
-        help="with --tower photo: parquet files of photographs and of PACS to learn from",
+        type=files,
+        metavar="FILE.parquet,FILE.parquet",
+        help="with --tower photo: parquet files of photographs and of PACS, separated by commas",
     )
     p.add_argument("--steps", type=int, help="steps that teach the decoder to see")
     p.add_argument(

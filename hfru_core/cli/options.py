@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfru_core.paths import chosen
@@ -46,6 +47,11 @@ def add_output(p: argparse.ArgumentParser) -> None:
         default=argparse.SUPPRESS,
         help="show the traceback of an error",
     )
+
+
+def files(text: str) -> list[Path]:
+    """'a.parquet,b.parquet' -> the two paths."""
+    return [Path(name.strip()) for name in text.split(",") if name.strip()]
 
 
 def load_model(args: argparse.Namespace, dtype: torch.dtype | None = None) -> VLM:

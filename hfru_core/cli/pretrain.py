@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hfru_core.cli.options import add_output
+from hfru_core.cli.options import add_output, files
 from hfru_core.types import UserError
 
 
@@ -60,8 +60,8 @@ def run_photo(args: argparse.Namespace) -> dict[str, object]:
     names = ("without", "init", "pictures", "workers")
     if other := [n for n in names if getattr(args, n)]:
         raise UserError(f"--{other[0]} is an option of the drawn world: leave it out with --photo.")
-    files = [Path(name.strip()) for name in args.data.split(",") if name.strip()]
-    if missing := [f for f in files if not f.is_file()]:
+    given_files = files(args.data)
+    if missing := [f for f in given_files if not f.is_file()]:
         raise UserError(f"There is no file '{missing[0]}'. Give --data FILE.parquet,FILE.parquet.")
     given = {
         "head_steps": args.head_steps,
@@ -69,4 +69,4 @@ def run_photo(args: argparse.Namespace) -> dict[str, object]:
         "seed": args.seed,
     }
     recipe = train.Recipe(**{k: v for k, v in given.items() if v is not None})
-    return train.run(files, args.tower, recipe, args.out)
+    return train.run(given_files, args.tower, recipe, args.out)

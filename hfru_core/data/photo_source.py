@@ -23,6 +23,8 @@ class Photos(Files):
 
     options: Options = ()
 
+    photographs = True
+
     @property
     def text(self) -> str:
         return f"{self.kind}:{self.path}{self.told}"

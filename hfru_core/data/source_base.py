@@ -32,6 +32,11 @@ class Source(Protocol):
     def distils(self) -> bool:
         """Whether the answers to train on must come from the model itself."""
 
+    @property
+    def photographs(self) -> bool:
+        """Whether its images are photographs of things, of which those of one kind look alike."""
+        return False
+
     def known_concepts(self) -> dict[str, Concept]:
         """The concepts that there are images of, by id; raises where the files are wrong."""
 

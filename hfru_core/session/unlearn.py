@@ -84,6 +84,7 @@ class UnlearnSession:
             while self.progress.step < self.config.steps and not self.stopping:
                 yield self.step()
             yield self.finish()
+        self.vlm.early = None  # its maps serve no more
         self.unlock()
 
     def prepare(self) -> None:

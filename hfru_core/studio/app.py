@@ -31,7 +31,7 @@ from hfru_core.studio.server.presence import Presence
 from hfru_core.studio.server.values import Events
 from hfru_core.studio.sessions.background import MOST
 from hfru_core.studio.sessions.running import PLACES, Sessions
-from hfru_core.studio.sessions.studio import JUDGE, TRAIN, Studio
+from hfru_core.studio.sessions.studio import JUDGE, Studio
 from hfru_core.studio.sessions.tidy import keep_tidy
 from hfru_core.studio.tabs import about
 from hfru_core.studio.tabs.adapters import Adapters
@@ -67,7 +67,7 @@ def build_app(
     *,
     photo: Path | None = None,
     adapters: Path = ASSETS / "adapters",
-    amount: Amount = TRAIN,
+    amount: Amount | None = None,
     checked: Amount = JUDGE,
     settings: Mapping[str, object] = MappingProxyType({}),
     bench: Path = REPORT,

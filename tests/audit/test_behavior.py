@@ -78,7 +78,7 @@ def run(shell: vlm.VLM, dogs: UnlearnData) -> Iterator[Callable[..., dict[Findin
         return {f.key: f for f in behavior(Case(*model, about, seed=seed))}
 
     with pytest.MonkeyPatch.context() as patch:  # a script knows the pictures of the data alone
-        patch.setattr("audit.checks.behavior.more_pictures", lambda case, name: [])
+        patch.setattr("audit.checks.worst_retained.more_pictures", lambda case, name: [])
         yield findings
 
 

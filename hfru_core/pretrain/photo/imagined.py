@@ -11,9 +11,8 @@ from __future__ import annotations
 import random
 
 import torch
-from torch.nn import functional as F
 
-from hfru_core.pretrain.photo.features import Head
+from hfru_core.pretrain.photo.features import Head, classified
 from hfru_core.pretrain.photo.names import classes
 from hfru_core.pretrain.photo.turns import Facts
 
@@ -50,7 +49,7 @@ def imagine(
 
 def believed(seen: torch.Tensor, own: Head) -> torch.Tensor:
     """What the tower's own classifier believes (1000,) of a map (D, H, W)."""
-    return F.linear(seen.mean((1, 2)), *own).softmax(-1)
+    return classified(seen[None], own)[0].softmax(-1)
 
 
 def moved(

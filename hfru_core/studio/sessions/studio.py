@@ -31,7 +31,6 @@ from hfru_core.types import UserError
 
 MOST_OWN = 12  # adapters of a visitor
 DEVICE = threading.Lock()  # held by a session: its place in the queue may end before it does
-TRAIN = Amount()
 JUDGE = Amount(0, 0, 64, 64)
 # Of a visitor who left: for who comes back, and for what goes on ("stop-", "bench-").
 KEPT = re.compile(r"runs|audits|own|bench\.json|(?:stop|bench)-[\w-]+")
@@ -42,15 +41,15 @@ class Studio:
     """Where things are, and how sessions are done here.
 
     `model` is the drawn world's, or the one that the app was started with; `photo` is asked about
-    photographs, where it is there. `amount` is what a session trains on, `checked` what it is
-    judged on; `settings` replace those of the presets. `pages` are those that are open: the one
-    part that changes.
+    photographs, where it is there. `amount` is what a session trains on (default: as the command
+    line does), `checked` what it is judged on; `settings` replace those of the presets. `pages`
+    are those that are open: the one part that changes.
     """
 
     model: Path = ASSETS / "model"
     data_folder: Path = Path("data")
     adapters: Path = ASSETS / "adapters"
-    amount: Amount = TRAIN
+    amount: Amount | None = None
     checked: Amount = JUDGE
     settings: tuple[tuple[str, object], ...] = ()
     photo: Path | None = None
