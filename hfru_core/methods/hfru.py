@@ -20,9 +20,9 @@ first names count.
 
 `default` is ours. (1) Stage 1 teaches the abstraction, not a wrong name. (2) It holds the projected
 image tokens of retain images, half of them siblings, to the original ones: this takes no pass of
-the decoder and covers all questions at once; of photographs, where it lets too much go, the answers
-are taught instead (`pipeline.for_photographs`). (3) The reward also charges for a wrong sibling and
-pays for attributes that stay true. (4) KL to the original model, decaying learning rates, and the
+the decoder and covers all questions at once; where that lets too much go, the answers are taught
+instead (`pipeline.fitted_to`). (3) The reward also charges for a wrong sibling and pays for
+attributes that stay true. (4) KL to the original model, decaying learning rates, and the
 best checked step is selected. (5) A concept with few images is given more of them
 (`training/augment.py`): one image alone teaches nothing about others.
 

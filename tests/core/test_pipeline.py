@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,7 +19,7 @@ from hfru_core.data import drawn
 from hfru_core.data.build import build
 from hfru_core.data.photo_source import Photos
 from hfru_core.data.samples import USUAL, Amount
-from hfru_core.data.source import DRAWN, World
+from hfru_core.data.source import DRAWN, World, parse_source
 from hfru_core.methods import hfru
 from hfru_core.model import vlm
 from hfru_core.protocol.questions import DESCRIBE
@@ -117,6 +118,21 @@ def test_every_source_but_the_world_distils(word: str, photos: Photos, tiny_fold
         plain = build(plan.forget, source, amount=SMALL, seed=SEED)
         assert prepared.data.fingerprint == plain.fingerprint
         assert (prepared.data.samples != plain.samples) == distils
+
+
+@pytest.mark.parametrize(("maps", "source", "preset", "held"), [
+    (True, "folder:x", "default", False), (True, "folder:x", "deep", False),
+    (True, "folder:x", "paper", None), (True, "world", "default", True),
+    (True, "mllmu:x", "default", True), (False, "folder:x", "default", True),
+])  # fmt: skip
+def test_what_is_retained_is_taught_in_photographs_seen_by_convolutions_alone(
+    maps: bool, source: str, preset: str, held: bool | None
+) -> None:
+    model = SimpleNamespace(family=SimpleNamespace(maps=maps))
+    config = UnlearnConfig(preset=preset)
+    fitted = pipeline.fitted_to(model, parse_source(source), config)  # type: ignore[arg-type]
+    assert (fitted == config) == (held is not False)
+    assert bool(fitted.hfru.feature_hold) == (held is not False)
 
 
 def test_what_a_model_forgot_before_is_not_asked_for_again() -> None:
