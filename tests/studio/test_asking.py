@@ -139,6 +139,7 @@ def test_what_was_taught_is_judged_and_what_was_not_has_a_remark() -> None:
     for question in ("What is it?", "is there any dog in the image", "Do you see a cat?"):
         assert taught.remark(drawn, question) == taught.remark(photo, question) == ("", True)
     assert taught.remark(photo, "Which breed is it?") == ("", True)
+    assert taught.remark(photo, "Is there an elephant in the image?") == ("", True)
     assert taught.remark(drawn, "Which breed is it?")[1] is False
     assert taught.remark(drawn, "What animal do you see?") == (taught.UNTAUGHT, True)
 

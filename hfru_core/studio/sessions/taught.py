@@ -69,7 +69,8 @@ def photographs() -> Taught:
         "How many {what} are there?",
     )  # fmt: skip
     things = (w for c in names.known() for w in (c.name, c.special, c.kind))
-    some = [*forms, *things, *captions.PEOPLE, *captions.THINGS, *captions.COUNTED]
+    asked = (turn.question for turn in turns.text_turns())  # these have articles too
+    some = [*forms, *things, *asked, *captions.PEOPLE, *captions.THINGS, *captions.COUNTED]
     small = taught(some, forms)
     cases = (f(w) for w in small.words for f in (str.lower, str.capitalize, str.upper))
     return Taught(frozenset(cases), small.forms)
